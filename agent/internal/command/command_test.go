@@ -1,0 +1,71 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"chaosgo/agent/internal/spec"
+)
+
+func run(args ...string) (code int, out, human string) {
+	var o, h bytes.Buffer
+	code = Run(args, strings.NewReader(""), &o, &h)
+	return code, o.String(), h.String()
+}
+
+func TestVersion(t *testing.T) {
+	code, out, _ := run("version")
+	var about map[string]any
+	if err := json.Unmarshal([]byte(out), &about); err != nil || code != spec.ExitClean {
+		t.Fatalf("exit %d, %v: %s", code, err, out)
+	}
+	if about["version"] != spec.Version || about["protocol"] != float64(spec.Protocol) {
+		t.Errorf("got %v", about)
+	}
+}
+
+func TestCheckIsOneJSONObject(t *testing.T) {
+	code, out, _ := run("check")
+	if code != spec.ExitClean || !json.Valid([]byte(out)) {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+func TestMisuseIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "chaos-agent fault"},
+		{[]string{"explode"}, `"explode"`},
+		{[]string{"fault", "--port", "80"}, "port"},
+		{[]string{"fault", "8081"}, `"8081"`},
+	} {
+		if code, _, human := run(c.args...); code != spec.ExitBadSpec || !strings.Contains(human, c.want) {
+			t.Errorf("%v: exit %d, said %q", c.args, code, human)
+		}
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"fault", "--help"}} {
+		if code, out, human := run(args...); code != spec.ExitClean || !strings.Contains(out+human, "Exit codes") {
+			t.Errorf("%v: exit %d", args, code)
+		}
+	}
+}
+
+func TestRefusalIsAnErrorEvent(t *testing.T) {
+	for _, args := range [][]string{{"fault"}, {"load"}, {"fault", "--netns-pid", "1073741824"}} {
+		code, out, _ := run(args...)
+		var e spec.Event
+		if err := json.Unmarshal([]byte(out), &e); err != nil || e.Event != spec.EventError || e.Problem.Mend == "" {
+			t.Errorf("%v: %v %s", args, err, out)
+		}
+		if code != spec.ExitBadSpec {
+			t.Errorf("%v: exit %d", args, code)
+		}
+	}
+}

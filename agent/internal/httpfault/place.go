@@ -1,0 +1,245 @@
+// Package httpfault is the fault kind "http": it aborts or delays the requests that reach one
+// service, on an intercepted port or behind an explicit proxy.
+package httpfault
+
+import (
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"chaosgo/agent/internal/http1"
+	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/steer"
+)
+
+// drainTime bounds how long connections may take to notice that the fault is over.
+const drainTime = 2 * time.Second
+
+func init() {
+	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
+}
+
+// place is one intercepted port, or one explicit proxy, with the faults on it.
+type place struct {
+	where    string // "8081" or the proxy's listen address; empty while nothing is steered
+	upstream string // where an explicit proxy goes; "" is the client's own destination
+	steering string
+	relay    *http1.Relay
+	counters http1.Counters
+	undo     []func() // what steers requests here, in the order in which it was put in place
+	release  chan struct{}
+
+	mu     sync.RWMutex
+	faults []*fault
+	ended  map[string]*fault
+}
+
+func newPlace() *place {
+	p := &place{release: make(chan struct{}), ended: map[string]*fault{}}
+	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters, Sleep: p.sleep}
+	return p
+}
+
+// Arm adds a fault; the first one also brings the requests here.
+func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
+	f, err := newFault(s)
+	if err != nil {
+		return nil, err
+	}
+	where := location(s.HTTP)
+	if p.where != "" && where != p.where {
+		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
+	}
+	armed := &spec.Armed{Seed: f.seed}
+	if p.where == "" {
+		if err := p.steer(s); err != nil {
+			p.unsteer()
+			return nil, err
+		}
+		p.where = where
+	}
+	armed.Steering = p.steering
+	if s.HTTP.Port != 0 {
+		// Our own connections to the service count among those it holds.
+		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*int(p.counters.Connections.Load()))
+	}
+	p.mu.Lock()
+	p.faults = append(p.faults, f)
+	p.mu.Unlock()
+	return armed, nil
+}
+
+// Disarm ends a fault; with the last one the requests take their old way again.
+func (p *place) Disarm(id string) {
+	p.mu.Lock()
+	for i, f := range p.faults {
+		if f.id == id {
+			p.faults = append(p.faults[:i:i], p.faults[i+1:]...)
+			p.ended[id] = f
+			break
+		}
+	}
+	last := len(p.faults) == 0
+	p.mu.Unlock()
+	if last {
+		p.unsteer()
+		close(p.release)
+		p.relay.Drain()
+	}
+}
+
+// Report gives what the fault really did.
+func (p *place) Report(id string, e *spec.Event) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	f := p.ended[id]
+	for _, armed := range p.faults {
+		if armed.id == id {
+			f = armed
+		}
+	}
+	if f == nil {
+		return
+	}
+	e.HTTP = f.totals()
+	e.HTTP.Connections = p.counters.Connections.Load()
+	e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
+	e.HTTP.BytesIn = p.counters.BytesIn.Load()
+	e.HTTP.BytesOut = p.counters.BytesOut.Load()
+}
+
+// Close lets the connections that still pass through end by themselves, then cuts what is left.
+func (p *place) Close() {
+	if p.relay.Wait(drainTime) > 0 {
+		p.relay.CloseAll()
+	}
+}
+
+func (p *place) steer(s *spec.Spec) error {
+	lock, err := steer.Take("http/"+location(s.HTTP), s.ID)
+	if err != nil {
+		return err
+	}
+	p.undo = append(p.undo, lock.Release)
+	if s.HTTP.Proxy != nil {
+		return p.steerExplicit(s.HTTP.Proxy)
+	}
+	return p.steerPort(s.HTTP.Port)
+}
+
+func (p *place) steerPort(port int) error {
+	if err := steer.CheckListening(port); err != nil {
+		return err
+	}
+	listeners, err := steer.ListenTransparent()
+	if err != nil {
+		return err
+	}
+	p.undo = append(p.undo, listeners.Close)
+	listeners.Accept(p.serve)
+	rules, err := steer.Intercept(port, listeners)
+	if err != nil {
+		return err
+	}
+	p.undo = append(p.undo, func() {
+		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
+	})
+	p.steering = "tproxy"
+	return nil
+}
+
+func (p *place) steerExplicit(proxy *spec.Proxy) error {
+	listener, err := steer.ListenExplicit(proxy.Listen)
+	if err != nil {
+		return err
+	}
+	p.undo = append(p.undo, func() {
+		listener.Close() //nolint:errcheck // a closed listener is all we want
+	})
+	p.upstream, p.steering = proxy.Upstream, "proxy"
+	steer.AcceptExplicit(listener, p.serve)
+	return nil
+}
+
+// unsteer undoes in reverse: the rules go before the listener that they point to.
+func (p *place) unsteer() {
+	for len(p.undo) > 0 {
+		last := len(p.undo) - 1
+		p.undo[last]()
+		p.undo = p.undo[:last]
+	}
+}
+
+// serve relays one connection. A service that is not there is not there for the client either.
+func (p *place) serve(client *net.TCPConn) {
+	upstream, err := p.dial(client)
+	if err != nil {
+		steer.Reset(client)
+		return
+	}
+	p.relay.Serve(client, upstream)
+}
+
+func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
+	if p.upstream != "" {
+		return steer.DialUpstream(p.upstream)
+	}
+	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
+}
+
+// decide asks the faults in the order in which they were armed: delays add up, the first abort
+// ends the matter.
+func (p *place) decide(r *http1.Request) http1.Outcome {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var out http1.Outcome
+	var delays []share
+	for _, f := range p.faults {
+		abort, delay := f.decide(r)
+		if delay > 0 {
+			delays = append(delays, share{f, delay})
+			out.Delay += delay
+		}
+		if abort != nil {
+			out.Abort = abort
+			break
+		}
+	}
+	if len(delays) > 0 {
+		asked := out.Delay
+		out.Delayed = func(obtained time.Duration) { credit(delays, asked, obtained) }
+	}
+	return out
+}
+
+// share is the part of one fault in the time that a request is held.
+type share struct {
+	fault *fault
+	delay time.Duration
+}
+
+// credit tells every fault what became of its share: the error of the timer belongs to all.
+func credit(delays []share, asked, obtained time.Duration) {
+	for _, s := range delays {
+		s.fault.obtained(s.delay + obtained - asked)
+	}
+}
+
+// sleep holds a request, but not beyond the end of the last fault.
+func (p *place) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.release:
+	}
+}
+
+func location(h *spec.HTTP) string {
+	if h.Proxy != nil {
+		return h.Proxy.Listen
+	}
+	return strconv.Itoa(h.Port)
+}

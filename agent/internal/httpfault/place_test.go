@@ -1,0 +1,254 @@
+package httpfault
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// behind is a service and an explicit proxy in front of it, with the requests the service has seen.
+type behind struct {
+	place  *place
+	proxy  spec.Proxy
+	served atomic.Int64
+	client *http.Client
+}
+
+func start(t *testing.T) *behind {
+	t.Helper()
+	b := &behind{place: newPlace(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.served.Add(1)
+		fmt.Fprint(w, "from the service")
+	}))
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.proxy = spec.Proxy{Listen: free.Addr().String(), Upstream: service.Listener.Addr().String()}
+	free.Close()
+	t.Cleanup(func() {
+		for len(b.place.faults) > 0 {
+			b.place.Disarm(b.place.faults[0].id)
+		}
+		b.client.CloseIdleConnections()
+		b.place.Close()
+		service.Close()
+	})
+	return b
+}
+
+// arm puts a fault on the proxy; change edits an abort with 503 of everything.
+func (b *behind) arm(t *testing.T, id string, change func(*spec.HTTP)) *spec.Armed {
+	t.Helper()
+	h := &spec.HTTP{Proxy: &b.proxy, Percentage: 100, Abort: &spec.HTTPAbort{Status: 503, Body: "injected"}}
+	if change != nil {
+		change(h)
+	}
+	s := &spec.Spec{Version: 1, ID: id, Kind: "http", DurationS: 60, HTTP: h}
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	armed, err := b.place.Arm(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return armed
+}
+
+func (b *behind) get(t *testing.T, path string, headers ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, "http://"+b.proxy.Listen+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	body, err := io.ReadAll(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.StatusCode, string(body)
+}
+
+func (b *behind) totals(id string) *spec.HTTPTotals {
+	var e spec.Event
+	b.place.Report(id, &e)
+	return e.HTTP
+}
+
+func TestAbortAnswersBeforeTheServiceWorks(t *testing.T) {
+	b := start(t)
+	b.arm(t, "users-503", func(h *spec.HTTP) { h.Abort.Headers = map[string]string{"Retry-After": "1"} })
+	if status, body := b.get(t, "/"); status != 503 || body != "injected" {
+		t.Errorf("got %d %q", status, body)
+	}
+	if n := b.served.Load(); n != 0 {
+		t.Errorf("the service saw %d requests", n)
+	}
+	if got := b.totals("users-503"); got.Seen != 1 || got.Matched != 1 || got.Aborted != 1 || got.Connections != 1 {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+func TestOnlyWhatMatchesIsFaulted(t *testing.T) {
+	b := start(t)
+	b.arm(t, "x", func(h *spec.HTTP) {
+		h.Match = &spec.Match{Path: "/api/v1/users/.*", Method: "GET", Headers: map[string]string{"x-tenant": "a.*"}}
+	})
+	for _, c := range []struct {
+		path, tenant string
+		want         int
+	}{
+		{"/api/v1/users/7", "acme", 503},
+		{"/api/v1/users/7?verbose=1", "acme", 503},
+		{"/api/v1/users/7", "zeta", 200},
+		{"/v2/api/v1/users/7", "acme", 200},
+		{"/api/v1/users", "acme", 200},
+	} {
+		if status, _ := b.get(t, c.path, "X-Tenant", c.tenant); status != c.want {
+			t.Errorf("%s for %s: got %d, want %d", c.path, c.tenant, status, c.want)
+		}
+	}
+	if got := b.totals("x"); got.Seen != 5 || got.Matched != 2 || got.Aborted != 2 {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+// statuses of n requests, as a string of one letter each.
+func (b *behind) statuses(t *testing.T, n int) string {
+	var s strings.Builder
+	for range n {
+		status, _ := b.get(t, "/")
+		s.WriteByte("p?a"[status/100-2-status/500])
+	}
+	return s.String()
+}
+
+func TestSeedDecidesWhichRequests(t *testing.T) {
+	half := func(seed uint64) func(*spec.HTTP) {
+		return func(h *spec.HTTP) { h.Percentage, h.Seed = 50, seed }
+	}
+	var runs []string
+	for _, seed := range []uint64{7, 7, 8} {
+		b := start(t)
+		if armed := b.arm(t, "x", half(seed)); armed.Seed != seed {
+			t.Errorf("reported the seed %d, not %d", armed.Seed, seed)
+		}
+		runs = append(runs, b.statuses(t, 64))
+		if got := b.totals("x"); got.Matched != 64 || got.Aborted != 64-uint64(b.served.Load()) {
+			t.Errorf("counted %+v, the service saw %d", got, b.served.Load())
+		}
+	}
+	if runs[0] != runs[1] {
+		t.Errorf("one seed, two courses:\n%s\n%s", runs[0], runs[1])
+	}
+	if runs[0] == runs[2] {
+		t.Errorf("two seeds, one course: %s", runs[0])
+	}
+}
+
+func TestSeedIsDrawnAndReported(t *testing.T) {
+	b := start(t)
+	if armed := b.arm(t, "x", nil); armed.Seed == 0 || armed.Steering != "proxy" {
+		t.Errorf("got %+v", armed)
+	}
+}
+
+func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
+	b := start(t)
+	b.arm(t, "slow", func(h *spec.HTTP) {
+		h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 30, JitterMS: 10}
+	})
+	for range 5 {
+		if status, body := b.get(t, "/"); status != 200 || body != "from the service" {
+			t.Errorf("got %d %q", status, body)
+		}
+	}
+	got := b.totals("slow")
+	if got.Delayed != 5 || got.DelayAskedMS < 20 || got.DelayAskedMS > 40 {
+		t.Errorf("counted %+v", got)
+	}
+	if got.DelayObtainedMS < got.DelayAskedMS || got.DelayObtainedMaxMS < got.DelayObtainedMS {
+		t.Errorf("asked for a mean of %g ms, obtained %g, at most %g", got.DelayAskedMS, got.DelayObtainedMS, got.DelayObtainedMaxMS)
+	}
+}
+
+func TestFaultsOfOnePlaceComposeAndEndAlone(t *testing.T) {
+	b := start(t)
+	b.arm(t, "slow", func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 5} })
+	b.arm(t, "b-503", func(h *spec.HTTP) { h.Match = &spec.Match{Path: "/b"} })
+	if status, _ := b.get(t, "/a"); status != 200 {
+		t.Errorf("/a got %d", status)
+	}
+	if status, _ := b.get(t, "/b"); status != 503 {
+		t.Errorf("/b got %d", status)
+	}
+	if slow, abort := b.totals("slow"), b.totals("b-503"); slow.Delayed != 2 || abort.Aborted != 1 {
+		t.Errorf("slow %+v, b-503 %+v", slow, abort)
+	}
+	b.place.Disarm("b-503")
+	if status, _ := b.get(t, "/b"); status != 200 {
+		t.Errorf("/b got %d after the end of its fault", status)
+	}
+	if got := b.totals("b-503"); got.Aborted != 1 || got.Seen != 2 {
+		t.Errorf("the totals of the ended fault are now %+v", got)
+	}
+}
+
+func TestNothingListensAfterTheLastFault(t *testing.T) {
+	b := start(t)
+	b.arm(t, "x", nil)
+	b.place.Disarm("x")
+	if c, err := net.Dial("tcp", b.proxy.Listen); err == nil {
+		c.Close()
+		t.Error("the explicit proxy still listens")
+	}
+}
+
+func TestAnotherPlaceNeedsAnotherAgent(t *testing.T) {
+	b := start(t)
+	b.arm(t, "x", nil)
+	h := &spec.HTTP{Proxy: &spec.Proxy{Listen: "127.0.0.1:1", Upstream: b.proxy.Upstream}, Percentage: 1, Abort: &spec.HTTPAbort{Status: 503}}
+	if _, err := b.place.Arm(&spec.Spec{ID: "y", HTTP: h}); err == nil {
+		t.Error("one agent held two places")
+	}
+}
+
+func TestPlaceInUseIsRefusedAndNothingStays(t *testing.T) {
+	b := start(t)
+	taken, err := net.Listen("tcp", b.proxy.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &spec.HTTP{Proxy: &b.proxy, Percentage: 1, Abort: &spec.HTTPAbort{Status: 503}}
+	_, err = b.place.Arm(&spec.Spec{ID: "x", HTTP: h})
+	if err == nil || !strings.Contains(err.Error(), b.proxy.Listen) {
+		t.Errorf("got %v", err)
+	}
+	taken.Close()
+	b.arm(t, "x", nil) // the lock was released, too
+}
+
+func TestServiceThatIsDownIsDownForTheClient(t *testing.T) {
+	b := start(t)
+	b.proxy.Upstream = "127.0.0.1:1"
+	b.arm(t, "x", func(h *spec.HTTP) { h.Match = &spec.Match{Path: "/never"} })
+	if w, err := b.client.Get("http://" + b.proxy.Listen + "/"); err == nil {
+		w.Body.Close()
+		t.Errorf("got %d from a service that is down", w.StatusCode)
+	}
+}

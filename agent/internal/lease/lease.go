@@ -1,0 +1,228 @@
+// Package lease keeps faults in place exactly as long as somebody wants them: until a stop, their
+// deadline, a signal, or the silence of the control plane, whichever comes first.
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// Options are the surroundings of one lease.
+type Options struct {
+	In      io.Reader
+	Out     io.Writer
+	Signals <-chan os.Signal
+	// Kinds that this sub-command takes.
+	Kinds []string
+}
+
+// Run reads the first spec, arms it, obeys the commands that follow and returns the exit code of
+// the process once nothing is left.
+func Run(o Options) int {
+	l := &lease{out: newWriter(o.Out), lines: readLines(o.In), signals: o.Signals, kinds: o.Kinds}
+	defer l.out.close()
+	first, err := l.first()
+	if err == nil {
+		err = l.open(first)
+	}
+	if err != nil {
+		return l.refuse(first, err)
+	}
+	code := l.hold()
+	l.work.Close()
+	return code
+}
+
+type lease struct {
+	out     *writer
+	lines   <-chan []byte
+	signals <-chan os.Signal
+	kinds   []string
+	work    Work
+	held    []held // in the order in which they were armed
+	// silence is how long the control plane may say nothing.
+	silence time.Duration
+}
+
+type held struct {
+	id       string
+	deadline time.Time
+}
+
+// first waits for the spec, not longer than a lease.
+func (l *lease) first() (*spec.Spec, error) {
+	select {
+	case line, ok := <-l.lines:
+		if !ok {
+			return nil, spec.Bad("line", "", "no spec on standard input", "send one spec as the first line")
+		}
+		return spec.DecodeSpec(line)
+	case <-l.signals:
+		return nil, spec.CannotRun("ended by a signal before a spec came", "send a spec first")
+	case <-time.After(seconds(spec.DefaultLeaseS)):
+		return nil, spec.Bad("line", "", fmt.Sprintf("no spec came in %g s", spec.DefaultLeaseS),
+			"send one spec as the first line")
+	}
+}
+
+func (l *lease) open(first *spec.Spec) error {
+	if !slices.Contains(l.kinds, first.Kind) {
+		return spec.Bad("kind", first.Kind, "not what this sub-command does",
+			"use "+strings.Join(l.kinds, " or ")+" here")
+	}
+	l.silence = seconds(first.LeaseS)
+	l.work = openers[first.Kind](l.out.emit)
+	return l.arm(first)
+}
+
+func (l *lease) arm(s *spec.Spec) error {
+	armed, err := l.work.Arm(s)
+	if err != nil {
+		return err
+	}
+	l.held = append(l.held, held{id: s.ID, deadline: time.Now().Add(seconds(s.DurationS))})
+	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, os.Getpid()
+	l.out.emit(spec.Event{Event: spec.EventArmed, ID: s.ID, Armed: armed})
+	return nil
+}
+
+// hold is the life of the lease.
+func (l *lease) hold() int {
+	silence := time.NewTimer(l.silence)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for len(l.held) > 0 {
+		deadline := time.NewTimer(time.Until(l.nextDeadline()))
+		select {
+		case line, ok := <-l.lines:
+			if !ok {
+				l.endAll(spec.ReasonLease)
+				return spec.ExitLease
+			}
+			silence.Reset(l.silence)
+			l.obey(line)
+		case <-silence.C:
+			l.endAll(spec.ReasonLease)
+			return spec.ExitLease
+		case <-l.signals:
+			l.endAll(spec.ReasonSignal)
+		case <-deadline.C:
+			l.endDue(time.Now())
+		case <-tick.C:
+			l.report()
+		}
+		deadline.Stop()
+	}
+	return spec.ExitClean
+}
+
+func (l *lease) nextDeadline() time.Time {
+	return slices.MinFunc(l.held, func(a, b held) int { return a.deadline.Compare(b.deadline) }).deadline
+}
+
+func (l *lease) obey(line []byte) {
+	c, err := spec.DecodeCommand(line)
+	if err != nil {
+		l.complain(c, err)
+		return
+	}
+	switch c.Command {
+	case spec.Add:
+		if err := l.add(c.Spec); err != nil {
+			l.complain(c, err)
+		}
+	case spec.Remove:
+		if !l.holds(c.ID) {
+			l.complain(c, spec.Bad("id", c.ID, "no such fault here", "name one that is armed"))
+			return
+		}
+		l.end(c.ID, spec.ReasonStop)
+	case spec.Stop:
+		l.endAll(spec.ReasonStop)
+	}
+}
+
+func (l *lease) add(s *spec.Spec) error {
+	if l.holds(s.ID) {
+		return spec.Bad("id", s.ID, "a fault of this name is armed already", "give every fault its own name")
+	}
+	if !slices.Contains(l.kinds, s.Kind) || openers[s.Kind] == nil {
+		return spec.Bad("kind", s.Kind, "not what this agent holds", "start another agent for it")
+	}
+	return l.arm(s)
+}
+
+func (l *lease) holds(id string) bool {
+	return slices.ContainsFunc(l.held, func(h held) bool { return h.id == id })
+}
+
+func (l *lease) endAll(reason string) {
+	for len(l.held) > 0 {
+		l.end(l.held[0].id, reason)
+	}
+}
+
+func (l *lease) endDue(now time.Time) {
+	for _, h := range slices.Clone(l.held) {
+		if !h.deadline.After(now) {
+			l.end(h.id, spec.ReasonDeadline)
+		}
+	}
+}
+
+func (l *lease) end(id, reason string) {
+	l.held = slices.DeleteFunc(l.held, func(h held) bool { return h.id == id })
+	l.work.Disarm(id)
+	e := spec.Event{Event: spec.EventDisarmed, ID: id, Reason: reason}
+	l.work.Report(id, &e)
+	l.out.emit(e)
+}
+
+func (l *lease) report() {
+	for _, h := range l.held {
+		e := spec.Event{Event: spec.EventStats, ID: h.id}
+		l.work.Report(h.id, &e)
+		if e.HTTP != nil { // a load reports its seconds itself, when they are complete
+			l.out.emit(e)
+		}
+	}
+}
+
+// complain answers a command that was not obeyed; the faults that are armed stay.
+func (l *lease) complain(c *spec.Command, err error) {
+	id := ""
+	if c != nil && c.Spec != nil {
+		id = c.Spec.ID
+	} else if c != nil {
+		id = c.ID
+	}
+	l.out.emit(spec.Event{Event: spec.EventError, ID: id, Problem: problem(err)})
+}
+
+// refuse tells why nothing was armed.
+func (l *lease) refuse(first *spec.Spec, err error) int {
+	p := problem(err)
+	e := spec.Event{Event: spec.EventError, Problem: p}
+	if first != nil {
+		e.ID = first.ID
+	}
+	l.out.emit(e)
+	return p.Exit
+}
+
+func problem(err error) *spec.Problem {
+	var p *spec.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return spec.CannotRun(err.Error(), "run `chaos-agent check` there")
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

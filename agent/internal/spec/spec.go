@@ -1,0 +1,107 @@
+// Package spec is the wire between the control plane and the agent: one JSON object per line.
+// The struct tags here are the contract; contract/schema.json is generated from them.
+package spec
+
+// Protocol is the version of the wire. It changes when an old peer would misunderstand a new one.
+const Protocol = 1
+
+// Version is the release of the agent, set by the linker.
+var Version = "unversioned"
+
+// Kinds of work that a Spec can ask for.
+const (
+	KindHTTP = "http"
+	KindLoad = "load"
+)
+
+// Limits of every lease. A fault never outlives MaxDurationS.
+const (
+	MaxDurationS  = 3600.0
+	MaxLeaseS     = 60.0
+	DefaultLeaseS = 10.0
+)
+
+// Spec is the first line in, and what an `add` command carries: one fault or one load.
+type Spec struct {
+	Version   int     `json:"version" jsonschema:"enum=1"`
+	ID        string  `json:"id" jsonschema:"minLength=1,maxLength=100"`
+	Kind      string  `json:"kind" jsonschema:"enum=http,enum=load"`
+	DurationS float64 `json:"duration_s" jsonschema:"exclusiveMinimum=0,maximum=3600"`
+	LeaseS    float64 `json:"lease_s,omitempty" jsonschema:"minimum=1,maximum=60,default=10"`
+	HTTP      *HTTP   `json:"http,omitempty"`
+	Load      *Load   `json:"load,omitempty"`
+}
+
+// HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
+// where, exactly one of Abort and Delay says what.
+type HTTP struct {
+	Port       int        `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	Proxy      *Proxy     `json:"proxy,omitempty"`
+	Match      *Match     `json:"match,omitempty"`
+	Percentage float64    `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
+	Seed       uint64     `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
+	Abort      *HTTPAbort `json:"abort,omitempty"`
+	Delay      *HTTPDelay `json:"delay,omitempty"`
+}
+
+// Proxy is an explicit proxy: clients dial Listen, which must be a loopback address.
+type Proxy struct {
+	Listen   string `json:"listen"`
+	Upstream string `json:"upstream"`
+}
+
+// Match selects requests. An absent field matches everything. Path and header values are RE2
+// expressions that must match the whole path (without query) or one whole header value.
+type Match struct {
+	Path    string            `json:"path,omitempty"`
+	Method  string            `json:"method,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// HTTPAbort answers a request in place of the service, which never sees it.
+type HTTPAbort struct {
+	Status  int               `json:"status" jsonschema:"minimum=200,maximum=599"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    string            `json:"body,omitempty"`
+}
+
+// HTTPDelay holds a request before the service sees it, for DelayMS plus or minus up to JitterMS.
+type HTTPDelay struct {
+	DelayMS  float64 `json:"delay_ms" jsonschema:"exclusiveMinimum=0"`
+	JitterMS float64 `json:"jitter_ms,omitempty" jsonschema:"minimum=0"`
+}
+
+// Load is an open-loop load at a constant rate on one URL.
+type Load struct {
+	URL         string            `json:"url"`
+	Method      string            `json:"method,omitempty" jsonschema:"default=GET"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Body        string            `json:"body,omitempty"`
+	RateRPS     float64           `json:"rate_rps" jsonschema:"exclusiveMinimum=0,maximum=50000"`
+	TimeoutMS   float64           `json:"timeout_ms,omitempty" jsonschema:"exclusiveMinimum=0,maximum=60000,default=2000"`
+	MaxInFlight int               `json:"max_in_flight,omitempty" jsonschema:"minimum=0,maximum=4096"`
+	Impact      *Impact           `json:"impact,omitempty"`
+}
+
+// Impact says which requests hurt the business: any one of these that holds.
+type Impact struct {
+	Statuses  []int  `json:"statuses,omitempty"`
+	JSONField string `json:"json_field,omitempty"`
+	JSONValue string `json:"json_value,omitempty"`
+	Timeout   bool   `json:"timeout,omitempty"`
+}
+
+// Command is every line in after the first.
+type Command struct {
+	Command string `json:"command" jsonschema:"enum=heartbeat,enum=add,enum=remove,enum=stop"`
+	Spec    *Spec  `json:"spec,omitempty"`
+	ID      string `json:"id,omitempty"`
+}
+
+// The commands.
+const (
+	Heartbeat = "heartbeat"
+	Add       = "add"
+	Remove    = "remove"
+	Stop      = "stop"
+)

@@ -1,0 +1,143 @@
+package steer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// Listeners are where intercepted connections arrive: on loopback, so nothing outside this
+// network namespace can reach them. A family that the host lacks is nil.
+type Listeners struct {
+	v4, v6 *net.TCPListener
+}
+
+// ListenTransparent opens the listeners on a free port each.
+func ListenTransparent() (*Listeners, error) {
+	config := net.ListenConfig{Control: transparent}
+	l := &Listeners{}
+	v4, err4 := config.Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	if err4 == nil {
+		l.v4 = v4.(*net.TCPListener)
+	}
+	v6, err6 := config.Listen(context.Background(), "tcp6", "[::1]:0")
+	if err6 == nil {
+		l.v6 = v6.(*net.TCPListener)
+	}
+	switch {
+	case errors.Is(err4, unix.EPERM) || errors.Is(err6, unix.EPERM):
+		l.Close()
+		return nil, explain(unix.EPERM)
+	case l.v4 == nil && l.v6 == nil:
+		return nil, spec.CannotRun("cannot listen on loopback: "+errors.Join(err4, err6).Error(),
+			"bring the interface lo up")
+	}
+	return l, nil
+}
+
+// Accept hands every intercepted connection to handle, in a goroutine of its own, until Close.
+// A connection that dialled the listener itself was not intercepted: it is reset.
+func (l *Listeners) Accept(handle func(*net.TCPConn)) {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener != nil {
+			go accept(listener, func(c *net.TCPConn) {
+				if c.LocalAddr().String() == listener.Addr().String() {
+					Reset(c)
+					return
+				}
+				handle(c)
+			})
+		}
+	}
+}
+
+// Close stops listening; connections live on.
+func (l *Listeners) Close() {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener != nil {
+			listener.Close() //nolint:errcheck // a closed listener is all we want
+		}
+	}
+}
+
+// ListenExplicit opens the listener of an explicit proxy.
+func ListenExplicit(address string) (*net.TCPListener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, spec.CannotRun(address+" is in use", "choose a free port to listen on")
+	}
+	if err != nil {
+		return nil, spec.CannotRun(err.Error(), "choose a loopback address to listen on")
+	}
+	return l.(*net.TCPListener), nil
+}
+
+// AcceptExplicit hands every connection to handle until the listener is closed.
+func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) { go accept(l, handle) }
+
+func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
+	for {
+		c, err := l.AcceptTCP()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			// Out of file descriptors, or a client that left: the next accept may go well.
+			time.Sleep(time.Millisecond)
+		default:
+			go handle(c)
+		}
+	}
+}
+
+// DialService connects to where an intercepted client wanted to go, past our own rules.
+func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, fmt.Errorf("the service at %s: %w", to, err)
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// DialUpstream connects an explicit proxy to its upstream.
+func DialUpstream(address string) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second}
+	c, err := d.Dial("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the upstream %s: %w", address, err)
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// Reset closes the connection the way a service that is not there does.
+func Reset(c *net.TCPConn) {
+	c.SetLinger(0) //nolint:errcheck // the connection is given up either way
+	c.Close()      //nolint:errcheck // same
+}
+
+func transparent(network, _ string, raw syscall.RawConn) error {
+	level, option := unix.SOL_IP, unix.IP_TRANSPARENT
+	if network == "tcp6" {
+		level, option = unix.SOL_IPV6, unix.IPV6_TRANSPARENT
+	}
+	return setOption(raw, level, option, 1)
+}
+
+func markOwn(_, _ string, raw syscall.RawConn) error {
+	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
+}
+
+func setOption(raw syscall.RawConn, level, option, value int) error {
+	var err error
+	return errors.Join(raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), level, option, value)
+	}), err)
+}

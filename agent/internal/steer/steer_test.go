@@ -1,0 +1,109 @@
+package steer
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/spec"
+)
+
+func TestLockTellsWhoseItIs(t *testing.T) {
+	place := fmt.Sprintf("test/%d", unix.Getpid())
+	first, err := Take(place, "users-503")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Take(place, "other")
+	var problem *spec.Problem
+	if !errors.As(err, &problem) || problem.Exit != spec.ExitCannotRun {
+		t.Fatalf("the second one got %v", err)
+	}
+	for _, want := range []string{place, "'users-503'", fmt.Sprintf("pid %d", unix.Getpid())} {
+		if !strings.Contains(problem.Message, want) {
+			t.Errorf("%q does not name %s", problem.Message, want)
+		}
+	}
+	first.Release()
+	again, err := Take(place, "other")
+	if err != nil {
+		t.Fatalf("not free after the release: %v", err)
+	}
+	again.Release()
+}
+
+func TestListeningAndEstablishedAreCounted(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := CheckListening(port); err != nil {
+		t.Errorf("somebody listens on %d: %v", port, err)
+	}
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if n := Established(port); n != 1 {
+		t.Errorf("%d connections established, want 1", n)
+	}
+	l.Close()
+	err = CheckListening(port)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(port)) {
+		t.Errorf("nobody listens on %d any more, but: %v", port, err)
+	}
+}
+
+func TestLocalPort(t *testing.T) {
+	const line = "   0: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1"
+	for _, c := range []struct {
+		line  string
+		state uint64
+		port  int
+		ok    bool
+	}{
+		{line, listening, 8081, true},
+		{line, established, 0, false},
+		{"  sl  local_address rem_address   st", listening, 0, false},
+		{"", listening, 0, false},
+		{"   0: 0100007F 00000000:0000 0A", listening, 0, false},
+	} {
+		if port, ok := localPort(c.line, c.state); port != c.port || ok != c.ok {
+			t.Errorf("%q in state %d: got %d %v, want %d %v", c.line, c.state, port, ok, c.port, c.ok)
+		}
+	}
+}
+
+// What the kernel answers decides what the user is told; these are the answers of kernels that we
+// cannot boot in a test.
+func TestKernelAnswersAreExplained(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		unix.EPERM:           "CAP_NET_ADMIN",
+		unix.EOPNOTSUPP:      "owner",
+		unix.EINVAL:          "owner",
+		unix.ENOENT:          "nft_tproxy",
+		unix.EPROTONOSUPPORT: "nft_tproxy",
+		unix.ENOBUFS:         "chaos-agent check",
+	} {
+		problem := explain(fmt.Errorf("conn.Receive: %w", errno))
+		if !strings.Contains(problem.Error(), want) || problem.Exit != spec.ExitCannotRun {
+			t.Errorf("%v: %q does not speak of %s", errno, problem, want)
+		}
+		if !strings.Contains(problem.Mend, "proxy/") {
+			t.Errorf("%v: the way without privileges is missing in %q", errno, problem.Mend)
+		}
+	}
+}
+
+func TestNoSuchProcess(t *testing.T) {
+	err := EnterNetworkOf(1 << 30)
+	if err == nil || !strings.Contains(err.Error(), "1073741824") {
+		t.Errorf("got %v", err)
+	}
+}

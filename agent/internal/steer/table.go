@@ -1,0 +1,90 @@
+package steer
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// States of a TCP socket in /proc/net/tcp (include/net/tcp_states.h).
+const (
+	established = 1
+	listening   = 10
+)
+
+// CheckListening refuses a port that nobody listens on in this network namespace.
+func CheckListening(port int) error {
+	listeners, err := localPorts(listening)
+	if err != nil {
+		return spec.CannotRun(err.Error(), "mount /proc")
+	}
+	if listeners[port] > 0 {
+		return nil
+	}
+	var others []string
+	for p := range listeners {
+		others = append(others, strconv.Itoa(p))
+	}
+	slices.Sort(others)
+	return spec.Bad("http.port", strconv.Itoa(port), "nobody listens there in this network namespace",
+		fmt.Sprintf("start the service first, or take one of the ports in use: %s",
+			strings.Join(append(others, "(none)")[:max(1, len(others))], ", ")))
+}
+
+// Established counts the connections that the service on port holds now.
+func Established(port int) int {
+	counts, err := localPorts(established)
+	if err != nil {
+		return 0
+	}
+	return counts[port]
+}
+
+// localPorts counts the TCP sockets in one state by local port, IPv4 and IPv6.
+func localPorts(state uint64) (map[int]int, error) {
+	counts := map[int]int{}
+	for _, name := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
+		f, err := os.Open(name)
+		if os.IsNotExist(err) && strings.HasSuffix(name, "6") {
+			continue // a host without IPv6
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if port, ok := localPort(lines.Text(), state); ok {
+				counts[port]++
+			}
+		}
+		f.Close() //nolint:errcheck // read only
+		if err := lines.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
+}
+
+// localPort reads one line: "sl local_address rem_address st ...", addresses as hex IP:PORT.
+func localPort(line string, state uint64) (int, bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 4 {
+		return 0, false
+	}
+	st, err := strconv.ParseUint(fields[3], 16, 8)
+	if err != nil || st != state {
+		return 0, false
+	}
+	_, port, _ := strings.Cut(fields[1], ":")
+	b, err := hex.DecodeString(port)
+	if err != nil || len(b) != 2 {
+		return 0, false
+	}
+	return int(b[0])<<8 | int(b[1]), true
+}

@@ -1,0 +1,137 @@
+"""A byte stream to one agent. Here it leads to a child process; the same lines go anywhere."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, Protocol
+
+from chaos_go.errors import AgentError
+
+_LONGEST_LINE = 1 << 20  # as the agent's own bound; a longer one is no line of this protocol
+_TAIL = 4096
+
+
+class Channel(Protocol):
+    """Lines to and from one agent. `send` may be called from any thread."""
+
+    def send(self, line: str) -> None:
+        """Send one line.
+
+        Raises:
+            OSError: the other end is gone.
+        """
+        ...
+
+    def receive(self) -> str | None:
+        """Wait for the next line; None when no more will come."""
+        ...
+
+    def complaints(self) -> str:
+        """Give the end of what the agent wrote for humans."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the agent, which then ends by itself."""
+        ...
+
+    def kill(self) -> None:
+        """End the agent at once; the kernel undoes what it held."""
+        ...
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for the end of the agent and give its exit code, negative for a signal.
+
+        Raises:
+            TimeoutError: it still runs.
+        """
+        ...
+
+
+class LocalChannel:
+    """A channel to a child process in a process group of its own.
+
+    Ctrl-C in a terminal reaches Python only, which then decides. The pipes are inherited by nobody
+    else, so when Python dies the agent's stdin ends and the agent with it.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Start the process.
+
+        Raises:
+            AgentError: it cannot be executed.
+        """
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                close_fds=True,
+                process_group=0,
+            )
+        except OSError as error:
+            raise AgentError(
+                f"agent={argv[0]}: cannot be started: {error.strerror}; build it for this machine "
+                "with `make agent` and see that it is executable"
+            ) from error
+        self._stdin, self._stdout = _open(self._process.stdin), _open(self._process.stdout)
+        self._sending = threading.Lock()
+        self._tail = b""
+        self._listener = threading.Thread(
+            target=self._listen, args=(_open(self._process.stderr),), daemon=True
+        )
+        self._listener.start()
+
+    def send(self, line: str) -> None:
+        """Send one line; a closed channel is an OSError like a broken one."""
+        with self._sending:
+            if self._stdin.closed:
+                raise BrokenPipeError("the channel is closed")
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
+
+    def receive(self) -> str | None:
+        """Wait for the next line; None when no more will come. One thread may call it."""
+        line = b"" if self._stdout.closed else self._stdout.readline(_LONGEST_LINE)
+        if not line:
+            self._stdout.close()
+            return None
+        return line.decode(errors="backslashreplace").rstrip("\n")
+
+    def complaints(self) -> str:
+        """Give the end of what the agent wrote to stderr; after its end, all of the end."""
+        if self._process.poll() is not None:
+            self._listener.join(timeout=1.0)
+        return self._tail.decode(errors="backslashreplace").strip()
+
+    def close(self) -> None:
+        """Close the agent's stdin."""
+        with self._sending, suppress(OSError):
+            self._stdin.close()
+
+    def kill(self) -> None:
+        """Send SIGKILL to the whole process group."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for the end of the process and give its exit code, negative for a signal."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"pid {self._process.pid} still runs") from error
+
+    def _listen(self, stderr: IO[bytes]) -> None:
+        with stderr:
+            while chunk := os.read(stderr.fileno(), _TAIL):
+                self._tail = (self._tail + chunk)[-_TAIL:]
+
+
+def _open(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("every pipe was asked for")
+    return pipe

@@ -1,0 +1,117 @@
+"""Dataclasses as lines of JSON and back, by their annotations. Knows no field of the contract."""
+
+import dataclasses
+import json
+from functools import cache
+from types import UnionType
+from typing import Any, NoReturn, Self, get_args, get_origin, get_type_hints
+
+from chaos_go.errors import BadInputError, shorten
+
+
+class Line:
+    """One JSON object of the wire; subclasses are dataclasses."""
+
+    def to_line(self) -> str:
+        """Give the object as one line of JSON, without the newline.
+
+        Raises:
+            ValueError: a number is NaN or infinite, which JSON cannot say.
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the object as JSON would have it, absent fields left out."""
+        given: dict[str, Any] = _plain(self)
+        return given
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read one line.
+
+        Raises:
+            BadInputError: it is not one JSON object, a field is unknown, missing or of a wrong
+                type. The message names the field.
+        """
+        try:
+            value = json.loads(line, parse_constant=_refuse_constant)
+        except ValueError as error:
+            raise BadInputError("line", shorten(line), f"not JSON: {error}") from error
+        read: Self = _read(cls, value, "")
+        return read
+
+
+@cache
+def _fields(of: type) -> dict[str, tuple[Any, bool]]:
+    """Give type and necessity of each field by its name."""
+    types = get_type_hints(of)
+    return {
+        f.name: (
+            types[f.name],
+            f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING,
+        )
+        for f in dataclasses.fields(of)
+    }
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        of: Any = type(value)
+        fields = _fields(of).items()
+        given = ((name, getattr(value, name), needed) for name, (_, needed) in fields)
+        return {name: _plain(item) for name, item, needed in given if needed or item}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, list) else value
+
+
+def _read(wanted: Any, value: Any, path: str) -> Any:
+    """Give ``value``, as JSON has it, as the wanted type."""
+    if isinstance(wanted, UnionType):  # X | None: absent is None, null is never sent
+        wanted = get_args(wanted)[0]
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        return _read_object(wanted, value, path)
+    if get_origin(wanted) is dict and value is None:
+        return {}  # a Go map that was never filled
+    if get_origin(wanted) is dict and isinstance(value, dict):
+        key_type, item_type = get_args(wanted)
+        return {
+            _read_key(key_type, key, path): _read(item_type, item, f"{path}.{key}")
+            for key, item in value.items()
+        }
+    if get_origin(wanted) is list and isinstance(value, list):
+        return [_read(get_args(wanted)[0], item, path) for item in value]
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        name = getattr(wanted, "__name__", str(wanted))
+        raise BadInputError(path or "line", value, f"give a value of type {name}")
+    return value
+
+
+def _read_object(wanted: type, value: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise BadInputError(path or "line", value, "give a JSON object")
+    fields = _fields(wanted)
+    prefix = f"{path}." if path else ""
+    for name in value:
+        if name not in fields:
+            mend = f"unknown field; {wanted.__name__} has {', '.join(fields)}"
+            raise BadInputError(prefix + name, value[name], mend)
+    for name, (_, needed) in fields.items():
+        if needed and name not in value:
+            raise BadInputError(prefix + name, None, "the field is missing")
+    return wanted(
+        **{name: _read(fields[name][0], item, prefix + name) for name, item in value.items()}
+    )
+
+
+def _read_key(wanted: type, key: str, path: str) -> Any:
+    try:
+        return wanted(key)
+    except ValueError as error:
+        raise BadInputError(path, key, f"give keys of type {wanted.__name__}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")

@@ -1,0 +1,143 @@
+"""One running agent: it reads every event, hands it to the lease it is about, and sees the end."""
+
+import logging
+import signal
+import threading
+from contextlib import suppress
+from typing import Protocol
+
+from chaos_go.agent.channel import Channel
+from chaos_go.agent.contract import Command, Event
+from chaos_go.agent.line import Line
+from chaos_go.errors import BadInputError, shorten
+
+logger = logging.getLogger("chaostoolkit")
+
+_PATIENCE_S = 5.0  # until a process whose stdout has ended, or that was killed, must be gone
+
+
+class Listener(Protocol):
+    """What an agent tells about one fault or load. All calls come from the agent's own thread."""
+
+    def take(self, event: Event) -> None:
+        """Take an event of this fault."""
+        ...
+
+    def note(self, problem: str) -> None:
+        """Take a problem of the agent that does not end it."""
+        ...
+
+    def lose(self, problem: str) -> None:
+        """Learn that the agent is gone."""
+        ...
+
+
+class AgentProcess:
+    """A running agent and those who listen to it.
+
+    Attributes:
+        place: what it holds, for messages.
+        lease_s: it ends by itself after so long without a line from here.
+        exit_code: of the process once it has ended, negative for a signal; else None.
+    """
+
+    def __init__(self, channel: Channel, place: str, lease_s: float) -> None:
+        """Begin to read."""
+        self.place = place
+        self.lease_s = lease_s
+        self.exit_code: int | None = None
+        self._channel = channel
+        self._listeners: dict[str, Listener] = {}
+        self._held: set[str] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, name=f"agent {place}", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone and everybody was told."""
+        return self._ended.is_set()
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is in place; the process ends by itself after the last of it."""
+        return bool(self._held) and not self.ended
+
+    def listen(self, name: str, listener: Listener) -> None:
+        """Hand the events about ``name`` to a listener from now on."""
+        self._listeners[name] = listener
+
+    def send(self, line: Line) -> None:
+        """Send one line. To an agent that is gone nothing is sent: its listeners get to know."""
+        with suppress(OSError):
+            self._channel.send(line.to_line())
+
+    def heartbeat(self) -> None:
+        """Say that Python is alive. A beat has 24 bytes: a hung agent's pipe takes an hour's."""
+        self.send(Command(command="heartbeat"))
+
+    def kill(self) -> None:
+        """End the process at once and wait until it is gone."""
+        self._channel.kill()
+        self._ended.wait(2 * _PATIENCE_S)
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until the process has ended by itself; kill it when it does not."""
+        if not self._ended.wait(timeout_s):
+            self.kill()
+
+    def last_words(self) -> str:
+        """Tell how the process ended and what it said to humans."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            how = f"killed by {_signal_name(-code)}"
+        else:
+            how = "it still runs" if code is None else f"exit code {code}"
+        complaints = self._channel.complaints()
+        return f"{how}; stderr: {shorten(complaints[-300:], 300)}" if complaints else how
+
+    def _read(self) -> None:
+        while (line := self._channel.receive()) is not None:
+            try:
+                self._hand_on(Event.from_line(line))
+            except BadInputError as error:
+                said = f"agent of {self.place} said {shorten(line)!r}, which is no event: {error}"
+                self._note_to_all(said)
+        self._channel.close()
+        self.exit_code = self._reap()
+        for listener in list(self._listeners.values()):
+            listener.lose(f"agent of {self.place} ended unexpectedly: {self.last_words()}")
+        self._ended.set()
+
+    def _hand_on(self, event: Event) -> None:
+        if event.event == "armed":
+            self._held.add(event.id)
+        elif event.event == "disarmed":
+            self._held.discard(event.id)
+        listener = self._listeners.get(event.id)
+        if listener is not None:
+            listener.take(event)
+        elif event.error is not None:  # it could not even read for whom the line was
+            for listener in list(self._listeners.values()):
+                listener.take(event)
+        else:
+            self._note_to_all(f"agent of {self.place} speaks of {event.id!r}, which nobody asked")
+
+    def _note_to_all(self, problem: str) -> None:
+        logger.warning(problem)
+        for listener in list(self._listeners.values()):
+            listener.note(problem)
+
+    def _reap(self) -> int:
+        try:
+            return self._channel.wait(_PATIENCE_S)
+        except TimeoutError:
+            self._channel.kill()
+            return self._channel.wait(_PATIENCE_S)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,85 @@
+"""``chaos go``: what is done with experiments and journals besides running them.
+
+Chaos Toolkit imports this module on every `chaos` command, so nothing but click is imported here.
+"""
+
+import click
+
+HELD, VIOLATED, INCONCLUSIVE, UNSAFE, SETUP_ERROR = range(5)
+
+
+@click.group()
+def go() -> None:
+    """Faults and verdicts for Go services."""
+
+
+@go.command()
+@click.argument("journal", type=click.Path())
+@click.pass_context
+def verdict(context: click.Context, journal: str) -> None:
+    """Judge the JOURNAL of a run, one line per reason.
+
+    Exit code: 0 held, 1 violated, 2 inconclusive, 3 unsafe (a fault may still be in place),
+    4 setup-error (also when JOURNAL cannot be read).
+    """
+    from chaos_go import verdict as judging
+
+    judged = judging.judge(_read(context, journal))
+    click.echo(judged.outcome)
+    for reason in judged.reasons:
+        click.echo(f"  {reason}")
+    context.exit(judged.exit_code)
+
+
+@go.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.pass_context
+def validate(context: click.Context, files: tuple[str, ...]) -> None:
+    """Find what Chaos Toolkit would silently ignore in experiment FILES.
+
+    Exit code: 0 when nothing was found, 1 otherwise.
+    """
+    from chaos_go import strict
+
+    problems = [f"{file}: {problem}" for file in files for problem in strict.check(file)]
+    for problem in problems:
+        click.echo(problem)
+    context.exit(1 if problems else 0)
+
+
+@go.command()
+@click.argument("journal", type=click.Path())
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), help="picture to write: .svg or .png"
+)
+@click.pass_context
+def plot(context: click.Context, journal: str, output: str) -> None:
+    """Draw P99 and error rate of the JOURNAL over time, with the faults shaded.
+
+    Exit code: 0, or 4 when JOURNAL cannot be read or has nothing to draw.
+    """
+    from chaos_go.errors import ChaosGoError
+    from chaos_go.report import timeline
+
+    try:
+        timeline.draw(_read(context, journal), output)
+    except (ChaosGoError, OSError) as error:
+        _refuse(context, f"{error}")
+
+
+def _read(context: click.Context, journal: str) -> dict[str, object]:
+    """Read a journal, or say why it is none and exit."""
+    from chaos_go import verdict as judging
+    from chaos_go.errors import BadInputError
+
+    try:
+        return judging.read(journal)
+    except BadInputError as error:
+        _refuse(context, str(error))
+        raise  # never reached: _refuse exits
+
+
+def _refuse(context: click.Context, message: str) -> None:
+    click.echo("setup-error")
+    click.echo(f"  {message}")
+    context.exit(SETUP_ERROR)

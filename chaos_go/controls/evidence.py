@@ -1,0 +1,114 @@
+"""Control that ends every fault with the experiment and writes what each one did to the journal.
+
+Declare it at the top level of every experiment::
+
+    controls:
+      - name: evidence
+        provider: {type: python, module: chaos_go.controls.evidence}
+
+Without it a fault still ends at its duration or with the process, but the journal does not tell
+what it did, and a verdict cannot be given.
+"""
+
+import logging
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution, InvalidControl
+
+from chaos_go.agent import lease as agent_lease
+from chaos_go.agent.held import Lease
+from chaos_go.controls.journal import section
+
+__all__ = [
+    "after_experiment_control",
+    "before_experiment_control",
+    "cleanup_control",
+    "validate_control",
+]
+
+logger = logging.getLogger("chaostoolkit")
+
+_earlier: set[int] = set()  # ids of the objects of leases that belong to an earlier run
+
+
+def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
+    """Leave faults of an earlier run in this process out of the record.
+
+    Args:
+        context: the experiment; given by Chaos Toolkit.
+        unknown: this control takes no argument; any is refused.
+
+    Raises:
+        InterruptExecution: an argument was given.
+    """
+    if unknown:
+        raise InterruptExecution(f"evidence control: {_refusal(unknown)}")
+    _earlier.update(id(lease) for lease in agent_lease.leases() if lease.state != "armed")
+
+
+def after_experiment_control(
+    context: dict[str, Any], state: dict[str, Any], **unknown: Any
+) -> None:
+    """Stop every fault that is still held and write all records to ``journal["chaos_go"]``.
+
+    Chaos Toolkit calls this whatever the status of the run, after the rollbacks.
+
+    Args:
+        context: the experiment; given by Chaos Toolkit.
+        state: the journal; given by Chaos Toolkit.
+        unknown: refused before the experiment.
+    """
+    section(state)["faults"] = _end_all()
+
+
+def cleanup_control() -> None:
+    """Stop what is still held: after a crash of the run the hook above is not called, this is."""
+    _end_all()
+
+
+def validate_control(control: dict[str, Any]) -> None:
+    """Refuse arguments and a scope when Chaos Toolkit validates the experiment.
+
+    Raises:
+        InvalidControl: names what was given.
+    """
+    arguments = control["provider"].get("arguments", {})
+    if arguments:
+        raise InvalidControl(f"control {control['name']!r}: {_refusal(arguments)}")
+    if control.get("scope"):
+        raise InvalidControl(
+            f"control {control['name']!r}: scope={control['scope']!r}: leave it out, the record "
+            "is begun before and written after the experiment"
+        )
+
+
+def _faults() -> list[Lease]:
+    return [x for x in agent_lease.leases() if x.spec.kind != "load" and id(x) not in _earlier]
+
+
+def _end_all() -> list[dict[str, Any]]:
+    """Stop all faults and then, when their agents are gone, give the records.
+
+    A failure to stop is part of the record, not an error: the others have to be stopped too.
+    """
+    faults = _faults()
+    problems = [_stop(lease) for lease in faults]
+    return [
+        {**lease.record(), "problem": problem or lease.problem}
+        for lease, problem in zip(faults, problems, strict=True)
+    ]
+
+
+def _stop(lease: Lease) -> str:
+    """Stop a fault and give the problem with that, if any."""
+    try:
+        lease.stop()
+    except Exception as error:
+        problem = f"fault {lease.id!r} could not be stopped: {error}"
+        logger.error(problem)
+        return problem
+    return ""
+
+
+def _refusal(arguments: dict[str, Any]) -> str:
+    return f"{', '.join(sorted(arguments))}: no such argument; this control takes none"

@@ -1,0 +1,15 @@
+"""Our section of the journal: ``journal["chaos_go"]``."""
+
+from typing import Any
+
+from chaos_go import __version__
+
+SCHEMA = 1
+"""Changes when an old reader of the section would misunderstand a new one."""
+
+
+def section(journal: dict[str, Any]) -> dict[str, Any]:
+    """Give our section of a journal, empty at first: ``faults`` (a list) and ``traffic``."""
+    empty = {"schema": SCHEMA, "version": __version__, "faults": [], "traffic": {}}
+    ours: dict[str, Any] = journal.setdefault("chaos_go", empty)
+    return ours

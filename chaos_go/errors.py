@@ -1,0 +1,77 @@
+"""Every error of this package, each a single line that names the offending value and the mend.
+
+The tree::
+
+    ChaosGoError
+    |- BadInputError            a value that cannot be meant; nothing was changed
+    |  `- TargetError           a target that cannot be meant or found
+    |- AgentError               the agent did not do its part; nothing is left of it
+    |  |- CannotRunHereError    this place does not allow what was asked
+    |  `- AgentLostError        the agent was there and is gone
+    |- NoEffectError            a fault was armed and touched no request
+    `- NotEnoughDataError       the data does not carry the number that was asked for
+
+Activities turn them into Chaos Toolkit's ActivityFailed with the same text. It keeps only the first
+line of a message, hence the single line.
+"""
+
+_LONGEST_VALUE = 120
+
+
+def shorten(text: str, most: int = _LONGEST_VALUE) -> str:
+    """Give a text in one line, cut to at most ``most`` characters (``...`` shows the cut)."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+class ChaosGoError(Exception):
+    """The root of all errors of this package."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message, in one line."""
+        super().__init__(" ".join(message.split()))
+
+
+class BadInputError(ChaosGoError):
+    """A value that cannot be meant.
+
+    Attributes:
+        field: name of the argument, or path of the field.
+        value: what was given.
+        mend: what to do about it.
+    """
+
+    def __init__(self, field: str, value: object, mend: str) -> None:
+        """Say ``field=value: mend``; a long value is cut."""
+        super().__init__(f"{field}={shorten(repr(value))}: {mend}")
+        self.field = field
+        self.value = value
+        self.mend = mend
+
+
+class TargetError(BadInputError):
+    """A target that cannot be meant, or that is not there."""
+
+    def __init__(self, target: object, mend: str) -> None:
+        """Say ``target=value: mend``."""
+        super().__init__("target", target, mend)
+
+
+class AgentError(ChaosGoError):
+    """The agent could not be started or did not do its part. Nothing of it is left."""
+
+
+class CannotRunHereError(AgentError):
+    """This place does not allow what was asked: a capability, the kernel, another fault."""
+
+
+class AgentLostError(AgentError):
+    """The agent did its part and then ended or fell silent, unasked."""
+
+
+class NoEffectError(ChaosGoError):
+    """A fault was armed and touched no request."""
+
+
+class NotEnoughDataError(ChaosGoError):
+    """The data does not carry the number that was asked for."""

@@ -1,0 +1,170 @@
+"""Faults on the HTTP/1.1 requests that reach a service, before it does any work.
+
+Both actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
+``duration_s``, and with the run. Requests on connections that were open before are not faulted
+until their clients connect again; ``armed.untouched_connections`` of the record counts them.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from chaos_go import targets
+from chaos_go.agent import binary, lease
+from chaos_go.agent.contract import HTTP, LONGEST_DURATION_S, HTTPAbort, HTTPDelay, Match, Spec
+from chaos_go.errors import BadInputError
+from chaos_go.faults import arguments as check
+from chaos_go.faults.failure import as_activity_failure
+
+__all__ = ["abort", "delay"]
+
+# The agent frames the answer itself; a second opinion would break the connection.
+_FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
+_WITHOUT_BODY = (204, 304)
+_NONE: dict[str, str] = {}  # a default; never changed
+
+
+@as_activity_failure()
+def abort(
+    target: str,
+    status: int = 503,
+    percentage: float = 100.0,
+    path: str = "",
+    method: str = "",
+    headers: dict[str, str] = _NONE,
+    body: str = "",
+    duration_s: float = 60.0,
+    seed: int = 0,
+    name: str = "",
+    response_headers: dict[str, str] = _NONE,
+) -> dict[str, Any]:
+    """Answer requests in place of the service, which never sees them.
+
+    Args:
+        target: where: ``port/8081`` (whoever listens there), ``pid/1234`` (in that process'
+            network namespace; ``pid/1234:8081`` when it listens on several ports), or
+            ``proxy/LISTEN->UPSTREAM`` (an explicit proxy, without privileges).
+        status: of the answer, 200 to 599.
+        percentage: of the matching requests, more than 0 and at most 100.
+        path: regular expression (RE2) that must match the whole path, without the query, for
+            instance ``/api/v1/users/.*``; "" for every path.
+        method: of the request, for instance ``GET``; "" for every method.
+        headers: of the request: names and regular expressions (RE2), each of which must match one
+            whole value of that header; {} for any.
+        body: text of the answer's body; "" for none.
+        duration_s: the fault ends by itself after so many seconds, at most 3600.
+        seed: decides which requests are hit, so that a run can be repeated; 0 lets the agent draw
+            one and report it as ``armed.seed``.
+        name: what `chaos_go.faults.stop` and probes call this fault; "" derives one such as
+            ``abort-port-8081``.
+        response_headers: of the answer: names and values, for instance ``{"Retry-After": "1"}``;
+            {} for none besides those of the framing.
+
+    Returns:
+        The record of the fault: ``id``, ``state``, ``place``, ``spec``, ``armed`` and more.
+
+    Raises:
+        ActivityFailed: an argument cannot be meant, the fault cannot be put there, or no agent
+            could be started; nothing of the attempt is left.
+    """
+    status = check.whole("status", status, 200, 599, "the status of a final answer")
+    body = check.text("body", body)
+    if body and status in _WITHOUT_BODY:
+        raise BadInputError("body", body, f"an answer {status} has no body; leave it out")
+    answer = check.headers("response_headers", response_headers)
+    for header in answer:
+        if header.lower() in _FRAMING:
+            mend = "the agent frames the answer itself; leave this header out"
+            raise BadInputError("response_headers", header, mend)
+    fault = HTTP(
+        percentage=check.number("percentage", percentage, 100.0, "percent"),
+        match=_match(path, method, headers),
+        seed=check.seed(seed),
+        abort=HTTPAbort(status=status, headers=answer, body=body),
+    )
+    return _hold("abort", target, fault, check.duration(duration_s), name)
+
+
+@as_activity_failure()
+def delay(
+    target: str,
+    delay_ms: float,
+    jitter_ms: float = 0.0,
+    percentage: float = 100.0,
+    path: str = "",
+    method: str = "",
+    headers: dict[str, str] = _NONE,
+    duration_s: float = 60.0,
+    seed: int = 0,
+    name: str = "",
+) -> dict[str, Any]:
+    """Hold requests for a time before the service sees them.
+
+    Args:
+        target: where, see `abort`.
+        delay_ms: milliseconds that a request is held, more than 0; with the jitter no longer than
+            the fault itself.
+        jitter_ms: a delay is drawn evenly from ``delay_ms`` plus or minus this; 0 for none, at
+            most ``delay_ms``.
+        percentage: of the matching requests, more than 0 and at most 100.
+        path: regular expression of the whole path, see `abort`.
+        method: of the request, see `abort`.
+        headers: of the request, see `abort`.
+        duration_s: the fault ends by itself after so many seconds, at most 3600. Requests that
+            are held then go on at once.
+        seed: decides which requests are hit and how long, see `abort`.
+        name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
+
+    Returns:
+        The record of the fault, see `abort`.
+
+    Raises:
+        ActivityFailed: as `abort`.
+    """
+    delay_ms = check.number("delay_ms", delay_ms, LONGEST_DURATION_S * 1000, "milliseconds")
+    if jitter_ms != 0 or isinstance(jitter_ms, bool):
+        jitter_ms = check.number("jitter_ms", jitter_ms, delay_ms, "milliseconds (or 0)")
+    duration_s = check.duration(duration_s)
+    if delay_ms + jitter_ms > duration_s * 1000:
+        mend = f"longer than the fault itself; shorten it or lengthen duration_s ({duration_s:g})"
+        raise BadInputError("delay_ms", delay_ms, mend)
+    fault = HTTP(
+        percentage=check.number("percentage", percentage, 100.0, "percent"),
+        match=_match(path, method, headers),
+        seed=check.seed(seed),
+        delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=float(jitter_ms)),
+    )
+    return _hold("delay", target, fault, duration_s, name)
+
+
+def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:
+    """Give what requests must look like; None for any. The agent judges the expressions."""
+    match = Match(
+        path=check.text("path", path),
+        method=check.method(method),
+        headers=check.headers("headers", headers),
+    )
+    return match if match != Match() else None
+
+
+def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -> dict[str, Any]:
+    """Put a fault in place and give its record."""
+    name = check.fault_name(name)
+    place = targets.parse(target)
+    spec = Spec(
+        id=name or _free_name(f"{action}-{place.slug}"),
+        kind="http",
+        duration_s=duration_s,
+        http=replace(fault, port=place.port, proxy=place.proxy),
+    )
+    argv = [str(binary.find_agent()), "fault", *place.agent_arguments]
+    return lease.hold(argv, place.name, spec).record()
+
+
+def _free_name(wanted: str) -> str:
+    """Give a name that no fault or load of this process has had: ``x``, else ``x-2``, ``x-3``."""
+    taken = {held.id for held in lease.leases()}
+    number, name = 1, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name

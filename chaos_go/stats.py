@@ -1,0 +1,125 @@
+"""Error bars of quantiles and of proportions: pure functions, no assumption about the distribution.
+
+Requests of an open-loop load are treated as independent. They are not quite (a queue makes
+neighbours alike), so a real interval is somewhat wider than the one given here, never narrower.
+
+Sources:
+    H. A. David, H. N. Nagaraja, "Order Statistics", 3rd ed., Wiley 2003, section 7.1.
+    C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case
+    of the binomial", Biometrika 26 (1934) 404-413.
+"""
+
+import math
+from typing import NamedTuple
+
+from chaos_go.errors import NotEnoughDataError
+
+CONFIDENCE = 0.95
+"""The confidence of every interval that a probe reports."""
+
+_ROUNDING = 1e-9  # 0.07 * 100 is 7.000000000000001 in binary, yet the rank is 7
+
+
+class Interval(NamedTuple):
+    """Limits that enclose the true value with at least the confidence that was asked."""
+
+    low: float
+    high: float
+
+
+class Ranks(NamedTuple):
+    """Which of the sorted observations (the first is 1) say what a quantile is."""
+
+    low: int
+    value: int
+    high: int
+
+
+def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
+    """Give the least number of observations from which a quantile has both its limits.
+
+    The largest observation is an upper limit only if all n of them lie below the true quantile
+    with a probability, quantile ** n, of at most (1 - confidence) / 2; the lower limit likewise.
+
+    Args:
+        quantile: between 0 and 1, both excluded; 0.99 for the P99.
+        confidence: between 0 and 1, both excluded, of the two-sided interval.
+
+    Raises:
+        ValueError: an argument is not between 0 and 1.
+    """
+    _check_fraction("quantile", quantile)
+    _check_fraction("confidence", confidence)
+    rarest = max(quantile, 1 - quantile)
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(rarest))
+
+
+def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> Ranks:
+    """Give the ranks of the observations that estimate a quantile and enclose it.
+
+    The value is the nearest rank, the smallest observation with at least ``quantile`` of all at or
+    below it. The limits are the closest pair of order statistics of which each is on the wrong
+    side of the true quantile with a probability of at most (1 - confidence) / 2, computed from the
+    binomial distribution itself. Ties and buckets only make the interval more conservative.
+
+    Args:
+        n: number of observations.
+        quantile: between 0 and 1, both excluded.
+        confidence: between 0 and 1, both excluded.
+
+    Raises:
+        NotEnoughDataError: n is below `smallest_n`.
+        ValueError: quantile or confidence is not between 0 and 1.
+    """
+    needed = smallest_n(quantile, confidence)
+    if n < needed:
+        raise NotEnoughDataError(
+            f"n={n}: too few observations for the {quantile:g} quantile at {confidence:g} "
+            f"confidence; {needed} are needed"
+        )
+    tail = (1 - confidence) / 2
+    low = _binomial_ppf(tail, n, quantile)
+    high = _binomial_ppf(1 - tail, n, quantile) + 1
+    value = max(1, math.ceil(quantile * n - _ROUNDING))
+    return Ranks(low, value, high)
+
+
+def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Give the exact (Clopper-Pearson) interval of a proportion of which ``hits / n`` was seen.
+
+    Args:
+        hits: how many of the n had the property, 0 to n.
+        n: how many were looked at, at least 1.
+        confidence: between 0 and 1, both excluded.
+
+    Raises:
+        ValueError: hits is not within 0 to n, n is below 1, or confidence is no fraction.
+    """
+    from scipy.special import betaincinv  # heavy, and not needed to discover or validate
+
+    _check_fraction("confidence", confidence)
+    if n < 1 or not 0 <= hits <= n:
+        raise ValueError(f"hits={hits}, n={n}: give 0 <= hits <= n and n >= 1")
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    return Interval(low, high)
+
+
+def _binomial_ppf(probability: float, n: int, p: float) -> int:
+    """Give the smallest k of which a binomial(n, p) count is <= k with at least ``probability``."""
+    from scipy.special import bdtr  # heavy, and not needed to discover or validate
+
+    below, at = -1, n
+    while at - below > 1:
+        middle = (below + at) // 2
+        if bdtr(middle, n, p) >= probability:
+            at = middle
+        else:
+            below = middle
+    return at
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{name}={value}: give a number between 0 and 1, both excluded")

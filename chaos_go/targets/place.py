@@ -1,0 +1,45 @@
+"""A place that a fault can be put: what the agent must be told to act there."""
+
+import re
+from dataclasses import dataclass, field
+
+from chaos_go.agent.contract import Proxy
+from chaos_go.errors import TargetError
+
+LAST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place.
+
+    Attributes:
+        name: the target, complete: ``pid/1234:8081`` even if no port was given.
+        kind: what stands before the slash.
+        port: the TCP port whose connections are intercepted; 0 with a proxy.
+        proxy: the explicit proxy; None with a port.
+        agent_arguments: what the agent's command line needs to get there.
+    """
+
+    name: str
+    kind: str
+    port: int = 0
+    proxy: Proxy | None = None
+    agent_arguments: list[str] = field(default_factory=list)
+
+    @property
+    def slug(self) -> str:
+        """The name as part of another name: ``port-8081``."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.name.partition("->")[0]).strip("-")
+
+
+def read_port(target: str, text: str) -> int:
+    """Read a TCP port.
+
+    Raises:
+        TargetError: it is not a number from 1 to 65535.
+    """
+    # isdecimal alone would take the digits of other scripts, and int() signs and underscores.
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= LAST_PORT):
+        raise TargetError(target, f"the port {text!r} is not a number from 1 to {LAST_PORT}")
+    return int(text)

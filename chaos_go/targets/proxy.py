@@ -1,0 +1,55 @@
+"""``proxy/127.0.0.1:9081->127.0.0.1:8081``: an explicit proxy that clients are pointed at.
+
+It needs no privileges, but only clients that dial LISTEN instead of UPSTREAM meet the fault.
+"""
+
+import ipaddress
+
+from chaos_go.agent.contract import Proxy
+from chaos_go.errors import TargetError
+from chaos_go.targets.place import Place, read_port
+
+_EXAMPLE = "proxy/127.0.0.1:9081->127.0.0.1:8081"
+
+
+def parse(target: str, rest: str) -> Place:
+    """Read ``LISTEN->UPSTREAM``, both ``host:port``, IPv6 addresses in brackets.
+
+    Raises:
+        TargetError: one of them cannot be meant, or LISTEN is not a loopback address: nobody
+            outside may use the agent as a relay.
+    """
+    listen, arrow, upstream = rest.partition("->")
+    if not arrow:
+        raise TargetError(target, f"the -> is missing; give one like {_EXAMPLE}")
+    listen_host, listen_port = _split(target, listen)
+    upstream_host, upstream_port = _split(target, upstream)
+    if not _is_loopback(listen_host):
+        mend = (
+            f"LISTEN {listen!r} must be a loopback address like 127.0.0.1 or [::1], so that "
+            "nobody outside can use the agent as a relay"
+        )
+        raise TargetError(target, mend)
+    listen, upstream = f"{listen_host}:{listen_port}", f"{upstream_host}:{upstream_port}"
+    if listen == upstream:
+        raise TargetError(target, "the proxy would dial itself; give LISTEN another port")
+    return Place(
+        f"proxy/{listen}->{upstream}", "proxy", proxy=Proxy(listen=listen, upstream=upstream)
+    )
+
+
+def _split(target: str, text: str) -> tuple[str, int]:
+    """Give host, with its brackets, and port."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host.strip("[]") or (":" in host and not bracketed) or " " in host:
+        mend = f"{text!r} is not host:port; give one like {_EXAMPLE}, IPv6 as [::1]:8081"
+        raise TargetError(target, mend)
+    return host, read_port(target, port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

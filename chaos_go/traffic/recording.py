@@ -1,0 +1,238 @@
+"""What a load saw, second by second, while it runs.
+
+A thread of the lease writes a `Recording`; probes read windows of it. A second arrives once each
+of its requests has ended, so the newest one is late by up to the timeout of a request: reading a
+window waits for that, and never longer. A window that is not whole is an error, not a guess.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chaos_go.agent.contract import Event, LoadSecond, Spec
+from chaos_go.agent.held import Lease
+from chaos_go.errors import NotEnoughDataError
+
+logger = logging.getLogger("chaostoolkit")
+
+LONG_WAIT_S = 2
+"""A probe that waits longer than this for data says so in the log."""
+
+SLACK_S = 3.0
+"""How long after the timeout of its last request a second may still be on its way."""
+
+LARGEST_UNSENT = 0.01
+"""The fraction of requests that may be late or dropped: with more, the load was not as asked."""
+
+_LOOK_S = 0.5  # a lease that was lost sends no event, so its state is looked at this often
+_GRID_S = 0.001  # seconds start on a grid of one second; its float arithmetic is off by less
+
+
+@dataclass(frozen=True)
+class Window:
+    """The whole seconds of a stretch of time, none missing.
+
+    Attributes:
+        traffic: name of the load.
+        start_unix_s: start of the first second.
+        end_unix_s: end of the last second.
+        timeout_ms: after how long a request was given up.
+        seconds: the record of each second, in order.
+    """
+
+    traffic: str
+    start_unix_s: float
+    end_unix_s: float
+    timeout_ms: float
+    seconds: Sequence[LoadSecond] = field(repr=False)
+
+    def total(self, counter: str) -> int:
+        """Add one counter up over all seconds, for instance ``sent``."""
+        return sum(getattr(second, counter) for second in self.seconds)
+
+
+class Clock:
+    """The time and how to wait: the seam at which tests bring their own time."""
+
+    def now(self) -> float:
+        """Give the seconds since 1970."""
+        return time.time()
+
+    def wait(self, condition: threading.Condition, timeout_s: float) -> None:
+        """Wait until another thread notifies, at most ``timeout_s``; the lock is held."""
+        condition.wait(timeout_s)
+
+
+class Recording:
+    """The seconds of one load as they arrive. All methods may be called from any thread.
+
+    Attributes:
+        name: name of the load.
+        spec: what was asked of the agent.
+        lease: holds the load.
+    """
+
+    def __init__(self, name: str, spec: Spec, lease: Lease, clock: Clock | None = None) -> None:
+        """Start to record what the lease reports."""
+        load = spec.load
+        if load is None:
+            raise ValueError(f"name={name}: the spec is not one of a load")
+        self.name = name
+        self.spec = spec
+        self.lease = lease
+        self.timeout_ms = load.timeout_ms
+        self._clock = clock or Clock()
+        self._seconds: dict[int, LoadSecond] = {}
+        self._origin: float | None = None
+        self._changed = threading.Condition()
+        lease.subscribe(self._on_event)
+
+    def seconds(self) -> list[LoadSecond]:
+        """Give all seconds that have arrived so far, in order."""
+        with self._changed:
+            return [self._seconds[number] for number in sorted(self._seconds)]
+
+    def now(self) -> float:
+        """Give the time by the clock of this recording, in seconds since 1970."""
+        return self._clock.now()
+
+    def problem(self) -> str:
+        """Tell what is wrong with the record as a whole, or nothing when it is sound."""
+        with self._changed:
+            ended = self._ended()
+            if ended:
+                return f"traffic {self.name!r} ended ({ended}) after {len(self._seconds)} s of data"
+            missing = max(self._seconds, default=-1) + 1 - len(self._seconds)
+        if missing:
+            return f"traffic {self.name!r}: {missing} seconds are missing in the record"
+        return _unsent(self.name, self.seconds())
+
+    def last(self, window_s: float) -> Window:
+        """Give the newest whole seconds, as many as fit into ``window_s`` (at least 1).
+
+        Right after the start it waits until the load is that old.
+
+        Raises:
+            NotEnoughDataError: as `between`.
+        """
+        length = math.floor(window_s + _GRID_S)
+        with self._changed:
+            origin = self._wait_for_origin()
+            elapsed = math.floor(self._clock.now() - origin + _GRID_S)
+            if length - elapsed > LONG_WAIT_S:
+                logger.info(
+                    "traffic %r is %d s old: waiting until it has %d s of data",
+                    self.name,
+                    elapsed,
+                    length,
+                )
+            stop = max(elapsed, length)
+            return self._numbers(origin, stop - length, stop)
+
+    def between(self, start_unix_s: float, end_unix_s: float) -> Window:
+        """Give the whole seconds that lie inside a stretch of time.
+
+        Raises:
+            NotEnoughDataError: no whole second lies in it, it begins before the load did, the load
+                ended, seconds are missing or stale, or more than 1 % of the requests were not sent
+                on time. The message has the numbers.
+        """
+        with self._changed:
+            origin = self._wait_for_origin()
+            first = math.ceil(start_unix_s - origin - _GRID_S)
+            stop = math.floor(end_unix_s - origin + _GRID_S)
+            if first < 0:
+                raise NotEnoughDataError(
+                    f"traffic {self.name!r} began {-first} s after the window did; "
+                    "start the load first, with the control chaos_go.controls.traffic"
+                )
+            if stop <= first:
+                raise NotEnoughDataError(
+                    f"traffic {self.name!r}: a window of {end_unix_s - start_unix_s:.1f} s holds "
+                    "no whole second; make it longer"
+                )
+            return self._numbers(origin, first, stop)
+
+    def _numbers(self, origin: float, first: int, stop: int) -> Window:
+        """Give the seconds first..stop-1, counted from the first one of the load."""
+        self._wait_for_second(stop - 1, origin + stop)
+        wanted = range(first, stop)
+        missing = [number for number in wanted if number not in self._seconds]
+        if missing:
+            raise NotEnoughDataError(
+                f"traffic {self.name!r}: {len(missing)} of {len(wanted)} seconds of the window are "
+                f"missing, the first at unix time {origin + missing[0]:.0f}; run it again"
+            )
+        seconds = [self._seconds[number] for number in wanted]
+        if problem := _unsent(self.name, seconds):
+            raise NotEnoughDataError(problem)
+        return Window(self.name, origin + first, origin + stop, self.timeout_ms, seconds)
+
+    def _wait_for_origin(self) -> float:
+        """Give the start of the first second, once it has arrived."""
+        self._wait_for_second(0, self.lease.armed_unix_s + 1)
+        if self._origin is None:
+            raise AssertionError("the first second has arrived but has no start")
+        return self._origin
+
+    def _wait_for_second(self, number: int, end_unix_s: float) -> None:
+        """Wait until a second or a later one has arrived, as long as it can still be on its way."""
+        deadline = end_unix_s + self.timeout_ms / 1000 + SLACK_S
+        while max(self._seconds, default=-1) < number:
+            if ended := self._ended():
+                raise NotEnoughDataError(
+                    f"traffic {self.name!r} ended ({ended}) after {len(self._seconds)} s of data; "
+                    f"{number + 1} s are needed"
+                )
+            left_s = deadline - self._clock.now()
+            if left_s <= 0:
+                raise NotEnoughDataError(self._stale())
+            self._clock.wait(self._changed, min(left_s, _LOOK_S))
+
+    def _ended(self) -> str:
+        """Tell why no more seconds will come, or nothing while they will."""
+        lease = self.lease
+        return "" if lease.state == "armed" else lease.reason or lease.problem or lease.state
+
+    def _stale(self) -> str:
+        limit_s = self.timeout_ms / 1000 + SLACK_S
+        since, what = self.lease.armed_unix_s, "it has not delivered a second since its start"
+        if self._origin is not None:
+            since, what = self._origin + max(self._seconds) + 1, "its newest second is of"
+        age_s = self._clock.now() - since
+        return (
+            f"traffic {self.name!r} is stale: {what} {age_s:.1f} s ago, more than "
+            f"timeout + {SLACK_S:g} s = {limit_s:g} s; see whether its agent is alive"
+        )
+
+    def _on_event(self, event: Event) -> None:
+        with self._changed:
+            if event.event == "stats" and event.load is not None:
+                if self._origin is None:
+                    self._origin = event.load.start_unix_s
+                number = round(event.load.start_unix_s - self._origin)
+                self._seconds[number] = event.load
+            self._changed.notify_all()
+
+
+def _unsent(name: str, seconds: Sequence[LoadSecond]) -> str:
+    """Tell how the load was not what was asked for: numbers of such a load flatter the service."""
+    intended, late, dropped = (
+        sum(getattr(second, counter) for second in seconds)
+        for counter in ("intended", "late", "dropped")
+    )
+    if intended == 0:
+        return (
+            f"traffic {name!r}: no request was due in {len(seconds)} s; raise rate_rps or make the "
+            "window longer"
+        )
+    if late + dropped > LARGEST_UNSENT * intended:
+        return (
+            f"traffic {name!r}: {late} late and {dropped} dropped of {intended} requests are more "
+            f"than {LARGEST_UNSENT:.0%}; lower rate_rps, or raise max_in_flight if the service "
+            "holds its requests"
+        )
+    return ""

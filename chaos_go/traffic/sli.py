@@ -1,0 +1,138 @@
+"""Service level indicators of a window of traffic: P99, error rate, impact rate, with error bars.
+
+Pure: a `Window` in, an `Estimate` out. The population of each indicator is said where it is
+computed, since that is what two tools most often differ in.
+"""
+
+from dataclasses import asdict, dataclass
+
+from chaos_go import stats
+from chaos_go.errors import NotEnoughDataError
+from chaos_go.traffic import histogram
+from chaos_go.traffic.recording import Window
+
+P99 = 0.99
+
+SMALLEST_N_OF_RATE = stats.smallest_n(0.95)
+"""A rate needs as many requests as show it to be below 5 % when none of them failed: 72."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured number with its error bar.
+
+    Attributes:
+        value: the number.
+        low: lower limit of the interval.
+        high: upper limit of the interval.
+        n: how many requests it rests on.
+        confidence: least probability with which such an interval covers the true value.
+        censored: whether the value is the time at which requests were given up; the truth is that
+            or more.
+        high_censored: the same of the upper limit.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    confidence: float = stats.CONFIDENCE
+    censored: bool = False
+    high_censored: bool = False
+
+
+def latency_ms(window: Window, quantile: float = P99) -> Estimate:
+    """Estimate a quantile of latency, counted from the intended send time.
+
+    Population: every request that was answered, with whatever status, or given up. A timeout, and
+    a request that was dropped because no slot came free, counts as the time it was given up: a
+    lower bound. A connection error has no latency and counts in `error_rate` alone. The value is
+    the midpoint of its bucket (at most 0.4 % off), the limits are the outer edges of theirs.
+
+    Raises:
+        NotEnoughDataError: too few requests for the quantile to have an upper limit.
+    """
+    timeout_bucket = histogram.index(round(window.timeout_ms * 1000))
+    given_up = window.total("timeouts") + window.total("dropped")
+    counts = histogram.merge(
+        [second.latency.counts for second in window.seconds]
+        + [{timeout_bucket: window.total("dropped")}]
+    )
+    n = histogram.count(counts)
+    _require(window, n, stats.smallest_n(quantile), f"P{quantile * 100:g}", "with a latency")
+    ranks = stats.quantile_ranks(n, quantile)
+    low, value, high = (histogram.bucket_at_rank(counts, rank) for rank in ranks)
+    return Estimate(
+        value=histogram.midpoint_us(value) / 1000,
+        low=histogram.bounds_us(low)[0] / 1000,
+        high=histogram.bounds_us(high)[1] / 1000,
+        n=n,
+        censored=given_up > 0 and value >= timeout_bucket,
+        high_censored=given_up > 0 and high >= timeout_bucket,
+    )
+
+
+def errors(window: Window) -> int:
+    """Count the requests that the service failed: status 500 to 599, no answer, no connection."""
+    failed = sum(
+        count
+        for second in window.seconds
+        for status, count in second.statuses.items()
+        if int(status) >= 500
+    )
+    return failed + window.total("timeouts") + window.total("connection_errors")
+
+
+def error_rate(window: Window) -> Estimate:
+    """Estimate the fraction of requests that failed, 0 to 1.
+
+    Population: every request that was sent. Failed: a status of 500 or more, a timeout, or a
+    connection error. A 4xx is the client's fault.
+
+    Raises:
+        NotEnoughDataError: too few requests were sent.
+    """
+    return _rate(window, errors(window), window.total("sent"), "the error rate", "sent")
+
+
+def impact_rate(window: Window) -> Estimate:
+    """Estimate the fraction of requests that hurt the business, 0 to 1.
+
+    Population: every request that could be judged by the load's `impact` rule.
+
+    Raises:
+        NotEnoughDataError: too few requests could be judged; none if the load has no rule.
+    """
+    n = window.total("impact_n")
+    return _rate(window, window.total("impact"), n, "the impact rate", "that could be judged")
+
+
+def as_detail(estimate: Estimate, window: Window) -> dict[str, object]:
+    """Give an estimate and the window it rests on as plain JSON values."""
+    counters = ("intended", "sent", "late", "dropped", "timeouts", "connection_errors")
+    return {
+        **asdict(estimate),
+        "window": {
+            "traffic": window.traffic,
+            "start_unix_s": window.start_unix_s,
+            "end_unix_s": window.end_unix_s,
+            "seconds": len(window.seconds),
+            **{counter: window.total(counter) for counter in counters},
+        },
+    }
+
+
+def _rate(window: Window, hits: int, n: int, what: str, which: str) -> Estimate:
+    _require(window, n, SMALLEST_N_OF_RATE, what, which)
+    low, high = stats.proportion_interval(hits, n)
+    return Estimate(value=hits / n, low=low, high=high, n=n)
+
+
+def _require(window: Window, n: int, needed: int, what: str, which: str) -> None:
+    if n < needed:
+        raise NotEnoughDataError(
+            f"traffic {window.traffic!r}: n={n} requests {which} in {len(window.seconds)} s "
+            f"({window.total('intended')} intended, {window.total('connection_errors')} connection "
+            f"errors) are too few for {what}, which needs {needed}: make the window longer or "
+            "raise rate_rps"
+        )

@@ -1,0 +1,12 @@
+// Command shop is a small web shop made of four services, built to be broken by experiments.
+package main
+
+import (
+	"os"
+
+	"chaosgo/demo/internal/shop"
+)
+
+func main() {
+	os.Exit(shop.Main(os.Args[1:], os.Stdout, os.Stderr))
+}

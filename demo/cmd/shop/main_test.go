@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asShop makes this test binary run as the shop itself: real processes and signals without a second build.
+const asShop = "RUN_AS_SHOP"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asShop) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func shopCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), asShop+"=1")
+	return cmd
+}
+
+// start runs a role on a free port and returns its address, as its first line on stderr tells it.
+func start(t *testing.T, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	cmd := shopCommand(t, append(args, "--listen", "127.0.0.1:0")...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stderr)
+	line, err := lines.ReadString('\n')
+	if err != nil {
+		t.Fatalf("no first line on stderr: %v", err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	address, found := strings.CutPrefix(strings.TrimSpace(line), "shop "+args[0]+": listening on ")
+	if !found {
+		t.Fatalf("first line %q", line)
+	}
+	return cmd, address
+}
+
+func get(url string) (string, error) {
+	response, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+func waitUntil(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+// terminate sends SIGTERM while a request is in flight; it returns that request's answer and the process' end.
+func terminate(t *testing.T, args ...string) (answer string, answerErr, exitErr error) {
+	t.Helper()
+	cmd, address := start(t, append(args, "--latency", "1s", "--tail", "1s")...)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		answer, answerErr = get("http://" + address + "/api/v1/users/42")
+	}()
+	waitUntil(t, "a request in flight", func() bool {
+		metrics, err := get("http://" + address + "/metrics")
+		return err == nil && strings.Contains(metrics, "shop_http_requests_in_flight 1")
+	})
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-answered
+	exitErr = cmd.Wait()
+	if conn, err := net.Dial("tcp", address); err == nil {
+		conn.Close()
+		t.Errorf("%s still answers after the end", address)
+	}
+	return answer, answerErr, exitErr
+}
+
+func TestSIGTERMFinishesRequestsInFlight(t *testing.T) {
+	answer, answerErr, exitErr := terminate(t, "users")
+	if answerErr != nil || !strings.Contains(answer, `"id":"42"`) {
+		t.Errorf("got %q, %v; want the whole answer", answer, answerErr)
+	}
+	if exitErr != nil {
+		t.Errorf("got %v, want exit code 0", exitErr)
+	}
+}
+
+func TestAbruptShutdownBreaksRequestsInFlight(t *testing.T) {
+	answer, answerErr, exitErr := terminate(t, "users", "--bad", "abrupt-shutdown")
+	if answerErr == nil {
+		t.Errorf("got the answer %q, want a broken connection", answer)
+	}
+	if exitErr == nil {
+		t.Error("got exit code 0, want death by SIGTERM")
+	}
+}
+
+func TestAPortInUseIsAClearError(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	output, err := shopCommand(t, "risk", "--listen", taken.Addr().String()).CombinedOutput()
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	if !failed || exit.ExitCode() != 1 {
+		t.Errorf("got %v, want exit code 1", err)
+	}
+	for _, want := range []string{"shop risk: cannot listen", taken.Addr().String(), "address already in use", "give another"} {
+		if !strings.Contains(string(output), want) {
+			t.Errorf("%q lacks %q", output, want)
+		}
+	}
+}
+
+func TestTheWholeShopAsProcesses(t *testing.T) {
+	_, users := start(t, "users")
+	_, risk := start(t, "risk")
+	_, checkout := start(t, "checkout", "--users-url", "http://"+users, "--risk-url", "http://"+risk, "--risk-timeout", "5s")
+	_, gateway := start(t, "gateway", "--users-url", "http://"+users, "--checkout-url", "http://"+checkout)
+	response, err := http.Post("http://"+gateway+"/checkout", "application/json", strings.NewReader(`{"user_id":"42","amount":19.9}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if want := `{"decision":"approve","reason":"ok"}`; err != nil || strings.TrimSpace(string(body)) != want {
+		t.Errorf("got %d %s, %v; want %s", response.StatusCode, body, err, want)
+	}
+}

@@ -1,0 +1,81 @@
+// Package latency makes a service take as long as a real one: mostly quick, now and then slow.
+package latency
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// z99 is the standard normal quantile of 0.99: 99 % of all draws lie below it.
+const z99 = 2.3263478740408408
+
+// Dice is a seeded random source that many requests may share.
+type Dice struct {
+	mu     sync.Mutex
+	source *rand.Rand
+}
+
+// NewDice returns a source whose sequence depends on nothing but seed.
+func NewDice(seed uint64) *Dice {
+	return &Dice{source: rand.New(rand.NewPCG(seed, 0))}
+}
+
+// Fraction draws uniformly from [0, 1).
+func (d *Dice) Fraction() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.source.Float64()
+}
+
+func (d *Dice) normal() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.source.NormFloat64()
+}
+
+// Lognormal is the usual shape of service times: symmetric on a log scale, with a long slow tail.
+type Lognormal struct {
+	median time.Duration
+	sigma  float64
+	dice   *Dice
+}
+
+// New returns the distribution with this median and this 99th percentile. A median of 0 means no latency at all.
+// It is an error if median is negative or p99 is below the median.
+func New(median, p99 time.Duration, dice *Dice) (*Lognormal, error) {
+	if median < 0 {
+		return nil, fmt.Errorf("--latency %s is negative; give 0 or more, such as 4ms", median)
+	}
+	if p99 < median {
+		return nil, fmt.Errorf("--tail %s is below --latency %s; the 99th percentile cannot be quicker than the median", p99, median)
+	}
+	shape := &Lognormal{median: median, dice: dice}
+	if median > 0 {
+		shape.sigma = math.Log(float64(p99)/float64(median)) / z99
+	}
+	return shape, nil
+}
+
+// Draw returns one service time.
+func (l *Lognormal) Draw() time.Duration {
+	if l.median == 0 {
+		return 0
+	}
+	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.dice.normal()))
+}
+
+// Wait passes one service time, or returns the context's error as soon as the caller has gone.
+func (l *Lognormal) Wait(ctx context.Context) error {
+	timer := time.NewTimer(l.Draw())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

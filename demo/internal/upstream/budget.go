@@ -1,0 +1,66 @@
+package upstream
+
+import (
+	"sync"
+	"time"
+)
+
+const budgetWindowS = 10
+
+// Budget limits retries to a share of the requests of the last ten seconds, plus a floor that lets a quiet service
+// retry at all. Retries help against failures that are rare and independent; when everything fails they only
+// multiply the load, which is what the budget prevents.
+// See "Addressing Cascading Failures" in the SRE book, and Finagle's RetryBudget.
+type Budget struct {
+	ratio float64
+	floor int
+
+	mu      sync.Mutex
+	seconds [budgetWindowS]budgetSecond
+}
+
+type budgetSecond struct {
+	unixS             int64
+	requests, retries int
+}
+
+// NewBudget allows floor + ratio x requests retries in any ten seconds. ratio and floor are 0 or more.
+func NewBudget(ratio float64, floor int) *Budget {
+	return &Budget{ratio: ratio, floor: floor}
+}
+
+// Request counts one request (not its retries).
+func (b *Budget) Request() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now().requests++
+}
+
+// TryRetry takes one retry out of the budget, or reports false when there is none left.
+func (b *Budget) TryRetry() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	current := b.now()
+	requests, retries := 0, 0
+	for _, second := range b.seconds {
+		if current.unixS-second.unixS < budgetWindowS {
+			requests += second.requests
+			retries += second.retries
+		}
+	}
+	if float64(retries+1) > float64(b.floor)+b.ratio*float64(requests) {
+		return false
+	}
+	current.retries++
+	return true
+}
+
+// now returns the counters of this second, emptied if they still hold those of an earlier one.
+func (b *Budget) now() *budgetSecond {
+	unixS := time.Now().Unix()
+	second := &b.seconds[unixS%budgetWindowS]
+	if second.unixS != unixS {
+		*second = budgetSecond{unixS: unixS}
+	}
+	return second
+}

@@ -1,0 +1,221 @@
+"""Run one experiment against the shop, in a network of its own, and judge it.
+
+    python demo/run.py experiments/users-answer-503.yaml [--bad no-retry] [--out DIR]
+
+The exit code is the verdict's: 0 held, 1 violated, 2 inconclusive, 3 unsafe, 4 setup-error.
+Journal, logs and the picture land in DIR. Every process started here ends with this one.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import namespace
+import processes
+import yaml
+from shop import Shop, ShopError
+
+from chaos_go.agent.binary import find_agent
+from chaos_go.errors import ChaosGoError
+
+HERE = Path(__file__).resolve().parent
+SETUP_ERROR = 4
+INTERRUPTED = 130
+NEEDED = ("owner_tables", "tproxy", "ip_transparent", "so_mark")
+"""What `chaos-agent check` must find in a namespace, so that faults can intercept there."""
+
+USERS_OF_PORT = {8082: "--users-url", 8083: "--risk-url"}
+"""The flag with which checkout is told where a service is, by the port of the service."""
+
+RELAY_OFFSET, PROXY_OFFSET = 10_000, 20_000
+ROLLBACK_GRACE_S = 20.0
+
+
+class SetupError(Exception):
+    """The experiment could not begin; the message says what to mend."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the experiment runs."""
+
+    isolated: bool
+    reason: str = ""  # why not, when it is not
+
+
+@dataclass(frozen=True)
+class Way:
+    """How faults reach the services; the defaults let them intercept."""
+
+    checkout_flags: list[str] = field(default_factory=list)
+    relay: list[str] = field(default_factory=list)  # command line of a process beside the shop
+    run_options: list[str] = field(default_factory=list)  # of `chaos run`
+
+
+def main() -> int:
+    """Parse the command line, run, and give the exit code."""
+    options = _arguments()
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        return run(options.experiment, options.bad, options.out, options.proxy)
+    except (SetupError, ShopError, ChaosGoError, OSError) as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return SETUP_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def run(experiment: Path, bad: str, out: Path, proxy: bool) -> int:
+    """Run one experiment and give the exit code of its verdict.
+
+    Args:
+        experiment: YAML file.
+        bad: how checkout is built badly; "" builds it well.
+        out: folder for journal, logs and picture.
+        proxy: do without a namespace and use the explicit proxy.
+
+    Raises:
+        SetupError, ShopError, ChaosGoError, OSError: it could not begin.
+    """
+    place = Place(False, "--proxy was given") if proxy else choose_place()
+    if place.isolated:
+        namespace.enter()
+        _say("in a network namespace of its own: the host's network is not touched")
+        way = Way()
+    else:
+        _say(f"no network namespace ({place.reason}): using the explicit proxy on 127.0.0.1")
+        way = _explicit_proxy(experiment)
+    journal, picture = out / "journal.json", out / "timeline.png"
+    for old in (journal, picture):
+        old.unlink(missing_ok=True)
+    with _running(way.relay, out / "relay.log"), Shop(out, bad, way.checkout_flags):
+        _say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
+        _chaos_run(experiment, journal, out / "chaos.log", way.run_options)
+    return _judge(journal, picture)
+
+
+def choose_place() -> Place:
+    """Try in another process whether a namespace can be had in which faults can intercept."""
+    trial = subprocess.run(
+        [sys.executable, HERE / "namespace.py", find_agent(), "check"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if trial.returncode != 0:
+        return Place(False, trial.stderr.strip())
+    able = json.loads(trial.stdout)["able"]
+    lacks = [f"{name}: {able[name]['reason']}" for name in NEEDED if not able[name]["ok"]]
+    return Place(not lacks, "; ".join(lacks))
+
+
+def _explicit_proxy(experiment: Path) -> Way:
+    """Lead checkout -> relay -> fault (while it is armed) -> service."""
+    port = _faulted_port(experiment)
+    relay_port, proxy_port = port + RELAY_OFFSET, port + PROXY_OFFSET
+    flags = [USERS_OF_PORT[port], f"http://127.0.0.1:{relay_port}"]
+    relay = [sys.executable, str(HERE / "relay.py")]
+    relay += [str(number) for number in (relay_port, proxy_port, port)]
+    target = f"proxy/127.0.0.1:{proxy_port}->127.0.0.1:{port}"
+    return Way(flags, relay, ["--var", f"target={target}"])
+
+
+def _faulted_port(experiment: Path) -> int:
+    """Read the port out of the default of the experiment's configuration ``target``."""
+    try:
+        target = str(yaml.safe_load(experiment.read_text())["configuration"]["target"]["default"])
+    except (KeyError, TypeError, yaml.YAMLError):
+        target = ""
+    kind, _, number = target.partition("/")
+    if kind != "port" or not number.isdecimal() or int(number) not in USERS_OF_PORT:
+        known = ", ".join(f"port/{port}" for port in USERS_OF_PORT)
+        raise SetupError(
+            f"{experiment}: configuration.target.default={target!r} cannot be reached by a proxy; "
+            f"give one of {known}, or run where network namespaces are allowed"
+        )
+    return int(number)
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], log: Path) -> Iterator[None]:
+    """Run a process beside the ``with`` block; nothing when the command is empty."""
+    if not command:
+        yield
+        return
+    with log.open("wb") as output:
+        process = processes.start(command, output, own_group=True)
+    try:
+        yield
+    finally:
+        processes.stop(process)
+
+
+def _chaos_run(experiment: Path, journal: Path, log: Path, options: Sequence[str]) -> None:
+    """Run `chaos run`; its exit code is no verdict, the journal is what counts."""
+    command = [_chaos(), "--no-version-check", "--log-file", str(log), "run"]
+    command += ["--rollback-strategy", "always", "--journal-path", str(journal)]
+    chaos = processes.start([*command, *options, str(experiment)])
+    try:
+        chaos.wait()
+    except KeyboardInterrupt:
+        # The terminal has told chaos too: it plays its rollbacks now.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            chaos.wait(ROLLBACK_GRACE_S)
+        raise
+    finally:
+        if chaos.poll() is None:
+            processes.stop(chaos, ROLLBACK_GRACE_S)
+
+
+def _judge(journal: Path, picture: Path) -> int:
+    """Draw the picture, print the verdict and give its exit code."""
+    if not journal.exists():
+        raise SetupError(f"chaos wrote no journal; {journal.with_name('chaos.log')} tells why")
+    chaos = _chaos()
+    drawn = subprocess.run([chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
+    verdict = subprocess.run([chaos, "go", "verdict", str(journal)], check=False)
+    _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
+    return verdict.returncode
+
+
+def _chaos() -> str:
+    """Find the command of Chaos Toolkit that belongs to this Python."""
+    beside = Path(sys.executable).with_name("chaos")
+    found = str(beside) if beside.exists() else shutil.which("chaos")
+    if not found:
+        raise SetupError(f"no command `chaos` beside {sys.executable}; install with: pip install .")
+    return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run an experiment against the shop, judge it.")
+    parser.add_argument("experiment", type=Path, help="YAML file in experiments/")
+    parser.add_argument("--bad", default="", help="how checkout is built badly, e.g. no-retry")
+    parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the results")
+    parser.add_argument("--proxy", action="store_true", help="no namespace: use the explicit proxy")
+    options = parser.parse_args()
+    if not options.experiment.is_file():
+        parser.error(f"experiment={options.experiment}: no such file; give one of experiments/")
+    return options
+
+
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _say(text: str) -> None:
+    print(f"demo: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

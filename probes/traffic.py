@@ -1,0 +1,141 @@
+"""Probes of the traffic that the control ``chaos_go.controls.traffic`` drives.
+
+The plain ones give a number for Chaos Toolkit's ``range`` tolerance, the ``_detail`` ones the same
+number with its 95 % interval and the window it rests on. A number that cannot be trusted is never
+given: each probe then fails with the numbers that say why.
+"""
+
+from collections.abc import Callable
+
+from chaos_go.agent import lease as agent_lease
+from chaos_go.agent.held import Lease
+from chaos_go.errors import BadInputError
+from chaos_go.traffic import load, sli
+from chaos_go.traffic.recording import Recording, Window
+
+__all__ = ["error_rate", "error_rate_detail", "impact_rate", "p99_detail", "p99_ms"]
+
+LONGEST_WINDOW_S = 3600.0
+
+
+def p99_ms(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
+    """Give the P99 of latency in milliseconds, from the intended send time.
+
+    Timeouts count as the time at which they were given up, connection errors do not count.
+
+    Args:
+        window_s: seconds of traffic to look at, the newest whole ones, at least 1. Right after
+            the start of the load the probe waits until there are so many.
+        fault: name of a fault: look at the time it was armed instead. Before any fault was armed
+            (the baseline) ``window_s`` holds. "" for none.
+        traffic: name of the load; "" when there is only one.
+
+    Raises:
+        ActivityFailed: fewer than 368 requests, stale or missing seconds, more than 1 % of the
+            requests late or dropped, no such load or fault.
+    """
+    return _measure(sli.latency_ms, window_s, fault, traffic)[0].value
+
+
+def error_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
+    """Give the fraction of sent requests that failed, 0 to 1.
+
+    Failed are a status of 500 or more, a timeout and a connection error.
+
+    Args:
+        window_s: seconds of traffic to look at, see `p99_ms`.
+        fault: look at the time this fault was armed, see `p99_ms`.
+        traffic: name of the load; "" when there is only one.
+
+    Raises:
+        ActivityFailed: fewer than 72 requests, or as `p99_ms`.
+    """
+    return _measure(sli.error_rate, window_s, fault, traffic)[0].value
+
+
+def impact_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
+    """Give the fraction of requests that hurt the business, 0 to 1, by the load's ``impact`` rule.
+
+    Args:
+        window_s: seconds of traffic to look at, see `p99_ms`.
+        fault: look at the time this fault was armed, see `p99_ms`.
+        traffic: name of the load; "" when there is only one.
+
+    Raises:
+        ActivityFailed: the load has no such rule, fewer than 72 requests, or as `p99_ms`.
+    """
+    return _measure(sli.impact_rate, window_s, fault, traffic)[0].value
+
+
+def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> dict[str, object]:
+    """Give the P99 with its error bar.
+
+    Args:
+        window_s: seconds of traffic to look at, see `p99_ms`.
+        fault: look at the time this fault was armed, see `p99_ms`.
+        traffic: name of the load; "" when there is only one.
+
+    Returns:
+        ``value``, ``low`` and ``high`` in milliseconds, ``n``, ``confidence``, ``censored`` (the
+        value is a time at which requests were given up: the truth is that or more),
+        ``high_censored``, and ``window`` with its times and counters.
+
+    Raises:
+        ActivityFailed: as `p99_ms`.
+    """
+    return _detail(sli.latency_ms, window_s, fault, traffic)
+
+
+def error_rate_detail(
+    window_s: float = 30.0, fault: str = "", traffic: str = ""
+) -> dict[str, object]:
+    """Give the error rate with its error bar.
+
+    Args:
+        window_s: seconds of traffic to look at, see `p99_ms`.
+        fault: look at the time this fault was armed, see `p99_ms`.
+        traffic: name of the load; "" when there is only one.
+
+    Returns:
+        ``value``, ``low`` and ``high`` as fractions, ``n``, ``confidence`` and ``window`` with its
+        times and counters.
+
+    Raises:
+        ActivityFailed: as `error_rate`.
+    """
+    return _detail(sli.error_rate, window_s, fault, traffic)
+
+
+_Indicator = Callable[[Window], sli.Estimate]
+
+
+def _measure(
+    indicator: _Indicator, window_s: float, fault: str, traffic: str
+) -> tuple[sli.Estimate, Window]:
+    load.check_number("window_s", window_s, LONGEST_WINDOW_S, "seconds", least=1.0)
+    window = _window(load.find(traffic), window_s, fault)
+    return indicator(window), window
+
+
+def _detail(indicator: _Indicator, window_s: float, fault: str, traffic: str) -> dict[str, object]:
+    estimate, window = _measure(indicator, window_s, fault, traffic)
+    detail = sli.as_detail(estimate, window)
+    return {**detail, "fault": fault}
+
+
+def _window(recording: Recording, window_s: float, fault: str) -> Window:
+    armed = {
+        lease.id: lease for lease in agent_lease.leases() if _is_fault_during(lease, recording)
+    }
+    if not fault or not armed:
+        return recording.last(window_s)
+    if fault not in armed:
+        raise BadInputError("fault", fault, f"name one that was armed: {', '.join(armed)}")
+    lease = armed[fault]
+    return recording.between(lease.armed_unix_s, lease.ended_unix_s or recording.now())
+
+
+def _is_fault_during(lease: Lease, recording: Recording) -> bool:
+    """Tell whether a lease is of a fault and of this run: earlier ones ended before the load."""
+    began = recording.lease.armed_unix_s
+    return lease.spec.kind != "load" and (lease.ended_unix_s is None or lease.ended_unix_s > began)

@@ -1,0 +1,52 @@
+"""Fixtures: a network namespace of its own per test, and real services in it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Helpers live beside this file; not every import mode of pytest makes them importable.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from world import ROOT, SERVICE_PORT, SHOP, Driver, Namespace, wait_until
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    """Give a network namespace in which only `lo` is, and end everything in it afterwards."""
+    place = Namespace()
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def service(namespace: Namespace) -> subprocess.Popen[bytes]:
+    """Start the users service without latency on port 9082 of every address."""
+    assert SHOP.is_file(), f"{SHOP} is missing; build it with: make demo"
+    listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
+    process = namespace.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
+    wait_until("the service listens", lambda: SERVICE_PORT in namespace.listeners())
+    return process
+
+
+@pytest.fixture
+def shop(namespace: Namespace, request: pytest.FixtureRequest) -> subprocess.Popen[str]:
+    """Start the four services; parametrize indirectly with a bad variant of checkout."""
+    bad = getattr(request, "param", "")
+    process = namespace.popen(
+        [sys.executable, ROOT / "demo" / "shop.py", "--bad", bad],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "ready"
+    return process
+
+
+@pytest.fixture
+def driver(namespace: Namespace) -> Driver:
+    """Give a Python process in the namespace that arms faults and sends requests."""
+    return namespace.driver()

@@ -1,0 +1,63 @@
+"""Calls functions on behalf of a test, in the network namespace in which this process was started.
+
+One JSON object per line: in ``{"call": "module.function", "arguments": {...}}``, out
+``{"result": ...}`` or ``{"error": "class", "message": "..."}``. Like `chaos run`, this process
+holds the faults that it was asked for.
+"""
+
+import http.client
+import importlib
+import json
+import sys
+import time
+from typing import Any
+
+
+def request(
+    host: str,
+    port: int,
+    path: str = "/api/v1/users/42",
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    times: int = 1,
+) -> list[dict[str, Any]]:
+    """Send requests one after the other, each on a connection of its own; give what came back."""
+    answers = []
+    for _ in range(times):
+        started = time.monotonic()
+        connection = http.client.HTTPConnection(host, port, timeout=20)
+        try:
+            connection.request(method, path, headers=headers or {})
+            response = connection.getresponse()
+            body = response.read().decode()
+        finally:
+            connection.close()
+        answers.append(
+            {
+                "status": response.status,
+                "headers": dict(response.getheaders()),
+                "body": body,
+                "seconds": time.monotonic() - started,
+            }
+        )
+    return answers
+
+
+def _answer(line: str) -> dict[str, Any]:
+    asked = json.loads(line)
+    module, _, function = asked["call"].rpartition(".")
+    try:
+        called = getattr(importlib.import_module(module), function)
+        return {"result": called(**asked["arguments"])}
+    except Exception as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    for line in sys.stdin:
+        print(json.dumps(_answer(line), default=str), flush=True)
+
+
+if __name__ == "__main__":
+    main()

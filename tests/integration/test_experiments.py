@@ -1,0 +1,148 @@
+"""The experiments hold with the shop as it is and are violated when it is built badly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from world import CHAOS, ROOT, Namespace, marked_processes, wait_until
+
+pytestmark = pytest.mark.integration
+
+RUN = ROOT / "demo" / "run.py"
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
+HELD, VIOLATED = 0, 1
+RUN_TIMEOUT_S = 240.0
+MARK = "CHAOS_GO_TEST_RUN"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+Outcome = subprocess.CompletedProcess[str]
+RUNS = {
+    ("users-answer-503", ""): HELD,
+    ("users-answer-503", "no-retry"): VIOLATED,
+    ("risk-is-slow", ""): HELD,
+    ("risk-is-slow", "no-timeout"): VIOLATED,
+}
+
+
+def run_command(experiment: str, bad: str, out: Path) -> list[str]:
+    """Give the command line of a run of the demo."""
+    file = ROOT / "experiments" / f"{experiment}.yaml"
+    return [sys.executable, str(RUN), str(file), "--bad", bad, "--out", str(out)]
+
+
+def run_demo(experiment: str, bad: str, out: Path) -> tuple[Outcome, dict[int, str]]:
+    """Run the demo to its end; give what came out and which processes it left behind."""
+    mark = uuid.uuid4().hex
+    outcome = subprocess.run(
+        run_command(experiment, bad, out),
+        env={**os.environ, MARK: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    return outcome, marked_processes(f"{MARK}={mark}")
+
+
+Started = dict[tuple[str, str], tuple[Path, "Future[tuple[Outcome, dict[int, str]]]"]]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Start all runs, two at a time: each has a namespace of its own and mostly waits."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        runs: Started = {}
+        for experiment, bad in RUNS:
+            out = tmp_path_factory.mktemp(f"{experiment}-{bad or 'good'}")
+            runs[experiment, bad] = out, pool.submit(run_demo, experiment, bad, out)
+        yield runs
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.timeout(2 * RUN_TIMEOUT_S)
+@pytest.mark.parametrize(("experiment", "bad"), RUNS)
+def test_verdict(started: Started, experiment: str, bad: str) -> None:
+    out, run = started[experiment, bad]
+    outcome, left = run.result()
+    print(outcome.stdout)
+    assert outcome.returncode == RUNS[experiment, bad]
+    assert left == {}
+    assert (out / "timeline.png").read_bytes().startswith(PNG)
+    journal = json.loads((out / "journal.json").read_text())
+    (fault,) = journal["chaos_go"]["faults"]
+    assert fault["effect"] is True
+    assert fault["totals"]["aborted"] + fault["totals"]["delayed"] >= 50
+    baseline = journal["steady_states"]["before"]
+    assert baseline["steady_state_met"] is True
+
+
+@pytest.mark.timeout(2 * RUN_TIMEOUT_S)
+def test_explicit_proxy(namespace: Namespace, tmp_path: Path) -> None:
+    """In a namespace, so that the ports are free; the demo itself uses none here."""
+    command = [*run_command("users-answer-503", "", tmp_path), "--proxy"]
+    outcome = namespace.run(command, timeout_s=RUN_TIMEOUT_S)
+    print(outcome.stdout, outcome.stderr)
+    assert "explicit proxy" in outcome.stdout
+    assert outcome.returncode == HELD
+    (fault,) = json.loads((tmp_path / "journal.json").read_text())["chaos_go"]["faults"]
+    assert fault["place"].startswith("proxy/"), fault["place"]
+    assert namespace.listeners() == set()
+    assert namespace.agents() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
+    mark = uuid.uuid4().hex
+    sign = f"{MARK}={mark}"
+    demo = subprocess.Popen(
+        run_command("users-answer-503", "", tmp_path),
+        env={**os.environ, MARK: mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until("the load runs", lambda: "chaos-agent" in str(marked_processes(sign)), 60.0)
+        # Like Ctrl-C in a terminal, SIGINT reaches the whole group.
+        (os.killpg if number == signal.SIGINT else os.kill)(demo.pid, number)
+        demo.wait(60)
+        wait_until("all its processes are gone", lambda: not marked_processes(sign), 60.0)
+    finally:
+        demo.kill()
+        demo.wait()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("command", [["validate"], ["go", "validate"]], ids=" ".join)
+def test_experiment_is_valid(experiment: Path, command: list[str], tmp_path: Path) -> None:
+    checked = subprocess.run(
+        [CHAOS, "--no-version-check", *command, str(experiment)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_experiment_is_in_the_table() -> None:
+    table = (ROOT / "experiments" / "README.md").read_text()
+    missing = [path.name for path in EXPERIMENTS if f"({path.name})" not in table]
+    assert missing == []
+
+
+def test_demo_names_a_wrong_variant(tmp_path: Path) -> None:
+    outcome, left = run_demo("users-answer-503", "no-such-variant", tmp_path)
+    assert outcome.returncode == 4, outcome.stdout
+    assert "no-such-variant" in outcome.stdout
+    assert "no-retry" in outcome.stdout
+    assert left == {}

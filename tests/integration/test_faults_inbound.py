@@ -1,0 +1,273 @@
+"""HTTP faults on a real service: what is asked for happens, and nothing else."""
+
+import json
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from world import (
+    SERVICE_PORT,
+    SHOP,
+    SHOP_PORTS,
+    Driver,
+    Namespace,
+    nothing_left,
+    tool,
+    wait_until,
+)
+
+from chaos_go.agent.binary import find_agent
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("service")]
+
+TARGET = f"port/{SERVICE_PORT}"
+PORTS = {SERVICE_PORT}
+USERS = "/api/v1/users/.*"
+ADDRESS, NEIGHBOUR = "10.123.0.1", "10.123.0.2"
+
+
+def connect(namespace: Namespace, other: Namespace) -> None:
+    """Connect two namespaces by a cable (veth(4)), with an address at each end."""
+    ip = tool("ip")
+    peer = ["peer", "name", "cable1", "netns", str(other.pid)]
+    for place, arguments in (
+        (namespace, ["link", "add", "cable0", "type", "veth", *peer]),
+        (namespace, ["address", "add", f"{ADDRESS}/24", "dev", "cable0"]),
+        (namespace, ["link", "set", "cable0", "up"]),
+        (other, ["address", "add", f"{NEIGHBOUR}/24", "dev", "cable1"]),
+        (other, ["link", "set", "cable1", "up"]),
+    ):
+        done = place.run([ip, *arguments])
+        assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+
+
+def statuses(answers: list[dict[str, Any]]) -> list[int]:
+    """Give the status of each answer."""
+    return [answer["status"] for answer in answers]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_abort_on_loopback(driver: Driver, namespace: Namespace, host: str) -> None:
+    driver.abort(
+        TARGET, status=503, headers={"Retry-After": "7"}, body="out of order", duration_s=30
+    )
+    answer = driver.request(SERVICE_PORT, host)
+    assert (answer["status"], answer["body"]) == (503, "out of order")
+    assert answer["headers"]["Retry-After"] == "7"
+    driver.stop()
+    assert driver.request(SERVICE_PORT, host)["status"] == 200
+    nothing_left(namespace, PORTS)
+
+
+def test_abort_for_a_client_on_the_network(driver: Driver, namespace: Namespace) -> None:
+    other = Namespace(namespace)
+    try:
+        connect(namespace, other)
+        client = other.driver()
+        assert client.request(SERVICE_PORT, ADDRESS)["status"] == 200
+        driver.abort(TARGET, duration_s=30)
+        assert client.request(SERVICE_PORT, ADDRESS)["status"] == 503
+        driver.stop()
+        assert client.request(SERVICE_PORT, ADDRESS)["status"] == 200
+        nothing_left(namespace, PORTS)
+    finally:
+        other.close()
+
+
+def test_abort_in_the_namespace_of_a_process(namespace: Namespace) -> None:
+    outer = namespace
+    inner = Namespace(outer)
+    try:
+        listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
+        inside = inner.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
+        wait_until("the inner service listens", lambda: SERVICE_PORT in inner.listeners())
+        chaos, near, far = outer.driver(), outer.driver(), inner.driver()
+        chaos.abort(f"pid/{inside.pid}", port=SERVICE_PORT, duration_s=30)
+        assert far.request(SERVICE_PORT)["status"] == 503
+        assert near.request(SERVICE_PORT)["status"] == 200
+        chaos.stop()
+        assert far.request(SERVICE_PORT)["status"] == 200
+        nothing_left(inner, PORTS)
+        nothing_left(outer, PORTS)
+    finally:
+        inner.close()
+
+
+def test_explicit_proxy(driver: Driver, namespace: Namespace) -> None:
+    target = f"proxy/127.0.0.1:19082->127.0.0.1:{SERVICE_PORT}"
+    driver.abort(target, path=USERS, duration_s=30)
+    assert driver.request(19082)["status"] == 503
+    assert driver.request(19082, path="/healthz")["status"] == 200
+    assert driver.request(SERVICE_PORT)["status"] == 200
+    assert namespace.tables() == ""
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_percentage_with_a_seed_repeats(driver: Driver, namespace: Namespace) -> None:
+    seen = []
+    for _ in range(2):
+        driver.abort(TARGET, percentage=30, seed=7, duration_s=30)
+        seen.append(statuses(driver.requests(150, SERVICE_PORT, "127.0.0.1")))
+        driver.stop()
+        nothing_left(namespace, PORTS)
+    assert seen[0] == seen[1]
+    # Binomial(150, 0.3): outside these bounds once in ten million.
+    assert 15 <= seen[0].count(503) <= 78
+    assert set(seen[0]) == {200, 503}
+
+
+@pytest.mark.parametrize(
+    ("rule", "hit", "missed"),
+    [
+        ({"path": USERS}, {"path": "/api/v1/users/7?x=1"}, {"path": "/healthz"}),
+        ({"path": "/health"}, {"path": "/health"}, {"path": "/healthz"}),
+        ({"method": "POST"}, {"method": "POST"}, {"method": "GET"}),
+        (
+            {"headers": {"x-tenant": "blue|green"}},
+            {"headers": {"X-Tenant": "green"}},
+            {"headers": {"X-Tenant": "greenish"}},
+        ),
+    ],
+    ids=["path", "whole-path", "method", "header"],
+)
+def test_only_what_matches(
+    driver: Driver,
+    namespace: Namespace,
+    rule: dict[str, Any],
+    hit: dict[str, Any],
+    missed: dict[str, Any],
+) -> None:
+    before = driver.request(SERVICE_PORT, **missed)
+    driver.abort(TARGET, match=rule, duration_s=30)
+    assert driver.request(SERVICE_PORT, **hit)["status"] == 503
+    during = driver.request(SERVICE_PORT, **missed)
+    assert (during["status"], during["body"]) == (before["status"], before["body"])
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_delay_is_at_least_what_was_asked(driver: Driver, namespace: Namespace) -> None:
+    driver.delay(TARGET, delay_ms=300, path=USERS, duration_s=30)
+    slow = driver.requests(3, SERVICE_PORT, "127.0.0.1")
+    assert statuses(slow) == [200, 200, 200]
+    assert all(answer["seconds"] >= 0.3 for answer in slow)
+    record = driver.stop()
+    assert "300" in json.dumps(record)
+    nothing_left(namespace, PORTS)
+    assert driver.request(SERVICE_PORT)["seconds"] < min(answer["seconds"] for answer in slow)
+
+
+def test_fault_that_touches_no_request(driver: Driver, namespace: Namespace) -> None:
+    driver.abort(TARGET, path="/nobody/asks/for/this", duration_s=30)
+    assert driver.request(SERVICE_PORT)["status"] == 200
+    message = driver.refusal("chaos_go.faults.stop", name="")
+    assert "no request" in message
+    nothing_left(namespace, PORTS)
+
+
+def test_port_that_is_faulted_by_another_run(driver: Driver, namespace: Namespace) -> None:
+    driver.abort(TARGET, name="first-come", duration_s=30)
+    (agent,) = namespace.agents()
+    message = namespace.driver().refusal("chaos_go.faults.http.abort", target=TARGET)
+    for word in (str(SERVICE_PORT), "first-come", f"pid {agent}"):
+        assert word in message
+    assert driver.request(SERVICE_PORT)["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_two_faults_on_one_port(driver: Driver, namespace: Namespace) -> None:
+    driver.abort(TARGET, name="gone", status=410, path="/gone", duration_s=30)
+    driver.abort(TARGET, name="busy", status=429, path="/busy", duration_s=30)
+    assert len(namespace.agents()) == 1
+    paths = ["/gone", "/busy", "/healthz"]
+    seen = [driver.request(SERVICE_PORT, path=path)["status"] for path in paths]
+    assert seen == [410, 429, 200]
+    driver.stop("gone")
+    assert driver.request(SERVICE_PORT, path="/gone")["status"] == 404
+    assert driver.request(SERVICE_PORT, path="/busy")["status"] == 429
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_without_the_capability(namespace: Namespace) -> None:
+    dropped = [tool("setpriv"), "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
+    message = namespace.driver(*dropped).refusal("chaos_go.faults.http.abort", target=TARGET)
+    assert "CAP_NET_ADMIN" in message
+    assert "proxy/" in message
+    spec = {
+        "version": 1,
+        "id": "x",
+        "kind": "http",
+        "duration_s": 5,
+        "http": {"port": SERVICE_PORT, "percentage": 100, "abort": {"status": 503}},
+    }
+    refused = namespace.run([*dropped, find_agent(), "fault"], input=json.dumps(spec) + "\n")
+    assert refused.returncode == 3, refused.stdout
+    assert "CAP_NET_ADMIN" in json.loads(refused.stdout)["error"]["message"]
+    nothing_left(namespace, PORTS)
+
+
+def test_explicit_proxy_needs_no_capability(namespace: Namespace) -> None:
+    dropped = [tool("setpriv"), "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
+    driver = namespace.driver(*dropped)
+    driver.abort(f"proxy/127.0.0.1:19082->127.0.0.1:{SERVICE_PORT}", duration_s=30)
+    assert driver.request(19082)["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_listener_takes_intercepted_connections_only(driver: Driver, namespace: Namespace) -> None:
+    driver.abort(TARGET, duration_s=30)
+    ours = sorted(namespace.listeners() - PORTS)
+    assert ours
+    for port in ours:
+        # The listener is for IPv4 or for IPv6; the other family is refused by the kernel.
+        for host in ("127.0.0.1", "::1"):
+            message = driver.refusal("driver.request", host=host, port=port)
+            assert "reset" in message.lower() or "refused" in message.lower(), message
+    assert driver.request(SERVICE_PORT)["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
+def test_other_ports_are_not_touched(
+    driver: Driver, namespace: Namespace, shop: subprocess.Popen[str]
+) -> None:
+    driver.abort(TARGET, duration_s=30)
+    assert driver.request(8082)["status"] == 200
+    assert driver.request(SERVICE_PORT)["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS | SHOP_PORTS)
+
+
+def test_open_connection_stays_with_the_service(driver: Driver, namespace: Namespace) -> None:
+    """A connection that was open before the fault is neither cut nor faulted, and is counted."""
+    script = (
+        "import http.client, sys\n"
+        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, timeout=20)\n"
+        "for _ in sys.stdin:\n"
+        "    c.request('GET', '/api/v1/users/42'); r = c.getresponse(); r.read()\n"
+        "    print(r.status, flush=True)\n"
+    )
+    client = namespace.popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+    def ask() -> str:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write("again\n")
+        client.stdin.flush()
+        return str(client.stdout.readline().strip())
+
+    assert ask() == "200"
+    armed = driver.abort(TARGET, duration_s=30)
+    assert ask() == "200"
+    assert driver.request(SERVICE_PORT)["status"] == 503
+    assert "untouched_connections" in json.dumps(armed)
+    driver.stop()
+    nothing_left(namespace, PORTS)

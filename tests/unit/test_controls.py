@@ -1,0 +1,237 @@
+"""Controls, as Chaos Toolkit really calls them."""
+
+import json
+
+import pytest
+from chaoslib.control import validate_controls
+from chaoslib.exceptions import InterruptExecution, InvalidControl
+from chaoslib.run import Runner
+from chaoslib.types import Strategy
+from fake_load import START, URL, World
+
+from chaos_go import __version__
+from chaos_go.controls import evidence
+from chaos_go.controls import traffic as traffic_control
+from chaos_go.errors import AgentError
+from chaos_go.traffic import load
+
+LOAD = {"name": "checkout", "url": URL, "rate_rps": 100}
+
+
+def python(module, **arguments):
+    provider = {"type": "python", "module": f"chaos_go.controls.{module}"}
+    return {"name": module, "provider": provider | ({"arguments": arguments} if arguments else {})}
+
+
+def experiment(*controls, method=()):
+    return {
+        "title": "t",
+        "description": "d",
+        "controls": list(controls),
+        "method": list(method),
+        "rollbacks": [],
+    }
+
+
+def activity(function):
+    provider = {"type": "python", "module": __name__, "func": function}
+    return {"type": "action", "name": function, "provider": provider}
+
+
+def run(*controls, method=()):
+    with Runner(Strategy.DEFAULT) as runner:
+        return runner.run(experiment(*controls, method=method), settings={})
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = World(monkeypatch)
+    monkeypatch.setattr(evidence, "_earlier", set())
+    global WORLD
+    WORLD = world
+    yield world
+    world.stop_all()
+
+
+def ten_seconds_pass():
+    WORLD.time.go_to(START + 10.9)
+
+
+def a_fault_is_armed():
+    WORLD.arm("users-503", 3)
+
+
+def the_agent_dies():
+    ten_seconds_pass()
+    WORLD.leases[0].end("", START + 10, state="lost")
+
+
+def the_run_is_interrupted():
+    WORLD.arm("users-503", 3)
+    raise InterruptExecution("enough")
+
+
+def test_the_load_runs_during_the_experiment_and_is_in_the_journal(world):
+    journal = run(python("traffic", **LOAD), method=[activity("ten_seconds_pass")])
+    argv, place, spec = world.held[0]
+    assert (argv, place) == (["/opt/chaos-agent", "load"], "load/checkout")
+    assert (spec.load.url, spec.load.rate_rps, spec.duration_s) == (URL, 100, 3600)
+    ours = journal["chaos_go"]
+    assert (ours["schema"], ours["version"]) == (1, __version__)
+    record = ours["traffic"]["checkout"]
+    assert len(record["seconds"]) == 10
+    assert record["seconds"][0]["intended"] == 100
+    assert record["problem"] == ""
+    json.dumps(journal)
+    assert world.leases[0].stops == 1
+    assert load.running() == []
+
+
+def test_a_load_that_died_is_a_problem_in_the_journal(world):
+    journal = run(python("traffic", **LOAD), method=[activity("the_agent_dies")])
+    assert "ended (lost) after 10 s" in journal["chaos_go"]["traffic"]["checkout"]["problem"]
+
+
+def test_a_load_that_does_not_stop_is_a_problem_in_the_journal(world):
+    def cannot_stop():
+        world.leases[0].fails_to_stop = AgentError("the agent did not end in 7 s")
+
+    world.time.at(START + 10.7, cannot_stop)
+    journal = run(python("traffic", **LOAD), method=[activity("ten_seconds_pass")])
+    assert "did not end in 7 s" in journal["chaos_go"]["traffic"]["checkout"]["problem"]
+
+
+def test_two_loads(world):
+    other = python("traffic", **(LOAD | {"name": "browse"})) | {"name": "second"}
+    journal = run(python("traffic", **LOAD), other, method=[activity("ten_seconds_pass")])
+    assert set(journal["chaos_go"]["traffic"]) == {"checkout", "browse"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("rate", 40),
+        ("name", ""),
+        ("name", "a\nb"),
+        ("url", ""),
+        ("url", "nowhere"),
+        ("rate_rps", 0),
+        ("rate_rps", 1e9),
+        ("rate_rps", "40"),
+        ("timeout_ms", -1),
+        ("max_in_flight", 5000),
+        ("max_in_flight", 1.5),
+        ("impact", [503]),
+        ("impact", {"status": 503}),
+        ("impact", {"statuses": 503}),
+        ("impact", {"timeout": "yes"}),
+        ("impact", {"json_field": "decision"}),
+    ],
+)
+def test_a_bad_argument_interrupts_the_run_and_fails_validation(world, caplog, argument, value):
+    control = python("traffic", **(LOAD | {argument: value}))
+    journal = run(control)
+    assert journal["status"] == "interrupted"
+    assert f"traffic control: {argument}" in caplog.text
+    assert world.held == []
+    if (argument, value) != ("name", "a\nb"):  # names may come from the configuration
+        with pytest.raises(InvalidControl, match=argument):
+            validate_controls(experiment(control))
+
+
+@pytest.mark.parametrize("broken", [AgentError("no agent here"), RuntimeError("a mistake")])
+def test_a_load_that_cannot_start_interrupts_the_run(world, caplog, broken):
+    world.refuses = broken
+    assert run(python("traffic", **LOAD))["status"] == "interrupted"
+    assert f"traffic control: {broken}" in caplog.text
+
+
+def test_validation_accepts_what_is_good(world):
+    rule = {"statuses": [503], "json_field": "decision", "json_value": "reject", "timeout": True}
+    full = LOAD | {"method": "POST", "headers": {"a": "b"}, "body": "{}", "timeout_ms": 500}
+    validate_controls(
+        experiment(
+            python("traffic", **full, max_in_flight=10, impact=rule),
+            python("evidence"),
+        )
+    )
+
+
+def test_values_from_the_configuration_are_checked_at_the_start(world):
+    from_configuration = LOAD | {"url": "${shop}/checkout", "rate_rps": "${rate}"}
+    validate_controls(experiment(python("traffic", **from_configuration)))
+
+
+@pytest.mark.parametrize("module", ["traffic", "evidence"])
+def test_a_scope_would_skip_half_of_the_control(module):
+    control = python(module, **(LOAD if module == "traffic" else {})) | {"scope": "before"}
+    with pytest.raises(InvalidControl, match="scope"):
+        validate_controls(experiment(control))
+
+
+def test_called_twice_it_starts_one_load(world):
+    for _ in range(2):
+        traffic_control.before_experiment_control({}, **LOAD)
+    assert len(world.held) == 1
+    with pytest.raises(InterruptExecution, match="runs already"):
+        traffic_control.before_experiment_control({}, **(LOAD | {"rate_rps": 7}))
+
+
+def test_stopped_twice_the_record_stays(world):
+    traffic_control.before_experiment_control({}, **LOAD)
+    ten_seconds_pass_in(world)
+    journal = {}
+    for _ in range(2):
+        traffic_control.after_experiment_control({}, journal, **LOAD)
+    assert len(journal["chaos_go"]["traffic"]["checkout"]["seconds"]) == 10
+
+
+def ten_seconds_pass_in(world):
+    world.time.go_to(START + 10.9)
+
+
+def test_cleanup_stops_a_load_that_a_crash_left(world):
+    traffic_control.before_experiment_control({}, **LOAD)
+    traffic_control.cleanup_control()
+    assert world.leases[0].state == "ended"
+    assert load.running() == []
+
+
+def test_every_fault_is_stopped_and_recorded(world):
+    world.arm("early", 1, 2)
+    journal = run(python("evidence"), method=[activity("a_fault_is_armed")])
+    records = journal["chaos_go"]["faults"]
+    assert [(r["id"], r["state"]) for r in records] == [("users-503", "ended")]
+
+
+def test_an_interrupted_run_is_recorded_too(world):
+    controls = (python("traffic", **LOAD), python("evidence"))
+    journal = run(*controls, method=[activity("the_run_is_interrupted")])
+    assert journal["status"] == "interrupted"
+    assert [r["state"] for r in journal["chaos_go"]["faults"]] == ["ended"]
+    assert "checkout" in journal["chaos_go"]["traffic"]
+
+
+def test_a_fault_that_cannot_be_stopped_is_told_and_the_others_are_stopped(world):
+    stuck = world.arm("stuck", 1)
+    stuck.fails_to_stop = AgentError("the agent did not end in 5 s")
+    other = world.arm("other", 2)
+    journal = run(python("evidence"))
+    first, second = journal["chaos_go"]["faults"]
+    assert "'stuck' could not be stopped" in first["problem"]
+    assert first["state"] == "armed"
+    assert (second["problem"], other.state) == ("", "ended")
+
+
+def test_cleanup_stops_faults_that_a_crash_left(world):
+    fault = world.arm("users-503", 1)
+    evidence.cleanup_control()
+    assert fault.state == "ended"
+
+
+def test_evidence_takes_no_argument(world, caplog):
+    control = python("evidence", path="x")
+    assert run(control)["status"] == "interrupted"
+    assert "path: no such argument" in caplog.text
+    with pytest.raises(InvalidControl, match="path: no such argument"):
+        validate_controls(experiment(control))
