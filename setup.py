@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build_py import build_py
@@ -108,7 +109,7 @@ class BuildAgent(Command):
     """Builds the agent into the working tree."""
 
     description = "build the Go agent into chaos_go/agent/bin"
-    user_options = ()
+    user_options: ClassVar[list[tuple[str, str, str]]] = []
 
     def initialize_options(self) -> None:
         """There are no options."""

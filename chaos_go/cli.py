@@ -5,7 +5,7 @@ Chaos Toolkit imports this module on every `chaos` command, so nothing but click
 
 import click
 
-HELD, VIOLATED, INCONCLUSIVE, UNSAFE, SETUP_ERROR = range(5)
+SETUP_ERROR = 4
 
 
 @click.group()
@@ -24,7 +24,10 @@ def verdict(context: click.Context, journal: str) -> None:
     """
     from chaos_go import verdict as judging
 
-    judged = judging.judge(_read(context, journal))
+    try:
+        judged = judging.judge(judging.read(journal))
+    except Exception as error:  # Python's own exit code, 1, would say "violated"
+        raise _refuse(error) from error
     click.echo(judged.outcome)
     for reason in judged.reasons:
         click.echo(f"  {reason}")
@@ -52,34 +55,23 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="picture to write: .svg or .png"
 )
-@click.pass_context
-def plot(context: click.Context, journal: str, output: str) -> None:
+def plot(journal: str, output: str) -> None:
     """Draw P99 and error rate of the JOURNAL over time, with the faults shaded.
 
     Exit code: 0, or 4 when JOURNAL cannot be read or has nothing to draw.
     """
+    from chaos_go import verdict as judging
     from chaos_go.errors import ChaosGoError
     from chaos_go.report import timeline
 
     try:
-        timeline.draw(_read(context, journal), output)
+        timeline.draw(judging.read(journal), output)
     except (ChaosGoError, OSError) as error:
-        _refuse(context, f"{error}")
+        raise _refuse(error) from error
 
 
-def _read(context: click.Context, journal: str) -> dict[str, object]:
-    """Read a journal, or say why it is none and exit."""
-    from chaos_go import verdict as judging
-    from chaos_go.errors import BadInputError
-
-    try:
-        return judging.read(journal)
-    except BadInputError as error:
-        _refuse(context, str(error))
-        raise  # never reached: _refuse exits
-
-
-def _refuse(context: click.Context, message: str) -> None:
+def _refuse(error: Exception) -> click.exceptions.Exit:
+    """Say why there is nothing to judge or draw, and give the exit that tells so."""
     click.echo("setup-error")
-    click.echo(f"  {message}")
-    context.exit(SETUP_ERROR)
+    click.echo(f"  {str(error) or type(error).__name__}")
+    return click.exceptions.Exit(SETUP_ERROR)

@@ -2,18 +2,21 @@
 
 The tree::
 
-    ChaosGoError
-    |- BadInputError            a value that cannot be meant; nothing was changed
-    |  `- TargetError           a target that cannot be meant or found
-    |- AgentError               the agent did not do its part; nothing is left of it
-    |  |- CannotRunHereError    this place does not allow what was asked
-    |  `- AgentLostError        the agent was there and is gone
-    |- NoEffectError            a fault was armed and touched no request
-    `- NotEnoughDataError       the data does not carry the number that was asked for
+    chaoslib.exceptions.ActivityFailed
+    `- ChaosGoError
+       |- BadInputError            a value that cannot be meant; nothing was changed
+       |  `- TargetError           a target that cannot be meant or found
+       |- AgentError               the agent did not do its part; nothing is left of it
+       |  |- CannotRunHereError    this place does not allow what was asked
+       |  `- AgentLostError        the agent was there and is gone
+       |- NoEffectError            a fault was armed and touched no request
+       `- NotEnoughDataError       the data does not carry the number that was asked for
 
-Activities turn them into Chaos Toolkit's ActivityFailed with the same text. It keeps only the first
-line of a message, hence the single line.
+They are ActivityFailed, so that an activity may let them pass: Chaos Toolkit takes that as a failed
+activity. It keeps only the first line of a message, hence the single line.
 """
+
+from chaoslib.exceptions import ActivityFailed
 
 _LONGEST_VALUE = 120
 
@@ -24,7 +27,7 @@ def shorten(text: str, most: int = _LONGEST_VALUE) -> str:
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
-class ChaosGoError(Exception):
+class ChaosGoError(ActivityFailed):
     """The root of all errors of this package."""
 
     def __init__(self, message: str) -> None:

@@ -12,8 +12,6 @@ Sources:
 import math
 from typing import NamedTuple
 
-from chaos_go.errors import NotEnoughDataError
-
 CONFIDENCE = 0.95
 """The confidence of every interval that a probe reports."""
 
@@ -68,12 +66,11 @@ def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> R
         confidence: between 0 and 1, both excluded.
 
     Raises:
-        NotEnoughDataError: n is below `smallest_n`.
-        ValueError: quantile or confidence is not between 0 and 1.
+        ValueError: n is below `smallest_n`, or quantile or confidence is not between 0 and 1.
     """
     needed = smallest_n(quantile, confidence)
     if n < needed:
-        raise NotEnoughDataError(
+        raise ValueError(
             f"n={n}: too few observations for the {quantile:g} quantile at {confidence:g} "
             f"confidence; {needed} are needed"
         )

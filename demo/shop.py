@@ -50,7 +50,7 @@ class Shop:
             ShopError: the binary is missing, or a service ended or did not answer in time.
         """
         if not BINARY.is_file():
-            raise ShopError(f"{BINARY} is missing; build it with: make demo-shop")
+            raise ShopError(f"{BINARY} is missing; build it with: make demo")
         try:
             for role in PORTS:
                 self._start(role)

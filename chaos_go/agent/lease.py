@@ -115,6 +115,7 @@ class LeaseHolder:
         try:
             lease = Lease(spec, agent)
             agent.listen(spec.id, lease)
+            agent.start()
             agent.send(spec)
             self._keep_alive(argv, agent)
             lease.wait_while("arming", timeout_s)

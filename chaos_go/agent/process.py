@@ -42,7 +42,7 @@ class AgentProcess:
     """
 
     def __init__(self, channel: Channel, place: str, lease_s: float) -> None:
-        """Begin to read."""
+        """Prepare; nothing is read before `start`."""
         self.place = place
         self.lease_s = lease_s
         self.exit_code: int | None = None
@@ -51,7 +51,11 @@ class AgentProcess:
         self._held: set[str] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"agent {place}", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin to read. By then somebody listens, so that not even the first line is missed."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     @property
     def ended(self) -> bool:
@@ -79,6 +83,7 @@ class AgentProcess:
     def kill(self) -> None:
         """End the process at once and wait until it is gone."""
         self._channel.kill()
+        self.start()
         self._ended.wait(2 * _PATIENCE_S)
 
     def finish(self, timeout_s: float) -> None:
@@ -101,8 +106,8 @@ class AgentProcess:
             try:
                 self._hand_on(Event.from_line(line))
             except BadInputError as error:
-                said = f"agent of {self.place} said {shorten(line)!r}, which is no event: {error}"
-                self._note_to_all(said)
+                said = f"agent of {self.place} said {shorten(line)!r}, which is no event"
+                self._note_to_all(f"{said}: {error.field}: {error.mend}")
         self._channel.close()
         self.exit_code = self._reap()
         for listener in list(self._listeners.values()):

@@ -5,14 +5,12 @@ from typing import Any
 
 from chaos_go.agent import lease
 from chaos_go.errors import AgentLostError, BadInputError, ChaosGoError, NoEffectError
-from chaos_go.faults.failure import as_activity_failure
 
 __all__ = ["stop"]
 
 logger = logging.getLogger("chaostoolkit")
 
 
-@as_activity_failure()
 def stop(name: str = "") -> list[dict[str, Any]]:
     """End faults early, undo them, and see what they did.
 

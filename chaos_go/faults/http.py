@@ -13,7 +13,6 @@ from chaos_go.agent import binary, lease
 from chaos_go.agent.contract import HTTP, LONGEST_DURATION_S, HTTPAbort, HTTPDelay, Match, Spec
 from chaos_go.errors import BadInputError
 from chaos_go.faults import arguments as check
-from chaos_go.faults.failure import as_activity_failure
 
 __all__ = ["abort", "delay"]
 
@@ -23,7 +22,6 @@ _WITHOUT_BODY = (204, 304)
 _NONE: dict[str, str] = {}  # a default; never changed
 
 
-@as_activity_failure()
 def abort(
     target: str,
     status: int = 503,
@@ -84,7 +82,6 @@ def abort(
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
 
-@as_activity_failure()
 def delay(
     target: str,
     delay_ms: float,

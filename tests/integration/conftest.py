@@ -1,16 +1,15 @@
 """Fixtures: a network namespace of its own per test, and real services in it."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-# Helpers live beside this file; not every import mode of pytest makes them importable.
-sys.path.insert(0, str(Path(__file__).parent))
-
 from world import ROOT, SERVICE_PORT, SHOP, Driver, Namespace, wait_until
+
+# A test run in the background of a shell ignores SIGINT, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from world import CHAOS, ROOT, Namespace, marked_processes, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 RUN = ROOT / "demo" / "run.py"
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from world import CHAOS, HERE, SERVICE_PORT, Driver, Namespace, nothing_left, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 TARGET = f"port/{SERVICE_PORT}"
 PORTS = {SERVICE_PORT}
@@ -73,7 +73,6 @@ def start_run(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_interrupts,
     )
 
 
@@ -87,11 +86,6 @@ def wait_for_fault(folder: Path) -> None:
     """Wait until the run has seen its own fault answer."""
     status = folder / "status"
     wait_until("the fault answers", lambda: status.exists() and status.read_text() == "503")
-
-
-def _hear_interrupts() -> None:
-    # A test run in the background ignores SIGINT, and every child would inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import (
 
 	"chaosgo/agent/internal/command"
 
-	// Every fault kind registers itself; this list is all that the program knows of them.
+	// Every kind of fault registers itself, and so does load; this list is all that is known of them.
 	_ "chaosgo/agent/internal/httpfault"
+	_ "chaosgo/agent/internal/load"
 )
 
 func main() {

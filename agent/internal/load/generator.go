@@ -1,0 +1,167 @@
+// Package load drives open-loop load: requests leave at their intended times whatever the service
+// does, and latency counts from there, so that a stall is seen by everybody whom it would have met.
+package load
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chaosgo/agent/internal/spec"
+)
+
+const (
+	// lateAfter is how long after its intended time a request may leave.
+	lateAfter = 50 * time.Millisecond
+	// Bounds of the requests in flight when the spec gives none.
+	leastInFlight = 256
+	mostInFlight  = 4096
+	// mostWaiting bounds the requests that wait for a slot.
+	mostWaiting = 1 << 20
+)
+
+// Generator is one load.
+type Generator struct {
+	load    spec.Load
+	client  *http.Client
+	timeout time.Duration
+	jobs    chan job
+	idle    atomic.Int64 // workers that wait for a job
+	workers sync.WaitGroup
+	ledger  *ledger
+	pacer   pacer
+	paced   chan struct{} // closed when the pacer has ended
+}
+
+// job is one request that is due.
+type job struct {
+	second   int
+	intended time.Time
+	// free tells that a slot was free when it was due: if it still leaves late, that is our fault.
+	free bool
+}
+
+// New prepares a load and looks up the host, so that a wrong name is told before anything is sent.
+// Every second of intended time goes to emit once all its requests have ended, in order.
+func New(s *spec.Load, emit func(spec.LoadSecond)) (*Generator, error) {
+	if err := resolve(s.URL); err != nil {
+		return nil, err
+	}
+	timeout := time.Duration(s.TimeoutMS * float64(time.Millisecond))
+	inFlight := s.MaxInFlight
+	if inFlight == 0 {
+		inFlight = int(min(mostInFlight, max(leastInFlight, math.Ceil(s.RateRPS*timeout.Seconds()))))
+	}
+	g := &Generator{
+		load: *s, client: newClient(inFlight), timeout: timeout,
+		jobs:   make(chan job, int(min(mostWaiting, s.RateRPS*timeout.Seconds()+1))),
+		ledger: newLedger(emit), pacer: newPacer(), paced: make(chan struct{}),
+	}
+	g.workers.Add(inFlight)
+	for range inFlight {
+		go g.work()
+	}
+	return g, nil
+}
+
+// Start begins to send.
+func (g *Generator) Start() {
+	g.ledger.begin(time.Now())
+	go func() {
+		defer close(g.paced)
+		g.pacer.run(g.ledger.origin, g.load.RateRPS, g.due)
+	}()
+	go g.tick()
+}
+
+// Stop ends the sending, waits for the requests under way (each is bounded by its timeout), gives
+// the remaining seconds to emit and returns the sum of all.
+func (g *Generator) Stop() spec.LoadSecond {
+	g.pacer.stop()
+	<-g.paced
+	close(g.jobs)
+	g.workers.Wait()
+	g.client.CloseIdleConnections()
+	return g.ledger.end()
+}
+
+// due puts request number i in line; next is when the one after it is due.
+func (g *Generator) due(intended, next time.Time) {
+	j := job{second: g.ledger.intend(intended, next), intended: intended, free: g.idle.Load() > 0}
+	select {
+	case g.jobs <- j:
+	default:
+		g.ledger.finish(j.second, result{dropped: true})
+	}
+}
+
+// tick lets seconds go in which nothing ends any more.
+func (g *Generator) tick() {
+	t := time.NewTicker(100 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			g.ledger.pass(now)
+		case <-g.paced:
+			return
+		}
+	}
+}
+
+// work sends one request after the other.
+func (g *Generator) work() {
+	defer g.workers.Done()
+	for {
+		g.idle.Add(1)
+		j, ok := <-g.jobs
+		g.idle.Add(-1)
+		if !ok {
+			return
+		}
+		g.ledger.finish(j.second, g.serve(j))
+	}
+}
+
+func (g *Generator) serve(j job) result {
+	sent := time.Now()
+	if sent.Sub(j.intended) > g.timeout {
+		return result{dropped: true}
+	}
+	r := g.send()
+	ended := time.Now()
+	r.late = j.free && sent.Sub(j.intended) > lateAfter
+	r.latency, r.serviceTime = ended.Sub(j.intended), ended.Sub(sent)
+	return r
+}
+
+func newClient(inFlight int) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{}).DialContext, // the timeout of the request bounds it
+			MaxIdleConnsPerHost: inFlight,
+			DisableCompression:  true,
+		},
+		// A redirect is the answer, not a reason to send a second request.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func resolve(address string) error {
+	const field = "load.url"
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return spec.Bad(field, address, "not a URL of a service", "give one like http://127.0.0.1:8080/path")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := net.DefaultResolver.LookupHost(ctx, u.Hostname()); err != nil {
+		return spec.Bad(field, address, "the host cannot be resolved: "+err.Error(), "correct the host name, or give an address")
+	}
+	return nil
+}

@@ -1,0 +1,1 @@
+"""Pictures and pages from a finished journal; nothing is measured or judged here."""

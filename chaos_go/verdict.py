@@ -1,0 +1,324 @@
+"""The verdict of a run, judged from its journal alone, so that it can be judged again at any time.
+
+Chaos Toolkit's exit code is none: a baseline that was not met, a failed action and a failed
+rollback all exit with 0. Here the worst finding wins, in this order:
+
+- ``unsafe``: a fault, or what a rollback should have undone, may still be in place.
+- ``setup-error``: a fault could not be put in place, or this is no journal.
+- ``inconclusive``: the question was not answered. The baseline was not met or not measured, a probe
+  failed (which says nothing about the service), a fault touched no request or ended early, ...
+- ``violated``: a probe gave a number outside its tolerance, after or during the method.
+- ``held``: none of these, with the hypothesis met before and after and every fault on record.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos_go.errors import BadInputError, shorten
+
+EXIT_CODES = {"held": 0, "violated": 1, "inconclusive": 2, "unsafe": 3, "setup-error": 4}
+_WORST_FIRST = ("unsafe", "setup-error", "inconclusive", "violated", "held")
+_FAULTS, _EVIDENCE = "chaos_go.faults", "chaos_go.controls.evidence"
+_SCHEMA = 1
+_CLEAN_ENDS = ("stop", "deadline")
+_RAISED = "chaoslib.exceptions.ActivityFailed: "
+
+Finding = tuple[str, str]
+"""An outcome and the reason for it; findings of ``held`` are what was seen to be right."""
+
+_Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run says about its hypothesis.
+
+    Attributes:
+        outcome: held, violated, inconclusive, unsafe or setup-error.
+        reasons: why, one line each, the worst first.
+    """
+
+    outcome: str
+    reasons: list[str]
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of ``chaos go verdict``."""
+        return EXIT_CODES[self.outcome]
+
+
+def judge(journal: dict[str, Any]) -> Verdict:
+    """Judge a run.
+
+    Args:
+        journal: as Chaos Toolkit wrote it, with the section ``chaos_go`` of our controls.
+    """
+    problem = _shape_problem(journal)
+    if problem:
+        return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {problem}"])
+    findings = [
+        *_judge_run(journal),
+        *_judge_hypothesis(journal),
+        *_judge_method(journal),
+        *_judge_rollbacks(journal),
+        *_judge_faults(journal),
+    ]
+    findings.sort(key=lambda finding: _WORST_FIRST.index(finding[0]))
+    return Verdict(findings[0][0], [reason for _, reason in findings])
+
+
+def read(path: str) -> dict[str, Any]:
+    """Read a journal from a file.
+
+    Raises:
+        BadInputError: it cannot be read or is no JSON object; the message has the reason.
+    """
+    try:
+        journal = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        mend = f"{error.strerror}; give the file that `chaos run --journal-path` wrote"
+        raise BadInputError("journal", path, mend) from error
+    except ValueError as error:
+        mend = f"not JSON ({error}); a run that was killed leaves a partial journal, run it again"
+        raise BadInputError("journal", path, mend) from error
+    if not isinstance(journal, dict):
+        mend = "no JSON object; give the file that `chaos run --journal-path` wrote"
+        raise BadInputError("journal", path, mend)
+    return journal
+
+
+def _shape_problem(journal: _Object) -> str:
+    """Tell what a journal must have and this has not; "" when it can be judged."""
+    shapes = {"experiment": dict, "steady_states": dict, "run": list, "rollbacks": list}
+    for key, wanted in shapes.items():
+        if not isinstance(journal.get(key), wanted):
+            return f"{key}={shorten(repr(journal.get(key)))} is no {wanted.__name__}"
+    states = journal["steady_states"]
+    checks = [states.get("before"), states.get("after"), *(states.get("during") or [])]
+    if not all(check is None or _is_check(check) for check in checks):
+        return "steady_states has something else than checks of the hypothesis"
+    if not _are_runs([*journal["run"], *journal["rollbacks"]]):
+        return "run or rollbacks has something else than runs of activities"
+    if not isinstance(journal.get("chaos_go", {}), dict) or not all(
+        isinstance(record, dict) for record in _records(journal)
+    ):
+        return f"chaos_go={shorten(repr(journal['chaos_go']))} is not what our controls write"
+    return ""
+
+
+def _judge_run(journal: _Object) -> Iterator[Finding]:
+    """Judge how the run as a whole ended."""
+    status, states = journal.get("status"), journal["steady_states"]
+    checks = [states.get("before"), states.get("after"), *(states.get("during") or [])]
+    # A check of the hypothesis that was not met also makes it "failed", and speaks for itself.
+    explained = status == "failed" and any(_state_of(check) == "not met" for check in checks)
+    if status != "completed" and not explained:
+        yield "inconclusive", f"the run did not complete: its status is {status}; run it again"
+    dry = journal["experiment"].get("dry") or [
+        run["activity"].get("name") for run in journal["run"] if run["activity"].get("dry")
+    ]
+    if dry:
+        yield "inconclusive", f"dry run ({_say(dry)}): not everything was really done"
+    schema = journal.get("chaos_go", {}).get("schema", _SCHEMA)
+    if schema != _SCHEMA:
+        mend = "judge it with the release of chaostoolkit-go that wrote it"
+        yield "inconclusive", f"chaos_go.schema={schema}: this release reads {_SCHEMA}; {mend}"
+
+
+def _judge_hypothesis(journal: _Object) -> Iterator[Finding]:
+    """Judge every check of the hypothesis."""
+    hypothesis = journal["experiment"].get("steady-state-hypothesis") or {}
+    if not hypothesis.get("probes"):
+        yield "inconclusive", "the experiment has no hypothesis with probes: add what should hold"
+        return
+    states = journal["steady_states"]
+    before, after = states.get("before"), states.get("after")
+    yield from _judge_check("before the method (baseline)", before, "inconclusive")
+    if _state_of(before) != "not met":  # else the method was not run, and there is no after
+        yield from _judge_check("after the method", after, "violated")
+    seen: set[str] = set()
+    for number, check in enumerate(states.get("during") or [], 1):
+        for finding in _judge_check(f"during the method (check {number})", check, "violated"):
+            probe = _name(_last_probe(check))
+            if finding[0] != "held" and probe not in seen:
+                seen.add(probe)
+                yield finding
+
+
+def _judge_check(when: str, check: _Object | None, outcome_outside: str) -> Iterator[Finding]:
+    """Judge one check of the hypothesis; ``outcome_outside`` when a number is outside tolerance."""
+    state = _state_of(check)
+    if check is None:
+        why = "the run ended before that, or its hypothesis strategy leaves it out"
+        yield "inconclusive", f"hypothesis not checked {when}: {why}"
+    elif state == "met":
+        values = ", ".join(f"{_name(run)} = {_say(run.get('output'))}" for run in check["probes"])
+        yield "held", f"hypothesis met {when}: {values}"
+    elif state == "unfinished":
+        yield "inconclusive", f"the check {when} did not finish"
+    elif (probe := _last_probe(check)).get("status") == "succeeded":
+        value, tolerance = _say(probe.get("output")), probe["activity"].get("tolerance")
+        outside = f"{_name(probe)} = {value}, outside its tolerance {_say_tolerance(tolerance)}"
+        yield outcome_outside, f"hypothesis not met {when}: {outside}"
+    else:
+        yield "inconclusive", f"hypothesis not measured {when}: {_name(probe)}: {_error(probe)}"
+
+
+def _judge_method(journal: _Object) -> Iterator[Finding]:
+    """Judge the activities of the method, unless the baseline kept it from being run."""
+    if _state_of(journal["steady_states"].get("before")) == "not met":
+        return
+    runs, declared = journal["run"], journal["experiment"].get("method") or []
+    for run in runs:
+        what = f"{run['activity'].get('type')} {_name(run)} of the method"
+        if run.get("status") == "failed":
+            outcome = "setup-error" if _is_fault(run) else "inconclusive"
+            yield outcome, f"{what} failed: {_error(run)}"
+        elif run.get("status") != "succeeded":
+            yield "inconclusive", f"{what} did not finish"
+    if len(runs) < len(declared):
+        yield "inconclusive", f"only {len(runs)} of {len(declared)} activities of the method ran"
+    if not any(run["activity"].get("type") == "action" for run in runs):
+        yield "inconclusive", "no action of the method ran: nothing was broken"
+
+
+def _judge_rollbacks(journal: _Object) -> Iterator[Finding]:
+    """Judge the rollbacks. Only our own records can prove that one was not needed."""
+    records = _records(journal)
+    for run in journal["rollbacks"]:
+        if run.get("status") == "succeeded":
+            continue
+        proven = _module(run).startswith(_FAULTS) and _has_evidence(journal)
+        how = f"failed: {_error(run)}" if run.get("status") == "failed" else "did not finish"
+        if proven and all(_is_gone(record) for record in records):
+            yield "inconclusive", f"rollback {_name(run)} {how}; every fault is over nevertheless"
+        else:
+            yield "unsafe", f"rollback {_name(run)} {how}; see that what it undoes is undone"
+
+
+def _judge_faults(journal: _Object) -> Iterator[Finding]:
+    """Judge what the faults did and that they are over."""
+    records = _records(journal)
+    for record in records:
+        yield from _judge_record(record)
+    known = {record.get("id") for record in records}
+    for run in journal["run"]:
+        output = run.get("output")
+        name = output.get("id") if isinstance(output, dict) else None
+        in_place = run.get("status") == "succeeded"
+        if not _is_fault(run) or run.get("status") == "failed" or (in_place and name in known):
+            continue
+        if not in_place and _has_evidence(journal):
+            continue  # it was cut off before it was armed: there would be a record else
+        outcome = "inconclusive" if journal.get("status") == "completed" else "unsafe"
+        mend = f"declare the control {_EVIDENCE} at the top level of the experiment"
+        if _has_evidence(journal):
+            mend = "the control that keeps it was there: chaostoolkit.log tells why it did not"
+        yield outcome, f"no record of what {_name(run)} did and whether it is over; {mend}"
+
+
+def _judge_record(record: _Object) -> Iterator[Finding]:
+    """Judge the record of one fault."""
+    fault = f"fault {record.get('id')} at {record.get('place')}"
+    problem = f": {record['problem']}" if record.get("problem") else ""
+    totals = record.get("totals") or {}
+    counted = f"{totals.get('matched', 0)} of {totals.get('seen', 0)} requests matched"
+    if not _is_gone(record):
+        yield "unsafe", f"{fault} may still be in place{problem}; end process chaos-agent there"
+    elif record.get("state") == "lost":
+        yield "inconclusive", f"{fault} is over, but its agent was lost{problem}"
+    elif record.get("reason") not in _CLEAN_ENDS or record.get("exit_code") not in (0, None):
+        how = f"reason {record.get('reason')}, exit code {record.get('exit_code')}"
+        yield "inconclusive", f"{fault} ended unasked ({how}){problem}"
+    elif record.get("effect") is not True:
+        mend = "see that traffic reaches it and that path, method and headers match"
+        yield "inconclusive", f"{fault} touched no request ({counted}){problem}; {mend}"
+    elif problem:
+        yield "inconclusive", f"{fault} had a problem{problem}"
+    else:
+        lasted_s = record["ended_unix_s"] - record["armed_unix_s"]
+        done = f"{totals.get('aborted', 0)} aborted, {totals.get('delayed', 0)} delayed"
+        yield "held", f"{fault}: {counted}, {done} in {lasted_s:.1f} s"
+
+
+def _is_gone(record: _Object) -> bool:
+    """Whether the fault is over: undone by its agent, or gone with it, as the rules are."""
+    if not all(
+        isinstance(record.get(key), int | float) for key in ("armed_unix_s", "ended_unix_s")
+    ):
+        return False
+    agent_has_ended = record.get("exit_code") is not None
+    return record.get("state") == "ended" or (record.get("state") == "lost" and agent_has_ended)
+
+
+def _records(journal: _Object) -> list[_Object]:
+    section = journal.get("chaos_go", {})
+    records = section.get("faults") if isinstance(section, dict) else None
+    return records if isinstance(records, list) else []
+
+
+def _has_evidence(journal: _Object) -> bool:
+    """Whether every fault that was armed has a record: the control was there, and wrote."""
+    controls = journal["experiment"].get("controls") or []
+    declared = any((item.get("provider") or {}).get("module") == _EVIDENCE for item in controls)
+    return declared and "chaos_go" in journal
+
+
+def _is_check(check: object) -> bool:
+    return isinstance(check, dict) and _are_runs(check.get("probes"))
+
+
+def _are_runs(runs: object) -> bool:
+    return isinstance(runs, list) and all(
+        isinstance(run, dict) and isinstance(run.get("activity"), dict) for run in runs
+    )
+
+
+def _state_of(check: _Object | None) -> str:
+    """Tell ``met``, ``not met``, or ``unfinished``, also when it was not begun."""
+    if check is None or check.get("steady_state_met") is None:
+        return "unfinished"
+    return "met" if check["steady_state_met"] is True else "not met"
+
+
+def _last_probe(check: _Object | None) -> _Object:
+    """Give the run of the probe at which a check ended."""
+    probes = (check or {}).get("probes") or [{"activity": {}}]
+    last: _Object = probes[-1]
+    return last
+
+
+def _is_fault(run: _Object) -> bool:
+    """Whether this puts one of our faults in place."""
+    provider = run["activity"].get("provider") or {}
+    return _module(run).startswith(_FAULTS) and provider.get("func") != "stop"
+
+
+def _module(run: _Object) -> str:
+    return str((run["activity"].get("provider") or {}).get("module", ""))
+
+
+def _name(run: _Object) -> str:
+    return str(run["activity"].get("name"))
+
+
+def _error(run: _Object) -> str:
+    """Give the last line of an exception, without the classes that Chaos Toolkit wraps it in."""
+    text = str((run.get("exception") or ["no reason on record"])[-1]).strip()
+    while text.startswith(_RAISED):
+        text = text.removeprefix(_RAISED)
+    return shorten(text, 400)
+
+
+def _say(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else shorten(json.dumps(value, default=str))
+
+
+def _say_tolerance(tolerance: object) -> str:
+    bounds = tolerance.get("range") if isinstance(tolerance, dict) else tolerance
+    if isinstance(bounds, list) and len(bounds) == 2:
+        return f"{_say(bounds[0])} to {_say(bounds[1])}"
+    return _say(tolerance)

@@ -1,0 +1,107 @@
+"""The behaviour of leases, on the real agent with an explicit proxy: it needs no privileges."""
+
+import http.server
+import os
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lease_behaviour import LeaseBehaviour, Surroundings
+
+from chaos_go import __version__
+from chaos_go.agent import binary
+from chaos_go.agent.contract import Proxy
+from chaos_go.agent.lease import Lease, LeaseHolder
+
+pytestmark = pytest.mark.integration
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class RealSurroundings(Surroundings):
+    def __init__(self, upstream_port: int) -> None:
+        self.argv = [str(binary.find_agent()), "fault"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            listen = f"127.0.0.1:{free.getsockname()[1]}"
+        self.proxy = Proxy(listen=listen, upstream=f"127.0.0.1:{upstream_port}")
+        self.holder = LeaseHolder()
+
+    def request(self) -> None:
+        self.status()
+
+    def status(self) -> int:
+        try:
+            with urllib.request.urlopen(f"http://{self.proxy.listen}/", timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def kill_agent(self, lease: Lease) -> None:
+        os.kill(lease.record()["armed"]["pid"], signal.SIGKILL)
+
+    def agents(self) -> int:
+        return sum(_is_our_agent(process) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _is_our_agent(process: Path) -> bool:
+    """Tell a running agent that this process has started; a zombie has no exe."""
+    try:
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent == os.getpid() and "chaos-agent" in str((process / "exe").readlink())
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def here() -> Iterator[RealSurroundings]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        surroundings = RealSurroundings(server.server_port)
+        yield surroundings
+        surroundings.holder.stop_all()
+        server.shutdown()
+
+
+class TestOnTheRealAgent(LeaseBehaviour):
+    pass
+
+
+def test_agent_is_of_this_release(here: RealSurroundings) -> None:
+    armed = here.hold().record()["armed"]
+    assert (armed["agent_version"], armed["protocol"]) == (__version__, 1)
+    assert armed["steering"] == "proxy"
+
+
+def test_request_meets_the_fault_only_while_it_is_armed(here: RealSurroundings) -> None:
+    lease = here.hold(path="/nowhere")
+    assert here.status() == 200
+    other = here.hold("all")
+    assert here.status() == 503
+    other.stop()
+    assert here.status() == 200
+    assert (other.record()["effect"], lease.stop()["effect"]) == (True, False)
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        here.status()
+
+
+def test_heartbeats_outlast_the_lease(here: RealSurroundings) -> None:
+    lease = here.hold(lease_s=1.0)
+    time.sleep(3.0)
+    assert lease.state == "armed"
+    assert lease.stop()["reason"] == "stop"

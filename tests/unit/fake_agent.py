@@ -1,0 +1,149 @@
+"""An agent in this process that speaks the wire over a queue: it stands in at the channel."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chaos_go import __version__
+from chaos_go.agent.contract import Armed, Command, Event, HTTPTotals, Problem, Spec
+
+SEED_DRAWN = 4711
+DEATHS = {"SIGKILL": -9}
+
+
+class FakeChannel:
+    """One agent. It arms what it is told to and ends after its last fault, like the real one.
+
+    Attributes:
+        heard: every command, in order.
+        killed: whether Python had to kill it.
+        mute: it takes lines and answers none.
+        raises: what sending to it raises, if anything.
+    """
+
+    def __init__(self, argv: Sequence[str] = ()) -> None:
+        self.argv = list(argv)
+        self.heard: list[Command] = []
+        self.killed = False
+        self.closed = False
+        self.mute = False
+        self.raises: BaseException | None = None
+        self.spec: Spec | None = None
+        self.refuses: Callable[[Spec], Problem | None] = refuse_bad_expressions
+        self.armed: dict[str, Spec] = {}
+        self.touched: dict[str, int] = {}
+        self.code: int | None = None
+        self._out: queue.Queue[str | None] = queue.Queue()
+        self._gone = threading.Event()
+
+    def send(self, line: str) -> None:
+        if self.raises:
+            raise self.raises
+        if self.code is not None:
+            raise BrokenPipeError
+        if self.spec is None:
+            self.spec = Spec.from_line(line)
+            self._arm(self.spec)
+            return
+        command = Command.from_line(line)
+        self.heard.append(command)
+        if self.mute:
+            return
+        if command.spec is not None:
+            self._arm(command.spec)
+        elif command.command == "remove":
+            self.disarm(command.id, "stop")
+
+    def receive(self) -> str | None:
+        return self._out.get()
+
+    def complaints(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def kill(self) -> None:
+        self.killed = True
+        self.die(DEATHS["SIGKILL"])
+
+    def wait(self, timeout_s: float) -> int:
+        if not self._gone.wait(timeout_s):
+            raise TimeoutError
+        assert self.code is not None
+        return self.code
+
+    def say(self, line: str) -> None:
+        self._out.put(line)
+
+    def emit(self, event: str, name: str, **fields: Any) -> None:
+        self.say(Event(event=event, id=name, at_unix_s=time.time(), **fields).to_line())
+
+    def disarm(self, name: str, reason: str) -> None:
+        if self.armed.pop(name, None) is None:
+            problem = Problem(field="id", value=name, message="no such fault here", mend="name one")
+            self.emit("error", name, error=problem)
+            return
+        self.emit("disarmed", name, reason=reason, http=self.totals(name))
+        if not self.armed:
+            self.die(0)
+
+    def die(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+            self._gone.set()
+            self._out.put(None)
+
+    def totals(self, name: str) -> HTTPTotals:
+        hits = self.touched.get(name, 0)
+        zeros = dict.fromkeys(HTTPTotals.__dataclass_fields__, 0)
+        return HTTPTotals(**(zeros | {"seen": hits, "matched": hits, "aborted": hits}))
+
+    def _arm(self, spec: Spec) -> None:
+        problem = self.refuses(spec)
+        if problem:
+            self.emit("error", spec.id, error=problem)
+            if not self.armed:
+                self.die(2 if problem.field else 3)
+        elif not self.mute:
+            self.armed[spec.id] = spec
+            seed = (spec.http.seed if spec.http else 0) or SEED_DRAWN
+            self.emit("armed", spec.id, armed=armed_detail(seed=seed))
+
+
+class FakeAgents:
+    """Opens fake channels and keeps them; ``prepare`` changes each before its first line."""
+
+    def __init__(self, prepare: Callable[[FakeChannel], None] = lambda channel: None) -> None:
+        self.channels: list[FakeChannel] = []
+        self.prepare = prepare
+
+    def open(self, argv: Sequence[str]) -> FakeChannel:
+        channel = FakeChannel(argv)
+        self.prepare(channel)
+        self.channels.append(channel)
+        return channel
+
+    def touch(self) -> None:
+        """Let one request meet every fault that is armed."""
+        for channel in self.channels:
+            for name in channel.armed:
+                channel.touched[name] = channel.touched.get(name, 0) + 1
+
+
+def armed_detail(**changes: Any) -> Armed:
+    values = {"agent_version": __version__, "protocol": 1, "pid": 12, "untouched_connections": 0}
+    return Armed(**(values | changes))
+
+
+def refuse_bad_expressions(spec: Spec) -> Problem | None:
+    if spec.http and spec.http.match and spec.http.match.path == "(":
+        return Problem(
+            field="http.match.path",
+            value="(",
+            message="not a regular expression: missing closing )",
+            mend="write it in RE2 syntax",
+        )
+    return None
