@@ -126,5 +126,8 @@ setup(
     cmdclass={"build_py": BuildWithAgent, "build_agent": BuildAgent},
     # Build frontends install these first, and only when the list is not empty.
     setup_requires=[] if go_on_path() else [GO_FROM_PYPI],
-    url="https://github.com/chaostoolkit-go/chaostoolkit-go",  # `chaos info` reads Home-page
+    # `chaos info extensions` reads the fields License and Home-page, which pyproject.toml no longer
+    # writes: it has License-Expression and Project-URL for them.
+    license="Apache-2.0",
+    url="https://github.com/chaostoolkit-go/chaostoolkit-go",
 )

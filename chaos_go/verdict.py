@@ -23,6 +23,7 @@ EXIT_CODES = {"held": 0, "violated": 1, "inconclusive": 2, "unsafe": 3, "setup-e
 _WORST_FIRST = ("unsafe", "setup-error", "inconclusive", "violated", "held")
 _FAULTS, _EVIDENCE = "chaos_go.faults", "chaos_go.controls.evidence"
 _SCHEMA = 1
+_NEEDED = ("experiment", "status", "steady_states", "run", "rollbacks")
 _CLEAN_ENDS = ("stop", "deadline")
 _RAISED = "chaoslib.exceptions.ActivityFailed: "
 
@@ -56,16 +57,20 @@ def judge(journal: dict[str, Any]) -> Verdict:
     Args:
         journal: as Chaos Toolkit wrote it, with the section ``chaos_go`` of our controls.
     """
-    problem = _shape_problem(journal)
-    if problem:
-        return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {problem}"])
-    findings = [
-        *_judge_run(journal),
-        *_judge_hypothesis(journal),
-        *_judge_method(journal),
-        *_judge_rollbacks(journal),
-        *_judge_faults(journal),
-    ]
+    missing = [key for key in _NEEDED if key not in journal]
+    if missing:
+        return _no_journal(f"it has no {', '.join(missing)}")
+    try:
+        findings = [
+            *_judge_run(journal),
+            *_judge_hypothesis(journal),
+            *_judge_method(journal),
+            *_judge_faults(journal),
+            *_judge_rollbacks(journal),
+        ]
+    except (AttributeError, LookupError, TypeError) as error:
+        # Every place where something else than Chaos Toolkit writes it can stand ends here.
+        return _no_journal(f"it is damaged ({error!r})")
     findings.sort(key=lambda finding: _WORST_FIRST.index(finding[0]))
     return Verdict(findings[0][0], [reason for _, reason in findings])
 
@@ -90,23 +95,9 @@ def read(path: str) -> dict[str, Any]:
     return journal
 
 
-def _shape_problem(journal: _Object) -> str:
-    """Tell what a journal must have and this has not; "" when it can be judged."""
-    shapes = {"experiment": dict, "steady_states": dict, "run": list, "rollbacks": list}
-    for key, wanted in shapes.items():
-        if not isinstance(journal.get(key), wanted):
-            return f"{key}={shorten(repr(journal.get(key)))} is no {wanted.__name__}"
-    states = journal["steady_states"]
-    checks = [states.get("before"), states.get("after"), *(states.get("during") or [])]
-    if not all(check is None or _is_check(check) for check in checks):
-        return "steady_states has something else than checks of the hypothesis"
-    if not _are_runs([*journal["run"], *journal["rollbacks"]]):
-        return "run or rollbacks has something else than runs of activities"
-    if not isinstance(journal.get("chaos_go", {}), dict) or not all(
-        isinstance(record, dict) for record in _records(journal)
-    ):
-        return f"chaos_go={shorten(repr(journal['chaos_go']))} is not what our controls write"
-    return ""
+def _no_journal(why: str) -> Verdict:
+    mend = "give the file that `chaos run --journal-path` wrote"
+    return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {why}; {mend}"])
 
 
 def _judge_run(journal: _Object) -> Iterator[Finding]:
@@ -255,9 +246,8 @@ def _is_gone(record: _Object) -> bool:
 
 
 def _records(journal: _Object) -> list[_Object]:
-    section = journal.get("chaos_go", {})
-    records = section.get("faults") if isinstance(section, dict) else None
-    return records if isinstance(records, list) else []
+    records: list[_Object] = journal.get("chaos_go", {}).get("faults", [])
+    return records
 
 
 def _has_evidence(journal: _Object) -> bool:
@@ -265,16 +255,6 @@ def _has_evidence(journal: _Object) -> bool:
     controls = journal["experiment"].get("controls") or []
     declared = any((item.get("provider") or {}).get("module") == _EVIDENCE for item in controls)
     return declared and "chaos_go" in journal
-
-
-def _is_check(check: object) -> bool:
-    return isinstance(check, dict) and _are_runs(check.get("probes"))
-
-
-def _are_runs(runs: object) -> bool:
-    return isinstance(runs, list) and all(
-        isinstance(run, dict) and isinstance(run.get("activity"), dict) for run in runs
-    )
 
 
 def _state_of(check: _Object | None) -> str:

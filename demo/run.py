@@ -99,7 +99,7 @@ def run(experiment: Path, bad: str, out: Path, proxy: bool) -> int:
         old.unlink(missing_ok=True)
     with _running(way.relay, out / "relay.log"), Shop(out, bad, way.checkout_flags):
         _say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
-        _chaos_run(experiment, journal, out / "chaos.log", way.run_options)
+        _chaos_run(experiment, journal, way.run_options)
     return _judge(journal, picture)
 
 
@@ -160,11 +160,11 @@ def _running(command: Sequence[str], log: Path) -> Iterator[None]:
         processes.stop(process)
 
 
-def _chaos_run(experiment: Path, journal: Path, log: Path, options: Sequence[str]) -> None:
+def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
     """Run `chaos run`; its exit code is no verdict, the journal is what counts."""
-    command = [_chaos(), "--no-version-check", "--log-file", str(log), "run"]
-    command += ["--rollback-strategy", "always", "--journal-path", str(journal)]
-    chaos = processes.start([*command, *options, str(experiment)])
+    command = [*_chaos(journal), "run", "--rollback-strategy", "always"]
+    command += ["--journal-path", str(journal), *options, str(experiment)]
+    chaos = processes.start(command)
     try:
         chaos.wait()
     except KeyboardInterrupt:
@@ -179,22 +179,26 @@ def _chaos_run(experiment: Path, journal: Path, log: Path, options: Sequence[str
 
 def _judge(journal: Path, picture: Path) -> int:
     """Draw the picture, print the verdict and give its exit code."""
+    chaos = _chaos(journal)
     if not journal.exists():
-        raise SetupError(f"chaos wrote no journal; {journal.with_name('chaos.log')} tells why")
-    chaos = _chaos()
-    drawn = subprocess.run([chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
-    verdict = subprocess.run([chaos, "go", "verdict", str(journal)], check=False)
+        raise SetupError(f"chaos wrote no journal; {_log(journal)} tells why")
+    drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
+    verdict = subprocess.run([*chaos, "go", "verdict", str(journal)], check=False)
     _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
     return verdict.returncode
 
 
-def _chaos() -> str:
-    """Find the command of Chaos Toolkit that belongs to this Python."""
+def _chaos(journal: Path) -> list[str]:
+    """Give the command of Chaos Toolkit that belongs to this Python, with its global options."""
     beside = Path(sys.executable).with_name("chaos")
     found = str(beside) if beside.exists() else shutil.which("chaos")
     if not found:
         raise SetupError(f"no command `chaos` beside {sys.executable}; install with: pip install .")
-    return found
+    return [found, "--no-version-check", "--log-file", str(_log(journal))]
+
+
+def _log(journal: Path) -> Path:
+    return journal.with_name("chaos.log")
 
 
 def _arguments() -> argparse.Namespace:

@@ -103,7 +103,7 @@ def _measure(
             f"requests, {needed} are needed: give {math.ceil(needed / request.rate_rps)} s",
         )
     # The load outlives the last second that counts, so that this one is whole.
-    longest_s = seconds + request.timeout_ms / 1000 + SLACK_S
+    longest_s = seconds + 2 * request.timeout_ms / 1000 + SLACK_S
     recording = load.record(f"probe-{uuid.uuid4().hex[:8]}", request, longest_s)
     try:
         return indicator(recording.last(seconds)).value

@@ -162,7 +162,7 @@ def stop(recording: Recording) -> dict[str, object]:
     with _lock:
         if _recordings.get(recording.name) is recording:
             del _recordings[recording.name]
-    return recording.lease.stop(timeout_s=recording.timeout_ms / 1000 + 5)
+    return recording.lease.stop(timeout_s=recording.patience_s + 2)
 
 
 def _check_url(url: object) -> None:

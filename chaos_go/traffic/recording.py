@@ -1,8 +1,9 @@
 """What a load saw, second by second, while it runs.
 
 A thread of the lease writes a `Recording`; probes read windows of it. A second arrives once each
-of its requests has ended, so the newest one is late by up to the timeout of a request: reading a
-window waits for that, and never longer. A window that is not whole is an error, not a guess.
+of its requests has ended. A request may wait for a slot as long as its timeout and then take as
+long again, so the newest second may be late by twice the timeout: reading a window waits for that,
+and never longer. A window that is not whole is an error, not a guess.
 """
 
 import logging
@@ -22,7 +23,7 @@ LONG_WAIT_S = 2
 """A probe that waits longer than this for data says so in the log."""
 
 SLACK_S = 3.0
-"""How long after the timeout of its last request a second may still be on its way."""
+"""How long after the end of its last request a second may still be on its way."""
 
 LARGEST_UNSENT = 0.01
 """The fraction of requests that may be late or dropped: with more, the load was not as asked."""
@@ -73,6 +74,8 @@ class Recording:
         name: name of the load.
         spec: what was asked of the agent.
         lease: holds the load.
+        timeout_ms: after which a request is given up.
+        patience_s: how long after its end a second may arrive.
     """
 
     def __init__(self, name: str, spec: Spec, lease: Lease, clock: Clock | None = None) -> None:
@@ -84,6 +87,7 @@ class Recording:
         self.spec = spec
         self.lease = lease
         self.timeout_ms = load.timeout_ms
+        self.patience_s = 2 * load.timeout_ms / 1000 + SLACK_S
         self._clock = clock or Clock()
         self._seconds: dict[int, LoadSecond] = {}
         self._origin: float | None = None
@@ -180,7 +184,7 @@ class Recording:
 
     def _wait_for_second(self, number: int, end_unix_s: float) -> None:
         """Wait until a second or a later one has arrived, as long as it can still be on its way."""
-        deadline = end_unix_s + self.timeout_ms / 1000 + SLACK_S
+        deadline = end_unix_s + self.patience_s
         while max(self._seconds, default=-1) < number:
             if ended := self._ended():
                 raise NotEnoughDataError(
@@ -198,14 +202,13 @@ class Recording:
         return "" if lease.state == "armed" else lease.reason or lease.problem or lease.state
 
     def _stale(self) -> str:
-        limit_s = self.timeout_ms / 1000 + SLACK_S
         since, what = self.lease.armed_unix_s, "it has not delivered a second since its start"
         if self._origin is not None:
             since, what = self._origin + max(self._seconds) + 1, "its newest second is of"
         age_s = self._clock.now() - since
         return (
             f"traffic {self.name!r} is stale: {what} {age_s:.1f} s ago, more than "
-            f"timeout + {SLACK_S:g} s = {limit_s:g} s; see whether its agent is alive"
+            f"2 timeouts + {SLACK_S:g} s = {self.patience_s:g} s; see whether its agent is alive"
         )
 
     def _on_event(self, event: Event) -> None:

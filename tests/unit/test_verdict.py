@@ -1,7 +1,6 @@
 """Verdicts of journals that real runs of Chaos Toolkit wrote, with activities that do nothing."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos_go import verdict
-from chaos_go.agent import lease
 from chaos_go.controls import evidence
 from chaos_go.errors import BadInputError
 from chaos_go.faults import http
@@ -33,7 +31,7 @@ OPEN = GOOD | {"state": "armed", "ended_unix_s": None, "reason": "", "exit_code"
 MET = [1.0, 2.0]
 
 
-def python(kind, name, func, module="tiny", **arguments):
+def python(kind, name, func, module="tiny", /, **arguments):
     provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
     return {"type": kind, "name": name, "provider": provider}
 
@@ -49,7 +47,6 @@ def stop():
 @pytest.fixture(autouse=True)
 def _tiny_faults(monkeypatch):
     monkeypatch.setattr(http, "abort", tiny.act)
-    monkeypatch.setattr(evidence, "_earlier", set())
 
 
 @pytest.fixture
@@ -60,19 +57,11 @@ def run(monkeypatch):
         numbers=MET, *, method=None, records=(GOOD,), strategy=Strategy.DEFAULT, dry=None, **changes
     ):
         tiny.numbers[:] = numbers
-        leases = [
-            SimpleNamespace(
-                id="f",
-                state=record["state"],
-                spec=SimpleNamespace(kind="http"),
-                stop=lambda record=record: record,
-                record=lambda record=record: record,
-            )
-            for record in records
-        ]
-        # Armed by the method: the control sees none of them before the run.
-        monkeypatch.setattr(lease, "leases", lambda: leases if started else [])
-        started = []
+
+        def write(context, state):  # what the control writes, without leases
+            state["chaos_go"] = {"schema": 1, "faults": list(records), "traffic": {}}
+
+        monkeypatch.setattr(evidence, "after_experiment_control", write)
         probe = python("probe", "p99", "number") | {"tolerance": {"type": "range", "range": [0, 5]}}
         experiment = {
             "title": "t",
@@ -86,14 +75,9 @@ def run(monkeypatch):
         if dry:
             experiment["dry"] = dry
         runner = Runner(strategy, Schedule(continuous_hypothesis_frequency=0.001))
-        original = evidence.before_experiment_control
-
-        def before(*args, **kwargs):
-            original(*args, **kwargs)
-            started.append(True)
-
-        monkeypatch.setattr(evidence, "before_experiment_control", before)
-        journal = runner.run(experiment, settings={"runtime": {"rollbacks": {"strategy": "always"}}})
+        journal = runner.run(
+            experiment, settings={"runtime": {"rollbacks": {"strategy": "always"}}}
+        )
         return json.loads(json.dumps(journal, default=str))
 
     return _run
@@ -223,7 +207,7 @@ def test_a_dry_run_is_inconclusive(run):
 
 def test_nothing_to_judge(run):
     judged(run(method=[], records=[]), "inconclusive", "nothing was broken")
-    journal = run(**{"steady-state-hypothesis": None})
+    journal = run(**{"steady-state-hypothesis": {"title": "h", "probes": []}})
     judged(journal, "inconclusive", "no hypothesis with probes")
 
 
@@ -248,9 +232,9 @@ def held(run):
 
 def paths(value, path=()):
     yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in pairs if isinstance(value, dict | list) else ():
-        yield from paths(item, (*path, key))
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from paths(item, (*path, key))
 
 
 @pytest.mark.usefixtures("held")
@@ -283,6 +267,6 @@ def test_a_journal_that_is_not_there(tmp_path):
         verdict.read(str(tmp_path / "journal.json"))
 
 
-@pytest.mark.parametrize("journal", [{}, {"run": []}, {"experiment": 1}])
+@pytest.mark.parametrize("journal", [{}, {"run": []}, dict.fromkeys(verdict._NEEDED, 1)])
 def test_json_that_is_no_journal(journal):
     judged(journal, "setup-error", "no journal of Chaos Toolkit")

@@ -1,0 +1,59 @@
+"""As root in CI a skipped integration test fails, and says why; elsewhere it is just skipped."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+TESTS = """
+import pytest
+
+@pytest.mark.integration
+def test_needs_more(): pytest.skip("no namespaces here")
+
+@pytest.mark.integration
+@pytest.mark.skipif(True, reason="other kernel")
+def test_needs_another(): pass
+
+def test_of_a_unit(): pytest.skip("fine")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the rule is about root")
+@pytest.mark.parametrize(("ci", "failed"), [("true", True), ("", False)])
+def test_skips(tmp_path, ci, failed):
+    (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
+    (tmp_path / "test_x.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = integration\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rfs", "-p", "no:cacheprovider", tmp_path],
+        env={**os.environ, "CI": ci},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ("1 failed, 1 skipped, 1 error" if failed else "3 skipped") in done.stdout, done.stdout
+    assert not failed or "as root in CI: Skipped: no namespaces here" in done.stdout
+
+
+def test_a_module_that_skips_itself(tmp_path):
+    folder = tmp_path / "integration"
+    folder.mkdir()
+    (tmp_path / "conftest.py").write_text(CONFTEST.read_text().replace("os.geteuid() == 0", "True"))
+    (folder / "test_x.py").write_text("import pytest\npytest.skip('no', allow_module_level=True)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
+        env={**os.environ, "CI": "true"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "1 error" in done.stdout, done.stdout
+    assert done.returncode != 0
