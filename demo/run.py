@@ -66,7 +66,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        return run(options.experiment, options.bad, options.out, options.proxy)
+        return run(options.experiment, options.bad, options.out)
     except (SetupError, ShopError, ChaosGoError, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return SETUP_ERROR
@@ -74,25 +74,24 @@ def main() -> int:
         return INTERRUPTED
 
 
-def run(experiment: Path, bad: str, out: Path, proxy: bool) -> int:
+def run(experiment: Path, bad: str, out: Path) -> int:
     """Run one experiment and give the exit code of its verdict.
 
     Args:
         experiment: YAML file.
         bad: how checkout is built badly; "" builds it well.
         out: folder for journal, logs and picture.
-        proxy: do without a namespace and use the explicit proxy.
 
     Raises:
         SetupError, ShopError, ChaosGoError, OSError: it could not begin.
     """
-    place = Place(False, "--proxy was given") if proxy else choose_place()
+    place = choose_place()
     if place.isolated:
         namespace.enter()
         _say("in a network namespace of its own: the host's network is not touched")
         way = Way()
     else:
-        _say(f"no network namespace ({place.reason}): using the explicit proxy on 127.0.0.1")
+        _say(f"not in a namespace ({place.reason}): using the explicit proxy on 127.0.0.1")
         way = _explicit_proxy(experiment)
     journal, picture = out / "journal.json", out / "timeline.png"
     for old in (journal, picture):
@@ -206,7 +205,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("experiment", type=Path, help="YAML file in experiments/")
     parser.add_argument("--bad", default="", help="how checkout is built badly, e.g. no-retry")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the results")
-    parser.add_argument("--proxy", action="store_true", help="no namespace: use the explicit proxy")
     options = parser.parse_args()
     if not options.experiment.is_file():
         parser.error(f"experiment={options.experiment}: no such file; give one of experiments/")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 RUN = ROOT / "demo" / "run.py"
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
-HELD, VIOLATED = 0, 1
-RUN_TIMEOUT_S = 240.0
+HELD, VIOLATED, INCONCLUSIVE = 0, 1, 2
+MOST_ATTEMPTS = 3
+RUN_TIMEOUT_S = 180.0
 MARK = "CHAOS_GO_TEST_RUN"
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -38,18 +40,26 @@ def run_command(experiment: str, bad: str, out: Path) -> list[str]:
 
 
 def run_demo(experiment: str, bad: str, out: Path) -> tuple[Outcome, dict[int, str]]:
-    """Run the demo to its end; give what came out and which processes it left behind."""
-    mark = uuid.uuid4().hex
-    outcome = subprocess.run(
-        run_command(experiment, bad, out),
-        env={**os.environ, MARK: mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=RUN_TIMEOUT_S,
-        check=False,
-    )
-    return outcome, marked_processes(f"{MARK}={mark}")
+    """Run the demo to its end; give what came out and which processes it left behind.
+
+    A machine that is too busy to measure gives "inconclusive", which is right, and no answer: then
+    the run is repeated. It never turns one answer into another.
+    """
+    sign = f"{MARK}={uuid.uuid4().hex}"
+    for _ in range(MOST_ATTEMPTS):
+        outcome = subprocess.run(
+            run_command(experiment, bad, out),
+            env={**os.environ, MARK: sign.partition("=")[2]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_TIMEOUT_S,
+            check=False,
+        )
+        if outcome.returncode != INCONCLUSIVE:
+            break
+        print(outcome.stdout)
+    return outcome, marked_processes(sign)
 
 
 Started = dict[tuple[str, str], tuple[Path, "Future[tuple[Outcome, dict[int, str]]]"]]
@@ -67,7 +77,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.timeout(2 * RUN_TIMEOUT_S)
+@pytest.mark.timeout(MOST_ATTEMPTS * RUN_TIMEOUT_S)
 @pytest.mark.parametrize(("experiment", "bad"), RUNS)
 def test_verdict(started: Started, experiment: str, bad: str) -> None:
     out, run = started[experiment, bad]
@@ -84,13 +94,22 @@ def test_verdict(started: Started, experiment: str, bad: str) -> None:
     assert baseline["steady_state_met"] is True
 
 
-@pytest.mark.timeout(2 * RUN_TIMEOUT_S)
-def test_explicit_proxy(namespace: Namespace, tmp_path: Path) -> None:
-    """In a namespace, so that the ports are free; the demo itself uses none here."""
-    command = [*run_command("users-answer-503", "", tmp_path), "--proxy"]
-    outcome = namespace.run(command, timeout_s=RUN_TIMEOUT_S)
-    print(outcome.stdout, outcome.stderr)
-    assert "explicit proxy" in outcome.stdout
+@pytest.mark.timeout(MOST_ATTEMPTS * RUN_TIMEOUT_S)
+def test_explicit_proxy_where_namespaces_are_forbidden(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    """In a namespace, so that the ports are free; in there the kernel allows no further one."""
+    forbid = "for kind in user net; do echo 0 > /proc/sys/user/max_${kind}_namespaces; done"
+    command = shlex.join(run_command("users-answer-503", "", tmp_path))
+    for _ in range(MOST_ATTEMPTS):
+        outcome = namespace.run(
+            ["unshare", "--user", "--map-root-user", "sh", "-ec", f"{forbid}; exec {command}"],
+            timeout_s=RUN_TIMEOUT_S,
+        )
+        print(outcome.stdout, outcome.stderr)
+        if outcome.returncode != INCONCLUSIVE:
+            break
+    assert "the kernel allows no network namespace here" in outcome.stdout
     assert outcome.returncode == HELD
     (fault,) = json.loads((tmp_path / "journal.json").read_text())["chaos_go"]["faults"]
     assert fault["place"].startswith("proxy/"), fault["place"]
