@@ -72,7 +72,7 @@ def draw(journal: dict[str, Any], path: str) -> None:
         lower.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         lower.set_xlabel("seconds since the load began")
         upper.set_title(str(journal.get("experiment", {}).get("title", "")), wrap=True)
-        upper.legend(loc="upper left", framealpha=0.9)
+        upper.legend(loc="upper left", ncols=3, framealpha=0.9)
         metadata = {"Date": None} if path.endswith(".svg") else {}
         figure.savefig(path, metadata=metadata)
 
@@ -163,8 +163,9 @@ def _panel(
                 linewidth=0,
                 label=f"fault {record['id']}",
             )
-    axes.set_ylim(bottom=0)
-    axes.margins(y=0.15)
+    drawn = [value for load in loads for value in getattr(load, quantity)]
+    highest = max([value for value in drawn if value > 0] + limits(journal, quantity), default=1)
+    axes.set_ylim(0, 1.25 * highest)  # room for the legend
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
