@@ -129,5 +129,5 @@ setup(
     # `chaos info extensions` reads the fields License and Home-page, which pyproject.toml no longer
     # writes: it has License-Expression and Project-URL for them.
     license="Apache-2.0",
-    url="https://github.com/chaostoolkit-go/chaostoolkit-go",
+    url="https://pypi.org/project/chaostoolkit-go/",
 )

@@ -165,7 +165,8 @@ def _panel(
             )
     drawn = [value for load in loads for value in getattr(load, quantity)]
     highest = max([value for value in drawn if value > 0] + limits(journal, quantity), default=1)
-    axes.set_ylim(0, 1.25 * highest)  # room for the legend
+    # Room for the legend above, and for a line at 0 to be seen.
+    axes.set_ylim(-0.03 * highest, 1.25 * highest)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
