@@ -10,8 +10,8 @@ const (
 	subBucketBits = 7
 	// exact values are their own bucket.
 	exact = 1 << (subBucketBits + 1)
-	// Largest value that is told apart, 2^40 us or twelve days.
-	Largest = 1<<40 - 1
+	// Largest value that is told apart, in microseconds: twelve days.
+	Largest = 1 << 40
 )
 
 // Index gives the bucket of a value; negative values and those above Largest go to the nearest.

@@ -27,15 +27,16 @@ const (
 
 // Generator is one load.
 type Generator struct {
-	load    spec.Load
-	client  *http.Client
-	timeout time.Duration
-	jobs    chan job
-	idle    atomic.Int64 // workers that wait for a job
-	workers sync.WaitGroup
-	ledger  *ledger
-	pacer   pacer
-	paced   chan struct{} // closed when the pacer has ended
+	load     spec.Load
+	client   *http.Client
+	timeout  time.Duration
+	jobs     chan job
+	slots    int64        // requests that may be in flight, each a worker
+	underWay atomic.Int64 // requests in line or in flight
+	workers  sync.WaitGroup
+	ledger   *ledger
+	pacer    pacer
+	paced    chan struct{} // closed when the pacer has ended
 }
 
 // job is one request that is due.
@@ -58,8 +59,10 @@ func New(s *spec.Load, emit func(spec.LoadSecond)) (*Generator, error) {
 		inFlight = int(min(mostInFlight, max(leastInFlight, math.Ceil(s.RateRPS*timeout.Seconds()))))
 	}
 	g := &Generator{
-		load: *s, client: newClient(inFlight), timeout: timeout,
-		jobs:   make(chan job, int(min(mostWaiting, s.RateRPS*timeout.Seconds()+1))),
+		load: *s, client: newClient(inFlight), timeout: timeout, slots: int64(inFlight),
+		// One timeout's worth may still be sent; as much again may have timed out in line before the
+		// next slot, which is busy for a timeout at most, lets them go.
+		jobs:   make(chan job, int(min(mostWaiting, 2*s.RateRPS*timeout.Seconds()+1))),
 		ledger: newLedger(emit), pacer: newPacer(), paced: make(chan struct{}),
 	}
 	g.workers.Add(inFlight)
@@ -92,10 +95,11 @@ func (g *Generator) Stop() spec.LoadSecond {
 
 // due puts request number i in line; next is when the one after it is due.
 func (g *Generator) due(intended, next time.Time) {
-	j := job{second: g.ledger.intend(intended, next), intended: intended, free: g.idle.Load() > 0}
+	j := job{second: g.ledger.intend(intended, next), intended: intended, free: g.underWay.Add(1) <= g.slots}
 	select {
 	case g.jobs <- j:
 	default:
+		g.underWay.Add(-1)
 		g.ledger.finish(j.second, result{dropped: true})
 	}
 }
@@ -117,14 +121,10 @@ func (g *Generator) tick() {
 // work sends one request after the other.
 func (g *Generator) work() {
 	defer g.workers.Done()
-	for {
-		g.idle.Add(1)
-		j, ok := <-g.jobs
-		g.idle.Add(-1)
-		if !ok {
-			return
-		}
-		g.ledger.finish(j.second, g.serve(j))
+	for j := range g.jobs {
+		r := g.serve(j)
+		g.underWay.Add(-1)
+		g.ledger.finish(j.second, r)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func balance(t *testing.T, seconds []spec.LoadSecond, totals spec.LoadSecond) {
 		}
 		add(&sum, &s)
 	}
-	if sum.Intended != totals.Intended || sum.Sent != totals.Sent || count(sum.Latency.Counts) != count(totals.Latency.Counts) {
+	if !reflect.DeepEqual(sum, totals) {
 		t.Errorf("the seconds add up to %+v, the totals say %+v", sum, totals)
 	}
 }
@@ -129,27 +130,28 @@ func TestEveryRequestIsAccountedFor(t *testing.T) {
 	}
 }
 
-// The service freezes for 600 ms in the second second. Everybody who would have come meanwhile
-// waited, although few requests were in its hands: latency must show it, service time cannot.
-func TestStallIsSeenFromTheIntendedTime(t *testing.T) {
-	const stall = 600 * time.Millisecond
-	var gate sync.RWMutex
-	url := serve(t, func(http.ResponseWriter, *http.Request) {
-		gate.RLock()
-		defer gate.RUnlock()
-	})
-	time.AfterFunc(time.Second, func() {
-		gate.Lock()
-		time.Sleep(stall)
-		gate.Unlock()
-	})
-	_, totals := run(t, spec.Load{URL: url, RateRPS: 100, MaxInFlight: 2}, 3*time.Second)
-	// 60 of 300 requests came during the stall, so the P90 waited about half of it.
-	if p90 := quantile(totals.Latency, 0.90); p90 < 200 {
-		t.Errorf("the P90 from the intended time is %g ms", p90)
+// stalling answers at once, but freezes for 400 ms every 4 s, first after 2 s.
+func stalling() http.HandlerFunc {
+	start := time.Now()
+	return func(http.ResponseWriter, *http.Request) {
+		const from, to = 2000 * time.Millisecond, 2400 * time.Millisecond
+		if at := time.Since(start) % (4 * time.Second); at >= from && at < to {
+			time.Sleep(to - at)
+		}
 	}
-	if p90 := quantile(totals.ServiceTime, 0.90); p90 > 200 {
-		t.Errorf("the P90 of the service time is %g ms: two requests were in the hands of the service", p90)
+}
+
+// The truth is a P95 of 200 ms and a P99 of 360 ms, because everybody who comes during a freeze waits.
+// With 8 slots only 16 of 4,000 requests are in the hands of the frozen service: the service time,
+// which is what a closed loop reports, omits all others.
+func TestStallIsSeenFromTheIntendedTime(t *testing.T) {
+	url := serve(t, stalling())
+	_, totals := run(t, spec.Load{URL: url, RateRPS: 500, MaxInFlight: 8}, 8*time.Second)
+	if p95, p99 := quantile(totals.Latency, 0.95), quantile(totals.Latency, 0.99); p95 < 120 || p99 < 300 || p99 > 2000 { // the machine of a test may stall, too
+		t.Errorf("from the intended time: P95 %g ms, P99 %g ms", p95, p99)
+	}
+	if p50, p95 := quantile(totals.ServiceTime, 0.5), quantile(totals.ServiceTime, 0.95); p50 > 50 || p95 > 120 {
+		t.Errorf("the service time: P50 %g ms, P95 %g ms", p50, p95)
 	}
 }
 
@@ -218,6 +220,7 @@ func TestHurts(t *testing.T) {
 		{"a timeout that does not count", rule, result{timeout: true}, ``, false},
 		{"a timeout that counts", &spec.Impact{Timeout: true}, result{timeout: true}, ``, true},
 		{"a number", &spec.Impact{JSONField: "n", JSONValue: "3"}, result{status: 200}, `{"n": 3}`, true},
+		{"null", &spec.Impact{JSONField: "n", JSONValue: "null"}, result{status: 200}, `{"n":null}`, true},
 		{"a truth value", &spec.Impact{JSONField: "ok", JSONValue: "false"}, result{status: 200}, `{"ok":false}`, true},
 	} {
 		if got := hurts(c.rule, &c.r, []byte(c.body)); got != c.want {

@@ -95,9 +95,9 @@ func field(document []byte, path string) string {
 		}
 		document = object[name]
 	}
-	var text string
-	if json.Unmarshal(document, &text) == nil {
-		return text
+	var text *string // nil when the value is null, which is no text
+	if json.Unmarshal(document, &text) == nil && text != nil {
+		return *text
 	}
 	return string(bytes.TrimSpace(document))
 }

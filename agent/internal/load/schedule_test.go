@@ -1,0 +1,134 @@
+package load
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// service answers 200 after the time that it takes at the moment, in fake time.
+type service func(now time.Duration) (takes time.Duration)
+
+func (s service) transport(origin time.Time) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		select {
+		case <-time.After(s(time.Since(origin))):
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(""))}, nil
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func always(d time.Duration) service { return func(time.Duration) time.Duration { return d } }
+
+// oversleep makes a pacer sleep too long, once, at the first sleep after a moment.
+type oversleep struct{ after, by time.Duration }
+
+func (o *oversleep) sleep(origin time.Time) func(time.Duration) {
+	return func(d time.Duration) {
+		if o.by > 0 && time.Since(origin) >= o.after {
+			d, o.by = d+o.by, 0
+		}
+		time.Sleep(d)
+	}
+}
+
+// simulate drives a load in fake time, so that what is due when, waits and is dropped is exact.
+func simulate(t *testing.T, l spec.Load, d time.Duration, s service, o oversleep) (seconds []spec.LoadSecond, totals spec.LoadSecond, stopTook time.Duration) {
+	t.Helper()
+	l.URL = "http://127.0.0.1/"
+	synctest.Test(t, func(t *testing.T) {
+		g, err := New(&l, func(second spec.LoadSecond) { seconds = append(seconds, second) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		origin := time.Now()
+		g.client.Transport = s.transport(origin)
+		g.pacer = &threadPacer{sleep: o.sleep(origin)}
+		g.Start()
+		time.Sleep(d)
+		stopped := time.Now()
+		totals = g.Stop()
+		stopTook = time.Since(stopped)
+	})
+	balance(t, seconds, totals)
+	return seconds, totals, stopTook
+}
+
+// All requests freeze for 400 ms every 4 s: a tenth of them waits, evenly between 0 and 400 ms, so
+// the P95 is 200 ms and the P99 360 ms, however many may be in flight.
+func TestKnownTruthInFakeTime(t *testing.T) {
+	frozen := func(now time.Duration) time.Duration {
+		const from, to = 2000 * time.Millisecond, 2400 * time.Millisecond
+		if at := now % (4 * time.Second); at >= from && at < to {
+			return to - at
+		}
+		return time.Millisecond
+	}
+	for _, slots := range []int{0, 16} {
+		_, totals, _ := simulate(t, spec.Load{RateRPS: 500, TimeoutMS: 2000, MaxInFlight: slots}, 7999*time.Millisecond, frozen, oversleep{})
+		p95, p99 := quantile(totals.Latency, 0.95), quantile(totals.Latency, 0.99)
+		if p95 < 190 || p95 > 215 || p99 < 350 || p99 > 375 {
+			t.Errorf("max_in_flight=%d: P95 %g ms, P99 %g ms", slots, p95, p99)
+		}
+		if totals.Intended != 4000 || totals.Sent != 4000 || totals.Late != 0 {
+			t.Errorf("max_in_flight=%d: %d intended, %d sent, %d late", slots, totals.Intended, totals.Sent, totals.Late)
+		}
+	}
+}
+
+// The slot always goes to the request that has waited longest and has not timed out yet: 400 ms, less
+// at most the 20 ms between two of them, and then the service takes 300 ms.
+func TestRequestsWaitInOrderUntilTheyWouldHaveTimedOut(t *testing.T) {
+	seconds, totals, _ := simulate(t, spec.Load{RateRPS: 50, TimeoutMS: 400, MaxInFlight: 1}, 6*time.Second, always(300*time.Millisecond), oversleep{})
+	for i, second := range seconds[1:6] {
+		if low, high := quantile(second.Latency, 0), quantile(second.Latency, 0.99); low < 680 || high > 706 {
+			t.Errorf("second %d: latencies from %g to %g ms", i+1, low, high)
+		}
+	}
+	if totals.Dropped == 0 || totals.Late != 0 {
+		t.Errorf("%d dropped, %d late", totals.Dropped, totals.Late)
+	}
+}
+
+// The pacer wakes 195 ms late, at 1.205 s: the requests of 1.01 to 1.15 s left over 50 ms late.
+func TestLateIsWhatThePacerHeldUp(t *testing.T) {
+	_, totals, _ := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 2000}, 2*time.Second, always(time.Millisecond),
+		oversleep{after: 995 * time.Millisecond, by: 195 * time.Millisecond})
+	if totals.Late != 15 || totals.Dropped != 0 {
+		t.Errorf("%d late, %d dropped", totals.Late, totals.Dropped)
+	}
+}
+
+// Five requests come at once, after 49 ms, for one slot: those that wait for it are not late, for
+// it was the service that held them up.
+func TestWaitingForASlotIsNotLate(t *testing.T) {
+	for range 20 {
+		_, totals, _ := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 2000, MaxInFlight: 1}, 100*time.Millisecond, always(30*time.Millisecond),
+			oversleep{by: 49 * time.Millisecond})
+		if totals.Late != 0 || quantile(totals.Latency, 0.99) < 80 {
+			t.Fatalf("%d of %d late, P99 %g ms", totals.Late, totals.Sent, quantile(totals.Latency, 0.99))
+		}
+	}
+}
+
+// What waits for a slot has one timeout for it and one more in flight.
+func TestStopIsBoundedWhenTheServiceHangs(t *testing.T) {
+	_, totals, took := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 500, MaxInFlight: 3}, 2*time.Second, always(time.Hour), oversleep{})
+	if took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if totals.Timeouts == 0 || totals.Timeouts != totals.Sent {
+		t.Errorf("%d of %d timed out", totals.Timeouts, totals.Sent)
+	}
+}
