@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"chaosgo/agent/internal/relay"
+	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -19,7 +19,7 @@ type fault struct {
 	headers    map[string]*regexp.Regexp
 	percentage float64
 	seed       uint64
-	abort      *relay.Response
+	abort      *http1.Response
 	delay      *spec.HTTPDelay
 
 	mu    sync.Mutex
@@ -39,7 +39,7 @@ func newFault(s *spec.Spec) (*fault, error) {
 	}
 	f.dice = rand.New(rand.NewPCG(f.seed, 0))
 	if h.Abort != nil {
-		f.abort = relay.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
+		f.abort = http1.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
 	}
 	return f, f.compile(h.Match)
 }
@@ -69,7 +69,7 @@ func whole(expression string) (*regexp.Regexp, error) {
 }
 
 // decide tells what this fault does to one request: abort it, or hold it for a time, or neither.
-func (f *fault) decide(r *relay.Request) (abort *relay.Response, delay time.Duration) {
+func (f *fault) decide(r *http1.Request) (abort *http1.Response, delay time.Duration) {
 	matches := f.matches(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +91,7 @@ func (f *fault) decide(r *relay.Request) (abort *relay.Response, delay time.Dura
 	return nil, delay
 }
 
-func (f *fault) matches(r *relay.Request) bool {
+func (f *fault) matches(r *http1.Request) bool {
 	if f.method != "" && f.method != string(r.Method) {
 		return false
 	}

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
-	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 )
@@ -26,8 +26,8 @@ type place struct {
 	where    string // "8081" or the proxy's listen address; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
-	relay    *relay.Relay
-	counters relay.Counters
+	relay    *http1.Relay
+	counters http1.Counters
 	undo     []func() // what steers requests here, in the order in which it was put in place
 	release  chan struct{}
 
@@ -38,7 +38,7 @@ type place struct {
 
 func newPlace() *place {
 	p := &place{release: make(chan struct{}), ended: map[string]*fault{}}
-	p.relay = &relay.Relay{Decide: p.decide, Counters: &p.counters, Sleep: p.sleep}
+	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters, Sleep: p.sleep}
 	return p
 }
 
@@ -191,10 +191,10 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 
 // decide asks the faults in the order in which they were armed: delays add up, the first abort
 // ends the matter.
-func (p *place) decide(r *relay.Request) relay.Outcome {
+func (p *place) decide(r *http1.Request) http1.Outcome {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	var out relay.Outcome
+	var out http1.Outcome
 	var delays []share
 	for _, f := range p.faults {
 		abort, delay := f.decide(r)

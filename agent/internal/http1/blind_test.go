@@ -1,0 +1,288 @@
+package http1
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// big is beyond every buffer, and long enough for the kernel to move it.
+var big = strings.Repeat("0123456789abcdef", 20_000)
+
+// conversation is what a client sends and what a scripted service answers.
+type conversation struct {
+	name, request, answer string
+	blind                 bool // relayed unread from some byte on
+}
+
+var conversations = []conversation{
+	{"GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"odd spelling", "GET /a%20b?c HTTP/1.1\r\nhOsT:x  \r\nX:\t y\r\n\r\n", "HTTP/1.1 200\r\ncontent-length:2\r\n\r\nok", false},
+	{"absolute form", "GET http://x/a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+	{"POST", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", false},
+	{"empty lines between", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+	{"chunks", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n0\r\nT: v\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n", false},
+	{"pipeline", "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nzGET /3 HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3", false},
+	{"HEAD", "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"204 and 304", "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", false},
+	{"interim answers", "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.0 until close", "GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nall of it", false},
+	{"cut body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nonly this", "HTTP/1.1 400 Bad Request\r\nContent-Length: 99\r\n\r\ncut, too", false},
+	{"big bodies", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 320000\r\n\r\n" + big, "HTTP/1.1 200 OK\r\nContent-Length: 320000\r\n\r\n" + big, false},
+	{"big chunk", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4e200\r\n" + big + "\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4E200\r\n" + big + "\r\n0\r\n\r\n", false},
+	{"long head", "GET / HTTP/1.1\r\nHost: x\r\nX: " + big[:20_000] + "\r\n\r\n", "HTTP/1.1 200 OK\r\nX: " + big[:20_000] + "\r\nContent-Length: 0\r\n\r\n", false},
+	{"upgrade refused", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", false},
+	{"upgrade", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x03abc", true},
+	{"CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n\x00\x01raw", "HTTP/1.1 200 OK\r\n\r\n\x02\x03raw", true},
+	{"head beyond the buffer", "GET / HTTP/1.1\r\nHost: x\r\nX: " + big + "\r\n\r\n", "HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n", true},
+	{"smuggling", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", true},
+	{"bad chunks", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\nhello", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", true},
+	{"bad chunks in the answer", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz", true},
+	{"bare LF", "GET / HTTP/1.1\nHost: x\n\n", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", true},
+	{"bare LF at the end only", "GET / HTTP/1.1\r\nHost: x\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true},
+	{"folded line", "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true},
+	{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x15\x03\x01\x00\x02\x02\x28", true},
+	{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00", "\x00\x00\x00\x04\x00\x00\x00\x00\x00", true},
+	{"foreign behind a request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n\x00\x01\x02", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true},
+	{"cut head", "GET / HTT", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", true},
+	{"no HTTP at all", "PING", "+PONG\r\n", true},
+}
+
+// scripted is a service that reads the whole request, or the head of one that asks for an upgrade,
+// writes the answer and ends. It gives all that it has received, for each connection.
+func scripted(t *testing.T, c conversation) (address string, received <-chan string) {
+	t.Helper()
+	first := len(c.request)
+	if strings.Contains(c.request, "Upgrade:") {
+		first = strings.Index(c.request, "\r\n\r\n") + 4
+	}
+	all := make(chan string, 1)
+	return serveEach(t, func(service *net.TCPConn) {
+		defer service.Close()
+		got := make([]byte, first)
+		n, _ := io.ReadFull(service, got)
+		io.WriteString(service, c.answer)
+		service.CloseWrite()
+		rest, _ := io.ReadAll(service)
+		all <- string(got[:n]) + string(rest)
+	}), all
+}
+
+// inFragments writes 1 to 7 bytes at a time, those of a long request from some byte on at once.
+func inFragments(c net.Conn, request string) {
+	random := rand.New(rand.NewPCG(1, uint64(len(request))))
+	for rest := request; rest != ""; {
+		n := min(1+random.IntN(7), len(rest))
+		if len(request)-len(rest) > 3000 {
+			n = len(rest)
+		}
+		if _, err := io.WriteString(c, rest[:n]); err != nil {
+			return
+		}
+		rest = rest[n:]
+	}
+}
+
+func atOnce(c net.Conn, request string) { io.WriteString(c, request) }
+
+// converse sends a request, says that no more comes, and gives all that comes back.
+func converse(t *testing.T, address, request string, write func(net.Conn, string)) string {
+	t.Helper()
+	c := connect(t, address)
+	go func() {
+		write(c, request)
+		c.CloseWrite()
+	}()
+	got, err := io.ReadAll(c)
+	if err != nil {
+		t.Errorf("reading the answer: %v after %d bytes", err, len(got))
+	}
+	return string(got)
+}
+
+func TestBytesPassUnchanged(t *testing.T) {
+	for _, c := range conversations {
+		for name, write := range map[string]func(net.Conn, string){"at once": atOnce, "in fragments": inFragments} {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				service, received := scripted(t, c)
+				r, address := relayTo(t, service, passAll)
+				if got := converse(t, address, c.request, write); got != c.answer {
+					t.Errorf("the client got %d bytes of %d: %.300q", len(got), len(c.answer), got)
+				}
+				if got := within(t, "the service's end", received); got != c.request {
+					t.Errorf("the service got %d bytes of %d: %.300q", len(got), len(c.request), got)
+				}
+				noneLeft(t, r)
+				n := r.Counters
+				if in, out := n.BytesIn.Load(), n.BytesOut.Load(); in != uint64(len(c.request)) || out != uint64(len(c.answer)) {
+					t.Errorf("counted %d bytes in and %d out", in, out)
+				}
+				if blind := n.Passthrough.Load() == 1; blind != c.blind || n.Connections.Load() != 1 {
+					t.Errorf("%d connections, %d as passthrough", n.Connections.Load(), n.Passthrough.Load())
+				}
+			})
+		}
+	}
+}
+
+// answerAll is a real server with an answer of each kind, the same bytes every time.
+func answerAll(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	w.Header().Set("Date", "Thu, 20 Nov 2026 10:00:00 GMT")
+	switch r.URL.Path {
+	case "/none":
+		w.WriteHeader(http.StatusNoContent)
+	case "/hints":
+		w.WriteHeader(http.StatusEarlyHints)
+		io.WriteString(w, "after hints")
+	case "/chunks":
+		w.Header().Set("Trailer", "T")
+		for _, part := range []string{"a", "bc", "def"} {
+			io.WriteString(w, part)
+			w.(http.Flusher).Flush()
+		}
+		w.Header().Set("T", "v")
+	default:
+		io.WriteString(w, r.Method+" "+r.URL.String()+" "+string(body))
+	}
+}
+
+// What a real server answers does not depend on the way, nor on how the request is cut up.
+func TestRealServerAnswersTheSame(t *testing.T) {
+	service := httpService(t, answerAll)
+	for name, request := range map[string]string{
+		"GET":             "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n",
+		"absolute form":   "GET http://x/a HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HEAD":            "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"OPTIONS":         "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST":            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"empty line":      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"chunks":          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: v\r\n\r\n",
+		"chunked answer":  "GET /chunks HTTP/1.1\r\nHost: x\r\n\r\n",
+		"204":             "GET /none HTTP/1.1\r\nHost: x\r\n\r\n",
+		"103":             "GET /hints HTTP/1.1\r\nHost: x\r\n\r\n",
+		"100":             "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
+		"HTTP/1.0":        "GET / HTTP/1.0\r\n\r\n",
+		"1.0, kept alive": "GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /2 HTTP/1.0\r\n\r\n",
+		"close":           "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"big":             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 320000\r\n\r\n" + big,
+		"upgrade refused": "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+		"bare LF":         "GET / HTTP/1.1\nHost: x\n\n",
+		"folded line":     "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+		"no host":         "GET / HTTP/1.1\r\n\r\n",
+		"pipeline": "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: x\r\n\r\n" +
+			"GET /chunks HTTP/1.1\r\nHost: x\r\n\r\nPOST /3 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, relayed := relayTo(t, service, passAll)
+			direct := converse(t, service, request, atOnce)
+			if !strings.HasPrefix(direct, "HTTP/1.") {
+				t.Fatalf("the server itself answers %q", direct)
+			}
+			for way, got := range map[string]string{
+				"relayed":              converse(t, relayed, request, atOnce),
+				"relayed in fragments": converse(t, relayed, request, inFragments),
+			} {
+				if got != direct {
+					t.Errorf("%s: %.500q\ndirect: %.500q", way, got, direct)
+				}
+			}
+			noneLeft(t, r)
+		})
+	}
+}
+
+// A service whose answers we cannot read keeps its connection: the second request, which would be
+// aborted, has to go to the service, or its client would wait for ever.
+func TestNothingIsAbortedBehindAnAnswerThatCannotBeRead(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"
+	service := serveEach(t, func(c *net.TCPConn) {
+		defer c.Close()
+		for b := make([]byte, 1000); ; {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+			io.WriteString(c, answer)
+		}
+	})
+	_, address := relayTo(t, service, abortPath("/no"))
+	c := connect(t, address)
+	for _, path := range []string{"/", "/no"} {
+		send(t, c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		got := make([]byte, len(answer))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != answer {
+			t.Fatalf("%s: %v, %q", path, err, got)
+		}
+	}
+}
+
+// If the aborted request is already there, its answer can never be placed: the connection ends.
+func TestAnAbortWithoutAPlaceEndsTheConnection(t *testing.T) {
+	goOn := make(chan bool)
+	service := serveEach(t, func(c *net.TCPConn) {
+		defer c.Close()
+		c.Read(make([]byte, 1000))
+		<-goOn
+		io.WriteString(c, "HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+		io.Copy(io.Discard, c)
+	})
+	r, address := relayTo(t, service, abortPath("/no"))
+	c := connect(t, address)
+	send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /no HTTP/1.1\r\nHost: x\r\n\r\n")
+	until(t, "both are read", func() bool { return r.Counters.Requests.Load() == 2 })
+	// The second one is in the queue a moment later; in either order the client must not hang.
+	close(goOn)
+	if got, err := io.ReadAll(c); err == nil {
+		t.Errorf("got %q and an orderly end", got)
+	}
+	noneLeft(t, r)
+}
+
+func TestUpgradedConnectionsPassBothWays(t *testing.T) {
+	service := httpService(t, func(w http.ResponseWriter, _ *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		rw.Flush()
+		io.Copy(c, rw)
+	})
+	r, address := relayTo(t, service, abortPath("/no"))
+	c := connect(t, address)
+	send(t, c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+	if got := make([]byte, len(switched)); true {
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != switched {
+			t.Fatalf("%v, %q", err, got)
+		}
+	}
+	for _, frame := range []string{"\x81\x01a", "GET /no HTTP/1.1\r\nHost: x\r\n\r\n", "\x00"} {
+		send(t, c, frame)
+		got := make([]byte, len(frame))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != frame {
+			t.Fatalf("%v, %q is not %q", err, got, frame)
+		}
+	}
+	c.CloseWrite()
+	if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
+		t.Errorf("%v, %q", err, rest)
+	}
+	if noneLeft(t, r); r.Counters.Passthrough.Load() != 1 || r.Counters.Requests.Load() != 1 {
+		t.Errorf("%d passthrough, %d requests", r.Counters.Passthrough.Load(), r.Counters.Requests.Load())
+	}
+}

@@ -1,0 +1,116 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// lingerTime is how long a client may take to close after our last answer. Closing on it at once
+	// could reset the connection and overtake the answer (RFC 9112 section 9.6).
+	lingerTime = time.Second
+	// halfOpenTime is how long a client may still send when the service has closed. The kernel gives
+	// a closed socket as long (tcp_fin_timeout).
+	halfOpenTime = time.Minute
+)
+
+// past is a deadline that makes a read return at once.
+var past = time.Unix(1, 0)
+
+// pair is one client connection and its connection to the service.
+type pair struct {
+	relay           *Relay
+	client, service *net.TCPConn
+	queue           *queue
+	request         Request   // the one that is being judged
+	counted         sync.Once // as passthrough
+	blind           atomic.Bool
+	// ending: we end the connection ourselves; what either side does now is no news for the other.
+	ending atomic.Bool
+
+	mu          sync.Mutex
+	deadline    time.Time // for reading from the client; zero is none
+	interrupted bool      // the deadline is set to the past for now
+}
+
+func newPair(r *Relay, client, service *net.TCPConn) *pair {
+	return &pair{relay: r, client: client, service: service, queue: newQueue(client, &r.Counters.BytesOut)}
+}
+
+// run relays both directions until both have ended.
+func (p *pair) run() {
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		p.toClient()
+	}()
+	p.toService()
+	<-answered
+	p.close()
+}
+
+// close closes both connections; a second time it does nothing.
+func (p *pair) close() {
+	p.ending.Store(true)
+	p.client.Close()  //nolint:errcheck // given up either way
+	p.service.Close() //nolint:errcheck // same
+}
+
+// endIfIdle ends a connection on which no request is coming in or waiting for its answer.
+func (p *pair) endIfIdle() {
+	if !p.queue.refuseIfIdle() {
+		return
+	}
+	p.ending.Store(true)
+	p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no goodbye
+	p.limit(lingerTime)
+	p.service.CloseWrite()                                //nolint:errcheck // same for the service
+	p.service.SetReadDeadline(time.Now().Add(lingerTime)) //nolint:errcheck // a closed connection needs none
+}
+
+// limit bounds the time for which the client is still read.
+func (p *pair) limit(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deadline = time.Now().Add(d)
+	if !p.interrupted {
+		p.client.SetReadDeadline(p.deadline) //nolint:errcheck // a closed connection needs none
+	}
+}
+
+// interrupt makes reads from the client return, or lets them wait again.
+func (p *pair) interrupt(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.interrupted = on
+	deadline := p.deadline
+	if on {
+		deadline = past
+	}
+	p.client.SetReadDeadline(deadline) //nolint:errcheck // a closed connection needs none
+}
+
+// countBlind counts the connection as one that is no longer read, once.
+func (p *pair) countBlind() {
+	p.blind.Store(true)
+	p.counted.Do(func() { p.relay.Counters.Passthrough.Add(1) })
+}
+
+// discardInput reads what the client still sends: unread bytes would turn our close into a reset.
+func (p *pair) discardInput() {
+	io.Copy(io.Discard, p.client) //nolint:errcheck // how it ends does not matter
+}
+
+// reset closes with a RST, which makes the other side stop whatever it does for us.
+func reset(c *net.TCPConn) {
+	c.SetLinger(0) //nolint:errcheck // given up either way
+	c.Close()      //nolint:errcheck // same
+}
+
+// isOverdue tells that a deadline of ours has passed; a connection that timed out is something else.
+func isOverdue(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

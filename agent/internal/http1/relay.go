@@ -1,0 +1,135 @@
+// Package http1 relays HTTP/1.x connections and may hold or answer single requests on the way.
+//
+//	client ── requests ──> relay ──> service     raw bytes; only message heads are looked at
+//	client <── answers ─── relay <── service     in the order of their requests
+//
+// Each client connection has a connection to the service of its own. Bytes that could mean two
+// things, or that are no HTTP/1.x at all, are therefore relayed unread from there on instead of
+// being refused: they can confuse nobody but their own sender, exactly as without the relay.
+package http1
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// idleGrace is how long after Drain a connection without a request is left open. A client may be
+// about to use it: closing at once would cross its next request, and a POST is not sent again.
+const idleGrace = 250 * time.Millisecond
+
+// Counters only grow. Several relays may share them.
+type Counters struct {
+	// Connections that Serve was called for.
+	Connections atomic.Uint64
+	// Requests whose head was read and judged.
+	Requests atomic.Uint64
+	// Passthrough is how many connections were, from some byte on, relayed without being read:
+	// upgraded, CONNECT, ambiguous or foreign ones. Faults do not reach what follows on these.
+	Passthrough atomic.Uint64
+	// BytesIn came from clients. Bytes moved by the kernel are added a megabyte at a time.
+	BytesIn atomic.Uint64
+	// BytesOut came from the service or from us, for clients.
+	BytesOut atomic.Uint64
+}
+
+// Relay holds any number of connections. Set every exported field before the first Serve.
+type Relay struct {
+	// Decide judges each request before the service sees any of it.
+	Decide Decider
+	// Counters are added to.
+	Counters *Counters
+	// Sleep returns after d. It is called once per delayed request, in that connection's goroutine.
+	Sleep func(d time.Duration)
+
+	draining atomic.Bool
+	mu       sync.Mutex
+	live     map[*pair]struct{}
+	empty    chan struct{} // closed when live gets empty; nil while nobody waits
+}
+
+// Serve relays between a client and its connection to the service. It returns when both
+// directions have ended, and has closed both connections then.
+func (r *Relay) Serve(client, upstream *net.TCPConn) {
+	p := newPair(r, client, upstream)
+	r.Counters.Connections.Add(1)
+	r.enter(p)
+	defer r.leave(p)
+	p.run()
+}
+
+// Drain asks every connection to end without losing a request: the next answer announces
+// `Connection: close` (RFC 9112 section 9.6), and a connection on which nobody asks for anything
+// is closed after a short grace. It returns at once; Wait tells when all have ended.
+func (r *Relay) Drain() {
+	if !r.draining.Swap(true) {
+		time.AfterFunc(idleGrace, r.closeIdle)
+	}
+}
+
+// Wait returns when no connection is left, or after timeout, and gives how many are left.
+func (r *Relay) Wait(timeout time.Duration) (left int) {
+	r.mu.Lock()
+	if len(r.live) == 0 {
+		r.mu.Unlock()
+		return 0
+	}
+	if r.empty == nil {
+		r.empty = make(chan struct{})
+	}
+	empty := r.empty
+	r.mu.Unlock()
+
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-empty:
+	case <-timer.C:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.live)
+}
+
+// CloseAll closes every connection that is left, in the middle of whatever it does.
+func (r *Relay) CloseAll() {
+	for _, p := range r.connections() {
+		p.close()
+	}
+}
+
+func (r *Relay) closeIdle() {
+	for _, p := range r.connections() {
+		p.endIfIdle()
+	}
+}
+
+func (r *Relay) connections() []*pair {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*pair, 0, len(r.live))
+	for p := range r.live {
+		all = append(all, p)
+	}
+	return all
+}
+
+func (r *Relay) enter(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live == nil {
+		r.live = make(map[*pair]struct{})
+	}
+	r.live[p] = struct{}{}
+}
+
+func (r *Relay) leave(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, p)
+	if len(r.live) == 0 && r.empty != nil {
+		close(r.empty)
+		r.empty = nil
+	}
+}

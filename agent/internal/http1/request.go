@@ -1,0 +1,58 @@
+package http1
+
+import (
+	"bytes"
+	"time"
+)
+
+// Request is what a Decider may look at. Its slices are valid only during the call.
+type Request struct {
+	Method, Target []byte
+	// Head is the raw head: request line, header lines and the empty line.
+	Head []byte
+}
+
+// Outcome is what happens to one request. The zero value passes it on unchanged.
+type Outcome struct {
+	// Delay holds the request before the service sees any of it; answers go on meanwhile.
+	Delay time.Duration
+	// Abort is the answer in place of the service's, which never sees the request.
+	Abort *Response
+	// Delayed, if set, is told how long the request was really held.
+	Delayed func(obtained time.Duration)
+}
+
+// Decider judges one request. It is called from many goroutines at once.
+type Decider func(*Request) Outcome
+
+// Path gives the target without its query and, in the absolute form, without scheme and authority
+// (RFC 9112 section 3.2.2).
+func (r *Request) Path() string {
+	path, _, _ := bytes.Cut(r.Target, []byte("?"))
+	scheme, rest, absolute := bytes.Cut(path, []byte("://"))
+	if absolute && bytes.IndexByte(scheme, '/') < 0 {
+		slash := bytes.IndexByte(rest, '/')
+		if slash < 0 {
+			return "/"
+		}
+		path = rest[slash:]
+	}
+	return string(path)
+}
+
+// Header gives the values of all header lines of that name, in any case, without the space around
+// them, in their order; nil if there is none.
+func (r *Request) Header(name string) (values []string) {
+	_, lines, _ := cutLine(r.Head)
+	for len(lines) > 0 {
+		line, rest, ok := cutLine(lines)
+		if !ok || len(line) == 0 {
+			break
+		}
+		if found, value, ok := cutField(line); ok && bytes.EqualFold(found, []byte(name)) {
+			values = append(values, string(value))
+		}
+		lines = rest
+	}
+	return values
+}

@@ -1,0 +1,67 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"testing"
+)
+
+func TestResponse(t *testing.T) {
+	type check struct{ name, want string }
+	for _, c := range []struct {
+		name           string
+		response       *Response
+		headless, last bool
+		status, body   string
+		headers        []check
+	}{
+		{"plain", NewResponse(503, nil, "down"), false, false, "503 Service Unavailable", "down",
+			[]check{{"Content-Length", "4"}, {"Content-Type", "text/plain; charset=utf-8"}, {"Connection", ""}}},
+		{"to HEAD", NewResponse(503, nil, "down"), true, false, "503 Service Unavailable", "",
+			[]check{{"Content-Length", "4"}}},
+		{"last", NewResponse(500, nil, ""), false, true, "500 Internal Server Error", "",
+			[]check{{"Content-Length", "0"}, {"Content-Type", ""}, {"Connection", "close"}}},
+		{"typed", NewResponse(429, map[string]string{"content-type": "application/json", "X-A": "1"}, "{}"), false, false,
+			"429 Too Many Requests", "{}", []check{{"Content-Type", "application/json"}, {"X-A", "1"}}},
+		{"wrongly framed", NewResponse(500, map[string]string{"content-length": "9", "Transfer-Encoding": "chunked"}, "x"),
+			false, false, "500 Internal Server Error", "x", []check{{"Content-Length", "1"}, {"Transfer-Encoding", ""}}},
+		{"dated", NewResponse(500, map[string]string{"Date": "then"}, ""), false, false,
+			"500 Internal Server Error", "", []check{{"Date", "then"}}},
+		{"204 with a body", NewResponse(204, nil, "gone"), false, false, "204 No Content", "", []check{{"Content-Length", ""}}},
+		{"no phrase", NewResponse(599, nil, ""), false, false, "599 ", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			raw := c.response.bytes(c.headless, c.last)
+			from := bufio.NewReader(bytes.NewReader(append(raw, "behind"...)))
+			method := "GET"
+			if c.headless {
+				method = "HEAD"
+			}
+			w, body := readAnswer(t, from, method)
+			if w.Status != c.status || body != c.body || w.Close != c.last {
+				t.Errorf("got %s %q, close %v", w.Status, body, w.Close)
+			}
+			w.Header["Connection"] = connectionOf(w)
+			for _, h := range c.headers {
+				if got := w.Header.Get(h.name); got != h.want {
+					t.Errorf("%s is %q, want %q", h.name, got, h.want)
+				}
+			}
+			if len(w.Header["Date"]) != 1 {
+				t.Errorf("Date: %q", w.Header["Date"])
+			}
+			if rest, _ := from.Peek(len("behind")); string(rest) != "behind" {
+				t.Errorf("the answer ends before or behind its end: %q", rest)
+			}
+		})
+	}
+}
+
+// connectionOf gives back the header that ReadResponse turns into a field.
+func connectionOf(w *http.Response) []string {
+	if w.Close {
+		return []string{"close"}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package http1
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// holdPath holds requests for a path until release is closed, and says when it begins to.
+func holdPath(path string) (decide Decider, sleep func(time.Duration), held chan time.Duration, release chan bool) {
+	held, release = make(chan time.Duration, 1), make(chan bool)
+	return func(r *Request) Outcome {
+			if r.Path() == path {
+				return Outcome{Delay: time.Hour}
+			}
+			return Outcome{}
+		}, func(d time.Duration) {
+			held <- d
+			<-release
+		}, held, release
+}
+
+func TestDelayHoldsTheRequestAndNothingElse(t *testing.T) {
+	goOn := make(chan bool)
+	served := make(chan string, 2)
+	service := httpService(t, func(w http.ResponseWriter, r *http.Request) {
+		served <- r.URL.Path
+		if r.URL.Path == "/1" {
+			<-goOn
+		}
+		answerPath(w, r)
+	})
+	decide, sleep, held, release := holdPath("/2")
+	obtained := make(chan time.Duration, 1)
+	r, address := relayTo(t, service, func(q *Request) Outcome {
+		o := decide(q)
+		o.Delayed = func(d time.Duration) { obtained <- d }
+		return o
+	})
+	r.Sleep = sleep
+	c := connect(t, address)
+	send(t, c, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
+	if d := within(t, "the hold", held); d != time.Hour {
+		t.Errorf("asked for %v", d)
+	}
+	send(t, c, "dy") // arrives while the request is held
+	close(goOn)
+	answers := bufio.NewReader(c)
+	if _, body := readAnswer(t, answers, "GET"); body != "/1" || len(served) != 1 {
+		t.Errorf("got %q; the service saw %d requests", body, len(served))
+	}
+	select {
+	case d := <-obtained:
+		t.Errorf("released after %v", d)
+	default:
+	}
+	close(release)
+	if _, body := readAnswer(t, answers, "POST"); body != "/2" {
+		t.Errorf("got %q", body)
+	}
+	if d := within(t, "the obtained delay", obtained); d <= 0 || d > time.Hour {
+		t.Errorf("obtained %v", d)
+	}
+}
+
+// leave is how a client goes away: with a FIN or with a reset.
+var leave = map[string]func(*net.TCPConn){"close": func(c *net.TCPConn) { c.Close() }, "reset": reset}
+
+func TestAClientThatLeavesCancelsItsRequest(t *testing.T) {
+	for kind, request := range map[string]string{
+		"plain":                      "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"upgrade":                    "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+		"while the next one is held": "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /held HTTP/1.1\r\nHost: x\r\n\r\n",
+		"while the last abort waits": "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /no HTTP/1.0\r\n\r\n",
+	} {
+		for how, goAway := range leave {
+			t.Run(kind+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				cancelled := make(chan bool, 1)
+				begun := make(chan bool, 1)
+				service := httpService(t, func(_ http.ResponseWriter, r *http.Request) {
+					begun <- true
+					<-r.Context().Done()
+					cancelled <- true
+				})
+				hold, sleep, held, release := holdPath("/held")
+				r, address := relayTo(t, service, func(q *Request) Outcome {
+					if q.Path() == "/no" {
+						return Outcome{Abort: unavailable}
+					}
+					return hold(q)
+				})
+				r.Sleep = sleep
+				c := connect(t, address)
+				send(t, c, request)
+				within(t, "the service", begun)
+				if strings.Contains(request, "/held") {
+					within(t, "the hold", held)
+				}
+				goAway(c)
+				within(t, "the end of r.Context()", cancelled)
+				close(release)
+				noneLeft(t, r)
+			})
+		}
+	}
+}
+
+func TestARequestWhoseClientLeftWhileItWasHeldNeverReachesTheService(t *testing.T) {
+	for how, goAway := range leave {
+		t.Run(how, func(t *testing.T) {
+			got := make(chan error, 1)
+			service := serveEach(t, func(c *net.TCPConn) {
+				defer c.Close()
+				_, err := c.Read(make([]byte, 1))
+				got <- err
+			})
+			decide, sleep, held, release := holdPath("/held")
+			r, address := relayTo(t, service, decide)
+			r.Sleep = sleep
+			c := connect(t, address)
+			send(t, c, "POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+			within(t, "the hold", held)
+			goAway(c)
+			if err := within(t, "the service's end", got); err == nil {
+				t.Error("the service got the request")
+			}
+			close(release)
+			noneLeft(t, r)
+		})
+	}
+}
