@@ -62,8 +62,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed.Steering = p.steering
 	if s.HTTP.Port != 0 {
-		// Our own connections to the service count among those it holds.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*int(p.counters.Connections.Load()))
+		// Each connection that is relayed has two sockets on the port: ours and the service's.
+		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
