@@ -86,7 +86,7 @@ func (f *fault) decide(r *http1.Request) (abort *http1.Response, delay time.Dura
 		f.count.Aborted++
 		return f.abort, 0
 	}
-	delay = f.draw()
+	delay = draw(f.delay, f.dice)
 	f.count.Delayed++
 	f.asked += delay
 	return nil, delay
@@ -114,12 +114,6 @@ func anyMatch(want *regexp.Regexp, values []string) bool {
 		}
 	}
 	return false
-}
-
-// draw gives the delay of one request: uniform in delay plus or minus jitter.
-func (f *fault) draw() time.Duration {
-	ms := f.delay.DelayMS + f.delay.JitterMS*(2*f.dice.Float64()-1)
-	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // obtained counts how long a request was really held.
