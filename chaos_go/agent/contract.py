@@ -48,10 +48,11 @@ class HTTPAbort(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class HTTPDelay(Line):
-    """A wait before the service sees the request, ``delay_ms`` plus or minus ``jitter_ms``."""
+    """A wait before the service sees the request, drawn anew for each one."""
 
     delay_ms: float
     jitter_ms: float = 0.0
+    distribution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ __all__ = ["abort", "delay"]
 # The agent frames the answer itself; a second opinion would break the connection.
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
 _WITHOUT_BODY = (204, 304)
+_DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
 _NONE: dict[str, str] = {}  # a default; never changed
 
 
@@ -86,6 +87,7 @@ def delay(
     target: str,
     delay_ms: float,
     jitter_ms: float = 0.0,
+    distribution: str = "uniform",
     percentage: float = 100.0,
     path: str = "",
     method: str = "",
@@ -98,10 +100,16 @@ def delay(
 
     Args:
         target: where, see `abort`.
-        delay_ms: milliseconds that a request is held, more than 0; with the jitter no longer than
-            the fault itself.
-        jitter_ms: a delay is drawn evenly from ``delay_ms`` plus or minus this; 0 for none, at
-            most ``delay_ms``.
+        delay_ms: milliseconds that a request is held, more than 0; the longest delay that can be
+            drawn may be no longer than the fault itself.
+        jitter_ms: the scale of the distribution in milliseconds, at most ``delay_ms`` but for
+            ``pareto``; 0 for none.
+        distribution: of the delays, each drawn anew, with D for ``delay_ms`` and J for
+            ``jitter_ms``. ``uniform``: evenly from D-J to D+J. ``constant``: D; J must be 0.
+            ``normal``: mean D, standard deviation J (more than 0), drawn again when more than 4 J
+            or D away from D. ``pareto``: a heavy tail on top of D, D + J*X with X of the Lomax
+            distribution with shape 3, P(X > x) = (1+x)^-3, cut off at 20; mean D + 0.497 J, P99
+            D + 3.63 J.
         percentage: of the matching requests, more than 0 and at most 100.
         path: regular expression of the whole path, see `abort`.
         method: of the request, see `abort`.
@@ -118,19 +126,50 @@ def delay(
         ActivityFailed: as `abort`.
     """
     delay_ms = check.number("delay_ms", delay_ms, LONGEST_DURATION_S * 1000, "milliseconds")
-    if jitter_ms != 0 or isinstance(jitter_ms, bool):
-        jitter_ms = check.number("jitter_ms", jitter_ms, delay_ms, "milliseconds (or 0)")
+    jitter_ms = _jitter(distribution, delay_ms, jitter_ms)
     duration_s = check.duration(duration_s)
-    if delay_ms + jitter_ms > duration_s * 1000:
-        mend = f"longer than the fault itself; shorten it or lengthen duration_s ({duration_s:g})"
+    longest_ms = _longest_ms(distribution, delay_ms, jitter_ms)
+    if longest_ms > duration_s * 1000:
+        mend = (
+            f"delays of up to {longest_ms:g} ms are longer than the fault itself; shorten "
+            f"delay_ms or jitter_ms, or lengthen duration_s ({duration_s:g})"
+        )
         raise BadInputError("delay_ms", delay_ms, mend)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
-        delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=float(jitter_ms)),
+        delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
     )
     return _hold("delay", target, fault, duration_s, name)
+
+
+def _jitter(distribution: str, delay_ms: float, jitter_ms: float) -> float:
+    """Give the scale of a distribution that has one.
+
+    Raises:
+        BadInputError: the distribution is unknown, needs a scale, or would ignore it.
+    """
+    if distribution not in _DISTRIBUTIONS:
+        mend = f"unknown distribution; use {', '.join(_DISTRIBUTIONS)}"
+        raise BadInputError("distribution", distribution, mend)
+    none = jitter_ms == 0 and not isinstance(jitter_ms, bool)
+    if none and distribution in ("constant", "uniform"):
+        return 0.0
+    if distribution == "constant":
+        mend = "a constant delay has none; leave it out, or take another distribution"
+        raise BadInputError("jitter_ms", jitter_ms, mend)
+    most = LONGEST_DURATION_S * 1000 if distribution == "pareto" else delay_ms
+    return check.number("jitter_ms", jitter_ms, most, "milliseconds")
+
+
+def _longest_ms(distribution: str, delay_ms: float, jitter_ms: float) -> float:
+    """Give the longest delay that the agent can draw."""
+    if distribution == "pareto":
+        return delay_ms + 20 * jitter_ms
+    if distribution == "normal":
+        return delay_ms + min(4 * jitter_ms, delay_ms)
+    return delay_ms + jitter_ms
 
 
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:

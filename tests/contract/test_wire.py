@@ -39,9 +39,13 @@ ARGUMENTS = {
 }
 NOT_IN_THE_SCHEMA = {
     "bad-regex",
+    "constant-with-jitter",
     "delay-longer-than-fault",
     "header-framing",
+    "normal-jitter-over-delay",
+    "normal-without-jitter",
     "open-relay",
+    "pareto-longer-than-fault",
     "two-places",
     "two-things",
 }

@@ -74,9 +74,13 @@ def test_delay_asks_for_what_it_was_told(here: Process) -> None:
     assert here.asked().http == HTTP(
         proxy=Proxy(listen="127.0.0.1:9083", upstream="127.0.0.1:8083"),
         percentage=15.0,
-        delay=HTTPDelay(delay_ms=800.0, jitter_ms=50.0),
+        delay=HTTPDelay(delay_ms=800.0, jitter_ms=50.0, distribution="uniform"),
     )
     assert here.asked().duration_s == 60.0
+    http.delay(TARGET, 100, 400, "pareto")
+    asked = here.asked().http
+    assert asked is not None
+    assert asked.delay == HTTPDelay(delay_ms=100.0, jitter_ms=400.0, distribution="pareto")
 
 
 def test_defaults_are_503_for_everybody_and_a_seed_that_is_reported(here: Process) -> None:
@@ -163,6 +167,19 @@ def test_answer_that_has_no_body_gets_none() -> None:
         ({"delay_ms": 10**400}, "delay_ms=1000"),
         ({"delay_ms": 10, "jitter_ms": 11}, "jitter_ms=11.*at most 10"),
         ({"delay_ms": 10, "jitter_ms": -1}, "jitter_ms=-1"),
+        ({"delay_ms": 10, "distribution": "gauss"}, "distribution='gauss'.*constant, uniform"),
+        ({"delay_ms": 10, "distribution": ""}, "distribution=''"),
+        ({"delay_ms": 10, "distribution": "normal"}, "jitter_ms=0.*more than 0 and at most 10"),
+        ({"delay_ms": 10, "distribution": "pareto", "jitter_ms": 0}, "jitter_ms=0"),
+        ({"delay_ms": 10, "distribution": "constant", "jitter_ms": 1}, "jitter_ms=1: .*has none"),
+        (
+            {"delay_ms": 10, "distribution": "pareto", "jitter_ms": 300, "duration_s": 5},
+            "up to 6010 ms are longer than the fault itself",
+        ),
+        (
+            {"delay_ms": 3000, "distribution": "normal", "jitter_ms": 1000, "duration_s": 5},
+            "up to 6000 ms",
+        ),
         ({"delay_ms": 10, "jitter_ms": False}, "jitter_ms=False"),
         ({"delay_ms": 10, "jitter_ms": float("nan")}, "jitter_ms=nan"),
         ({"delay_ms": 6000, "duration_s": 5}, r"delay_ms=6000.*longer than the fault.*\(5\)"),

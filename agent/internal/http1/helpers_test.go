@@ -58,7 +58,7 @@ func passAll(*Request) Outcome { return Outcome{} }
 // relayTo puts a relay in front of a service.
 func relayTo(t testing.TB, service string, decide Decider) (r *Relay, address string) {
 	t.Helper()
-	r = &Relay{Decide: decide, Counters: &Counters{}, Sleep: time.Sleep}
+	r = &Relay{Decide: decide, Counters: &Counters{}}
 	l := listen(t)
 	go func() {
 		for {

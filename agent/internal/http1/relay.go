@@ -40,8 +40,6 @@ type Relay struct {
 	Decide Decider
 	// Counters are added to.
 	Counters *Counters
-	// Sleep returns after d. It is called once per delayed request, in that connection's goroutine.
-	Sleep func(d time.Duration)
 
 	draining atomic.Bool
 	mu       sync.Mutex

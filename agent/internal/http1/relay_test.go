@@ -150,9 +150,8 @@ func TestDrainEndsIdleConnectionsAndNoOthers(t *testing.T) {
 
 func TestDrainLetsAHeldRequestThrough(t *testing.T) {
 	service := httpService(t, answerPath)
-	decide, sleep, held, release := holdPath("/held")
+	decide, held, release := holdPath("/held")
 	r, address := relayTo(t, service, decide)
-	r.Sleep = sleep
 	c := connect(t, address)
 	send(t, c, "GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
 	within(t, "the hold", held)
@@ -201,7 +200,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 		case 0:
 			return Outcome{Abort: unavailable}
 		case 1:
-			return Outcome{Delay: time.Microsecond, Delayed: func(time.Duration) {}}
+			return Outcome{Hold: func(<-chan struct{}) { time.Sleep(time.Microsecond) }}
 		}
 		return Outcome{}
 	})

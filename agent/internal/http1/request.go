@@ -1,9 +1,6 @@
 package http1
 
-import (
-	"bytes"
-	"time"
-)
+import "bytes"
 
 // Request is what a Decider may look at. Its slices are valid only during the call.
 type Request struct {
@@ -14,12 +11,11 @@ type Request struct {
 
 // Outcome is what happens to one request. The zero value passes it on unchanged.
 type Outcome struct {
-	// Delay holds the request before the service sees any of it; answers go on meanwhile.
-	Delay time.Duration
+	// Hold, if set, returns when the request may go on; the service sees nothing of it before, while
+	// answers go on. gone is closed when the client goes away: its request is dropped then.
+	Hold func(gone <-chan struct{})
 	// Abort is the answer in place of the service's, which never sees the request.
 	Abort *Response
-	// Delayed, if set, is told how long the request was really held.
-	Delayed func(obtained time.Duration)
 }
 
 // Decider judges one request. It is called from many goroutines at once.

@@ -3,7 +3,6 @@ package http1
 import (
 	"errors"
 	"io"
-	"time"
 )
 
 // maxDiscard is how much of an aborted request's body is read away so that the connection can stay
@@ -85,29 +84,17 @@ func (p *pair) relayRequest(in *stream) error {
 	p.request = Request{Method: h.method, Target: h.target, Head: raw}
 	outcome := p.relay.Decide(&p.request)
 	size := skip + h.size
-	if outcome.Delay > 0 {
-		if err := p.hold(in, &outcome); err != nil {
-			return err
+	if outcome.Hold != nil {
+		// A client that closes meanwhile has left, as one with a shorter timeout than the delay does:
+		// the service hears of it now, and of the request never.
+		if p.whileWatching(in, true, outcome.Hold) {
+			return errLeft
 		}
 	}
 	if outcome.Abort != nil {
 		return p.abort(in, size, &h, outcome.Abort, headless)
 	}
 	return p.forward(in, size, &h, headless)
-}
-
-// hold keeps the request for the time of its delay. A client that closes meanwhile has left, as one
-// with a shorter timeout than the delay does: the service hears of it now, and of the request never.
-func (p *pair) hold(in *stream, o *Outcome) error {
-	begin := time.Now()
-	ended := p.whileWatching(in, true, func() { p.relay.Sleep(o.Delay) })
-	if o.Delayed != nil {
-		o.Delayed(time.Since(begin))
-	}
-	if ended {
-		return errLeft
-	}
-	return nil
 }
 
 // forward passes one request on.
@@ -128,7 +115,7 @@ func (p *pair) forward(in *stream, size int, h *head, headless bool) error {
 	}
 	// Only the answer tells in which protocol the client goes on.
 	var switched bool
-	p.whileWatching(in, false, func() { switched = <-e.switched })
+	p.whileWatching(in, false, func(<-chan struct{}) { switched = <-e.switched })
 	if switched {
 		return p.passBlind(in)
 	}
@@ -184,7 +171,7 @@ func (s *stream) discardChunks(headSize int) (complete bool, err error) {
 
 // endAnswered ends the connection behind an answer of ours, once those before it are written.
 func (p *pair) endAnswered(in *stream) {
-	p.whileWatching(in, false, p.queue.settle)
+	p.whileWatching(in, false, func(<-chan struct{}) { p.queue.settle() })
 	p.ending.Store(true)
 	p.service.Close()     //nolint:errcheck // it has answered all that it was asked
 	p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no goodbye

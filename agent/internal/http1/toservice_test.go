@@ -165,13 +165,14 @@ func TestRequestsAreReadOnWhenAnUpgradeIsRefused(t *testing.T) {
 
 func TestDelayedAbort(t *testing.T) {
 	service, served := countedService(t)
-	var slept atomic.Int64
-	r, address := relayTo(t, service, func(*Request) Outcome { return Outcome{Delay: time.Second, Abort: unavailable} })
-	r.Sleep = func(d time.Duration) { slept.Add(int64(d)) }
+	var holds atomic.Int64
+	_, address := relayTo(t, service, func(*Request) Outcome {
+		return Outcome{Hold: func(<-chan struct{}) { holds.Add(1) }, Abort: unavailable}
+	})
 	c := connect(t, address)
 	send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if w, _ := readAnswer(t, bufio.NewReader(c), "GET"); w.StatusCode != 503 || slept.Load() != int64(time.Second) || served.Load() != 0 {
-		t.Errorf("%s after %v, the service saw %d requests", w.Status, time.Duration(slept.Load()), served.Load())
+	if w, _ := readAnswer(t, bufio.NewReader(c), "GET"); w.StatusCode != 503 || holds.Load() != 1 || served.Load() != 0 {
+		t.Errorf("%s after %d holds, the service saw %d requests", w.Status, holds.Load(), served.Load())
 	}
 }
 

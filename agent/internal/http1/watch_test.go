@@ -6,21 +6,21 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
-// holdPath holds requests for a path until release is closed, and says when it begins to.
-func holdPath(path string) (decide Decider, sleep func(time.Duration), held chan time.Duration, release chan bool) {
-	held, release = make(chan time.Duration, 1), make(chan bool)
+// holdPath holds requests for a path until release is closed, and says when it begins to. It does
+// not care whether the client leaves.
+func holdPath(path string) (decide Decider, held, release chan bool) {
+	held, release = make(chan bool, 1), make(chan bool)
 	return func(r *Request) Outcome {
-			if r.Path() == path {
-				return Outcome{Delay: time.Hour}
-			}
+		if r.Path() != path {
 			return Outcome{}
-		}, func(d time.Duration) {
-			held <- d
+		}
+		return Outcome{Hold: func(<-chan struct{}) {
+			held <- true
 			<-release
-		}, held, release
+		}}
+	}, held, release
 }
 
 func TestDelayHoldsTheRequestAndNothingElse(t *testing.T) {
@@ -33,36 +33,20 @@ func TestDelayHoldsTheRequestAndNothingElse(t *testing.T) {
 		}
 		answerPath(w, r)
 	})
-	decide, sleep, held, release := holdPath("/2")
-	obtained := make(chan time.Duration, 1)
-	r, address := relayTo(t, service, func(q *Request) Outcome {
-		o := decide(q)
-		o.Delayed = func(d time.Duration) { obtained <- d }
-		return o
-	})
-	r.Sleep = sleep
+	decide, held, release := holdPath("/2")
+	_, address := relayTo(t, service, decide)
 	c := connect(t, address)
 	send(t, c, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
-	if d := within(t, "the hold", held); d != time.Hour {
-		t.Errorf("asked for %v", d)
-	}
+	within(t, "the hold", held)
 	send(t, c, "dy") // arrives while the request is held
 	close(goOn)
 	answers := bufio.NewReader(c)
 	if _, body := readAnswer(t, answers, "GET"); body != "/1" || len(served) != 1 {
 		t.Errorf("got %q; the service saw %d requests", body, len(served))
 	}
-	select {
-	case d := <-obtained:
-		t.Errorf("released after %v", d)
-	default:
-	}
 	close(release)
 	if _, body := readAnswer(t, answers, "POST"); body != "/2" {
 		t.Errorf("got %q", body)
-	}
-	if d := within(t, "the obtained delay", obtained); d <= 0 || d > time.Hour {
-		t.Errorf("obtained %v", d)
 	}
 }
 
@@ -86,14 +70,13 @@ func TestAClientThatLeavesCancelsItsRequest(t *testing.T) {
 					<-r.Context().Done()
 					cancelled <- true
 				})
-				hold, sleep, held, release := holdPath("/held")
+				hold, held, release := holdPath("/held")
 				r, address := relayTo(t, service, func(q *Request) Outcome {
 					if q.Path() == "/no" {
 						return Outcome{Abort: unavailable}
 					}
 					return hold(q)
 				})
-				r.Sleep = sleep
 				c := connect(t, address)
 				send(t, c, request)
 				within(t, "the service", begun)
@@ -118,9 +101,8 @@ func TestARequestWhoseClientLeftWhileItWasHeldNeverReachesTheService(t *testing.
 				_, err := c.Read(make([]byte, 1))
 				got <- err
 			})
-			decide, sleep, held, release := holdPath("/held")
+			decide, held, release := holdPath("/held")
 			r, address := relayTo(t, service, decide)
-			r.Sleep = sleep
 			c := connect(t, address)
 			send(t, c, "POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
 			within(t, "the hold", held)
@@ -129,6 +111,26 @@ func TestARequestWhoseClientLeftWhileItWasHeldNeverReachesTheService(t *testing.
 				t.Error("the service got the request")
 			}
 			close(release)
+			noneLeft(t, r)
+		})
+	}
+}
+
+// A hold that heeds it ends with its client, not at its time.
+func TestAHoldIsToldThatItsClientHasLeft(t *testing.T) {
+	for how, goAway := range leave {
+		t.Run(how, func(t *testing.T) {
+			held := make(chan bool, 1)
+			r, address := relayTo(t, httpService(t, answerPath), func(*Request) Outcome {
+				return Outcome{Hold: func(gone <-chan struct{}) {
+					held <- true
+					<-gone
+				}}
+			})
+			c := connect(t, address)
+			send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			within(t, "the hold", held)
+			goAway(c)
 			noneLeft(t, r)
 		})
 	}

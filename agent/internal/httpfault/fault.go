@@ -21,6 +21,7 @@ type fault struct {
 	seed       uint64
 	abort      *http1.Response
 	delay      *spec.HTTPDelay
+	over       chan struct{} // closed at the end: what only this fault holds goes on
 
 	mu    sync.Mutex
 	dice  *rand.Rand
@@ -33,7 +34,7 @@ type fault struct {
 
 func newFault(s *spec.Spec) (*fault, error) {
 	h := s.HTTP
-	f := &fault{id: s.ID, percentage: h.Percentage, seed: h.Seed, delay: h.Delay}
+	f := &fault{id: s.ID, percentage: h.Percentage, seed: h.Seed, delay: h.Delay, over: make(chan struct{})}
 	for f.seed == 0 {
 		f.seed = rand.Uint64N(math.MaxInt32) // short enough to type again
 	}
@@ -85,7 +86,7 @@ func (f *fault) decide(r *http1.Request) (abort *http1.Response, delay time.Dura
 		f.count.Aborted++
 		return f.abort, 0
 	}
-	delay = f.draw()
+	delay = draw(f.delay, f.dice)
 	f.count.Delayed++
 	f.asked += delay
 	return nil, delay
@@ -115,12 +116,7 @@ func anyMatch(want *regexp.Regexp, values []string) bool {
 	return false
 }
 
-// draw gives the delay of one request: uniform in delay plus or minus jitter.
-func (f *fault) draw() time.Duration {
-	ms := f.delay.DelayMS + f.delay.JitterMS*(2*f.dice.Float64()-1)
-	return time.Duration(ms * float64(time.Millisecond))
-}
-
+// obtained counts how long a request was really held.
 func (f *fault) obtained(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -4,10 +4,12 @@ package httpfault
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/spec"
@@ -29,16 +31,16 @@ type place struct {
 	relay    *http1.Relay
 	counters http1.Counters
 	undo     []func() // what steers requests here, in the order in which it was put in place
-	release  chan struct{}
 
 	mu     sync.RWMutex
+	timer  *delay.Timer // nil before the first delay
 	faults []*fault
 	ended  map[string]*fault
 }
 
 func newPlace() *place {
-	p := &place{release: make(chan struct{}), ended: map[string]*fault{}}
-	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters, Sleep: p.sleep}
+	p := &place{ended: map[string]*fault{}}
+	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters}
 	return p
 }
 
@@ -51,6 +53,11 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	where := location(s.HTTP)
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
+	}
+	if f.delay != nil {
+		if err := p.startTimer(); err != nil {
+			return nil, err
+		}
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
@@ -74,18 +81,21 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 // Disarm ends a fault; with the last one the requests take their old way again.
 func (p *place) Disarm(id string) {
 	p.mu.Lock()
-	for i, f := range p.faults {
-		if f.id == id {
-			p.faults = append(p.faults[:i:i], p.faults[i+1:]...)
-			p.ended[id] = f
-			break
-		}
+	i := slices.IndexFunc(p.faults, func(f *fault) bool { return f.id == id })
+	if i < 0 {
+		p.mu.Unlock()
+		return
 	}
+	f := p.faults[i]
+	p.faults = append(p.faults[:i:i], p.faults[i+1:]...)
+	p.ended[id] = f
 	last := len(p.faults) == 0
 	p.mu.Unlock()
 	if last {
 		p.unsteer()
-		close(p.release)
+	}
+	close(f.over)
+	if last {
 		p.relay.Drain()
 	}
 }
@@ -115,6 +125,23 @@ func (p *place) Close() {
 	if p.relay.Wait(drainTime) > 0 {
 		p.relay.CloseAll()
 	}
+	if p.timer != nil {
+		p.timer.Close()
+	}
+}
+
+func (p *place) startTimer() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		return nil
+	}
+	timer, err := delay.New()
+	if err != nil {
+		return spec.CannotRun(err.Error(), "raise the limit of open files (ulimit -n)")
+	}
+	p.timer = timer
+	return nil
 }
 
 func (p *place) steer(s *spec.Spec) error {
@@ -200,7 +227,6 @@ func (p *place) decide(r *http1.Request) http1.Outcome {
 		abort, delay := f.decide(r)
 		if delay > 0 {
 			delays = append(delays, share{f, delay})
-			out.Delay += delay
 		}
 		if abort != nil {
 			out.Abort = abort
@@ -208,8 +234,8 @@ func (p *place) decide(r *http1.Request) http1.Outcome {
 		}
 	}
 	if len(delays) > 0 {
-		asked := out.Delay
-		out.Delayed = func(obtained time.Duration) { credit(delays, asked, obtained) }
+		timer := p.timer
+		out.Hold = func(gone <-chan struct{}) { hold(timer, delays, gone) }
 	}
 	return out
 }
@@ -220,20 +246,31 @@ type share struct {
 	delay time.Duration
 }
 
-// credit tells every fault what became of its share: the error of the timer belongs to all.
-func credit(delays []share, asked, obtained time.Duration) {
-	for _, s := range delays {
-		s.fault.obtained(s.delay + obtained - asked)
+// hold keeps a request for one share after the other; the end of a fault ends its share only. Each
+// begins when the one before it should have ended, so that lateness does not add up.
+func hold(timer *delay.Timer, shares []share, gone <-chan struct{}) {
+	begin := time.Now()
+	for _, s := range shares {
+		until := begin.Add(s.delay)
+		timer.Until(until, s.fault.over, gone)
+		now := time.Now()
+		s.fault.obtained(now.Sub(begin))
+		begin = until
+		if now.Before(until) {
+			begin = now
+		}
+		if isClosed(gone) {
+			return
+		}
 	}
 }
 
-// sleep holds a request, but not beyond the end of the last fault.
-func (p *place) sleep(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-t.C:
-	case <-p.release:
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -65,10 +65,20 @@ type HTTPAbort struct {
 	Body    string            `json:"body,omitempty"`
 }
 
-// HTTPDelay holds a request before the service sees it, for DelayMS plus or minus up to JitterMS.
+// HTTPDelay holds a request before the service sees it, for a time drawn anew for each. Distribution
+// says how, with D for DelayMS and J, the scale, for JitterMS:
+//
+//	constant  D; J must be 0
+//	uniform   evenly from D-J to D+J, J <= D; the default; with J = 0 the same as constant
+//	normal    mean D, standard deviation J, 0 < J <= D; drawn again when more than min(4J, D) from D
+//	pareto    D + J*X, X Lomax with shape 3: P(X > x) = (1+x)^-3, given X <= 20; mean D + 0.497 J,
+//	          median D + 0.26 J, P99 D + 3.63 J, P99.9 D + 8.66 J
+//
+// No delay is below 0 or above Longest.
 type HTTPDelay struct {
-	DelayMS  float64 `json:"delay_ms" jsonschema:"exclusiveMinimum=0"`
-	JitterMS float64 `json:"jitter_ms,omitempty" jsonschema:"minimum=0"`
+	DelayMS      float64 `json:"delay_ms" jsonschema:"exclusiveMinimum=0"`
+	JitterMS     float64 `json:"jitter_ms,omitempty" jsonschema:"minimum=0"`
+	Distribution string  `json:"distribution,omitempty" jsonschema:"enum=constant,enum=uniform,enum=normal,enum=pareto,default=uniform"`
 }
 
 // Load is an open-loop load at a constant rate on one URL.

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -140,21 +139,6 @@ func (a *HTTPAbort) validate() error {
 // framing headers of an answer are the agent's own: a wrong one would break the connection.
 var framing = map[string]bool{
 	"Content-Length": true, "Transfer-Encoding": true, "Connection": true, "Upgrade": true, "Trailer": true,
-}
-
-func (d *HTTPDelay) validate(durationS float64) error {
-	if !(d.DelayMS > 0) || math.IsInf(d.DelayMS, 0) {
-		return Bad("http.delay.delay_ms", number(d.DelayMS), "not a delay", "give more than 0 milliseconds")
-	}
-	if !(d.JitterMS >= 0 && d.JitterMS <= d.DelayMS) {
-		return Bad("http.delay.jitter_ms", number(d.JitterMS), "not a jitter for this delay",
-			fmt.Sprintf("give 0 to delay_ms (%g)", d.DelayMS))
-	}
-	if d.DelayMS+d.JitterMS > durationS*1000 {
-		return Bad("http.delay.delay_ms", number(d.DelayMS), "longer than the fault itself",
-			fmt.Sprintf("shorten it or lengthen duration_s (%g)", durationS))
-	}
-	return nil
 }
 
 func (l *Load) validate() error {
