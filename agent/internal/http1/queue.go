@@ -23,6 +23,7 @@ type exchange struct {
 	headless bool      // asked by HEAD: the answer has no body whatever its head says
 	switched chan bool // gets whether the service switched protocols; nil unless the client asked
 	answer   []byte    // ours, if the service does not see the request
+	edits    []*Edit   // of the service's answer
 }
 
 // queue keeps the answers of one connection in the order of their requests (RFC 9112 section
@@ -136,6 +137,13 @@ func (q *queue) refuseBehindFront() bool {
 		q.refusing = true
 	}
 	return q.refusing
+}
+
+// refuse takes no more requests.
+func (q *queue) refuse() {
+	q.mu.Lock()
+	q.refusing = true
+	q.mu.Unlock()
 }
 
 // refuseIfIdle takes no more requests if none is coming in or waiting. It does not wait for the lock,

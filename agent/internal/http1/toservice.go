@@ -94,12 +94,11 @@ func (p *pair) relayRequest(in *stream) error {
 	if outcome.Abort != nil {
 		return p.abort(in, size, &h, outcome.Abort, headless)
 	}
-	return p.forward(in, size, &h, headless)
+	return p.forward(in, size, &h, exchange{headless: headless, edits: outcome.Edits})
 }
 
 // forward passes one request on.
-func (p *pair) forward(in *stream, size int, h *head, headless bool) error {
-	e := exchange{headless: headless}
+func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	if h.upgrades {
 		e.switched = make(chan bool, 1)
 	}
