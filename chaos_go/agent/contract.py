@@ -151,6 +151,7 @@ class HTTPTotals(Line):
     passthrough_connections: int
     bytes_in: int
     bytes_out: int
+    passthrough: dict[str, int] = field(default_factory=dict)
 
     @property
     def touched(self) -> int | None:

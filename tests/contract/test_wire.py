@@ -90,7 +90,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
     """Give every JSON object inside a value but those whose names are data."""
     if not isinstance(value, dict):
         return []
-    data = {"headers", "set_headers", "statuses", "counts"}
+    data = {"headers", "set_headers", "statuses", "counts", "passthrough"}
     inner = (x for key, item in value.items() if key not in data for x in objects(item))
     return [value, *inner]
 

@@ -40,6 +40,7 @@ type queue struct {
 	receiving bool        // a request is being read or passed on
 	refusing  bool
 	unordered bool
+	why       Kind // it is unordered
 	ended     bool // no answer comes any more
 }
 
@@ -162,10 +163,10 @@ func (q *queue) refuseIfIdle() bool {
 
 // giveUpOrder says that answers are not read from here on. It fails if one of ours waits: nobody
 // will ever know when its turn has come.
-func (q *queue) giveUpOrder() bool {
+func (q *queue) giveUpOrder(why Kind) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.unordered = true
+	q.unordered, q.why = true, why
 	q.release(true)
 	for _, e := range q.waiting {
 		if e.answer != nil {
@@ -173,6 +174,13 @@ func (q *queue) giveUpOrder() bool {
 		}
 	}
 	return true
+}
+
+// reason gives why the answers are not read any more.
+func (q *queue) reason() Kind {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.why
 }
 
 // end says that no answer comes any more.

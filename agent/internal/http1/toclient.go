@@ -51,13 +51,16 @@ func (p *pair) relayAnswers(out *stream) error {
 		if err != nil && !errors.Is(err, errForeign) {
 			return err
 		}
+		if err != nil {
+			return p.answerBlind(out, kindOf(out))
+		}
 		e, asked := p.queue.front()
-		if err != nil || !asked {
-			return p.answerBlind(out)
+		if !asked {
+			return p.answerBlind(out, Other)
 		}
 		h, ok := parseAnswer(raw)
 		if !ok {
-			return p.answerBlind(out)
+			return p.answerBlind(out, Ambiguous)
 		}
 		if err := p.relayAnswer(out, &h, e); err != nil {
 			return err
@@ -69,7 +72,7 @@ func (p *pair) relayAnswers(out *stream) error {
 func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
-		return p.answerBlind(out)
+		return p.answerBlind(out, Upgrade)
 	case h.status < 200:
 		return out.pass(p.client, h.size) // the final answer is still to come
 	case e.headless, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
@@ -108,7 +111,7 @@ func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
 	}
 	err := out.message(p.client, size, h)
 	if errors.Is(err, errForeign) {
-		return p.answerBlind(out)
+		return p.answerBlind(out, Ambiguous)
 	}
 	if err == nil {
 		err = p.queue.pop()

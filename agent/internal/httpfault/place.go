@@ -115,7 +115,7 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
-	e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
+	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
 }

@@ -51,8 +51,11 @@ type HTTPTotals struct {
 	DelayObtainedMaxMS     float64 `json:"delay_obtained_max_ms"`
 	Connections            uint64  `json:"connections"`
 	PassthroughConnections uint64  `json:"passthrough_connections"`
-	BytesIn                uint64  `json:"bytes_in"`
-	BytesOut               uint64  `json:"bytes_out"`
+	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
+	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
+	BytesIn     uint64            `json:"bytes_in"`
+	BytesOut    uint64            `json:"bytes_out"`
 }
 
 // LoadSecond is what became of the requests whose intended send time lies in one second; in a
