@@ -231,7 +231,8 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
         yield "inconclusive", f"{fault} had a problem{problem}"
     else:
         lasted_s = record["ended_unix_s"] - record["armed_unix_s"]
-        done = f"{totals.get('aborted', 0)} aborted, {totals.get('delayed', 0)} delayed"
+        kinds = ("aborted", "delayed", "modified")
+        done = ", ".join(f"{totals[kind]} {kind}" for kind in kinds if totals.get(kind))
         yield "held", f"{fault}: {counted}, {done} in {lasted_s:.1f} s"
 
 

@@ -56,8 +56,16 @@ class HTTPDelay(Line):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HTTPModify(Line):
+    """A change of the service's answer; an empty body leaves the service's own."""
+
+    set_headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HTTP(Line):
-    """A fault on requests: one of port and proxy, one of abort and delay."""
+    """A fault on requests: one of port and proxy, one of abort, delay and modify."""
 
     percentage: float
     port: int = 0
@@ -66,6 +74,7 @@ class HTTP(Line):
     seed: int = 0
     abort: HTTPAbort | None = None
     delay: HTTPDelay | None = None
+    modify: HTTPModify | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +143,7 @@ class HTTPTotals(Line):
     matched: int
     aborted: int
     delayed: int
+    modified: int
     delay_asked_ms: float
     delay_obtained_ms: float
     delay_obtained_max_ms: float
@@ -141,11 +151,12 @@ class HTTPTotals(Line):
     passthrough_connections: int
     bytes_in: int
     bytes_out: int
+    passthrough: dict[str, int] = field(default_factory=dict)
 
     @property
     def touched(self) -> int | None:
         """How many requests the fault changed."""
-        return self.aborted + self.delayed
+        return self.aborted + self.delayed + self.modified
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,7 +202,7 @@ def _redact(spec: dict[str, Any]) -> dict[str, Any]:
     """Leave out what may be a secret: the values of headers, and bodies."""
     clean: dict[str, Any] = {}
     for name, value in spec.items():
-        if name == "headers":
+        if name in ("headers", "set_headers"):
             clean[name] = dict.fromkeys(value, "(redacted)")
         elif name == "body":
             clean[name] = f"(redacted, {len(value)} characters)"

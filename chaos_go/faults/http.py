@@ -1,6 +1,6 @@
-"""Faults on the HTTP/1.1 requests that reach a service, before it does any work.
+"""Faults on the HTTP/1.1 requests that reach a service, and on its answers.
 
-Both actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
+All actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
 ``duration_s``, and with the run. Requests on connections that were open before are not faulted
 until their clients connect again; ``armed.untouched_connections`` of the record counts them.
 """
@@ -10,11 +10,19 @@ from typing import Any
 
 from chaos_go import targets
 from chaos_go.agent import binary, lease
-from chaos_go.agent.contract import HTTP, LONGEST_DURATION_S, HTTPAbort, HTTPDelay, Match, Spec
+from chaos_go.agent.contract import (
+    HTTP,
+    LONGEST_DURATION_S,
+    HTTPAbort,
+    HTTPDelay,
+    HTTPModify,
+    Match,
+    Spec,
+)
 from chaos_go.errors import BadInputError
 from chaos_go.faults import arguments as check
 
-__all__ = ["abort", "delay"]
+__all__ = ["abort", "delay", "modify"]
 
 # The agent frames the answer itself; a second opinion would break the connection.
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
@@ -69,11 +77,7 @@ def abort(
     body = check.text("body", body)
     if body and status in _WITHOUT_BODY:
         raise BadInputError("body", body, f"an answer {status} has no body; leave it out")
-    answer = check.headers("response_headers", response_headers)
-    for header in answer:
-        if header.lower() in _FRAMING:
-            mend = "the agent frames the answer itself; leave this header out"
-            raise BadInputError("response_headers", header, mend)
+    answer = _answer_headers("response_headers", response_headers)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
@@ -142,6 +146,72 @@ def delay(
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
     )
     return _hold("delay", target, fault, duration_s, name)
+
+
+def modify(
+    target: str,
+    set_headers: dict[str, str] = _NONE,
+    body: str = "",
+    percentage: float = 100.0,
+    path: str = "",
+    method: str = "",
+    headers: dict[str, str] = _NONE,
+    duration_s: float = 60.0,
+    seed: int = 0,
+    name: str = "",
+) -> dict[str, Any]:
+    """Change the service's answers; it has done its work by then.
+
+    Several faults on one request apply in the order in which they were put in place: the later one
+    has its way with a header or body that both change. Answers of `abort` are not changed.
+
+    Args:
+        target: where, see `abort`.
+        set_headers: of the answer: names and values, for instance ``{"Content-Type":
+            "text/html"}``. Each replaces every header line of that name, or is added; {} for none.
+        body: text in place of the answer's body; "" leaves the service's own. Content-Length is
+            made to fit; chunks, trailers, Content-Encoding, digests and validators (ETag,
+            Last-Modified) of the old body go, and ``Cache-Control: no-store`` keeps the new one
+            out of caches. An answer to HEAD gets the head alone; 204, 206 and 304 keep their own
+            body or none. When the old body is longer than 256 KiB, or does not end within 250 ms,
+            the connection ends behind the answer (``Connection: close``).
+        percentage: of the matching requests, more than 0 and at most 100.
+        path: regular expression of the whole path of the request, see `abort`.
+        method: of the request, see `abort`.
+        headers: of the request, see `abort`.
+        duration_s: the fault ends by itself after so many seconds, at most 3600.
+        seed: decides which answers are changed, see `abort`.
+        name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+
+    Returns:
+        The record of the fault, see `abort`; ``totals.modified`` counts the answers that were
+        really changed.
+
+    Raises:
+        ActivityFailed: as `abort`, or there is nothing to change.
+    """
+    body = check.text("body", body)
+    answer = _answer_headers("set_headers", set_headers)
+    if not answer and not body:
+        mend = "the fault would change nothing; give set_headers, body or both"
+        raise BadInputError("set_headers", answer, mend)
+    fault = HTTP(
+        percentage=check.number("percentage", percentage, 100.0, "percent"),
+        match=_match(path, method, headers),
+        seed=check.seed(seed),
+        modify=HTTPModify(set_headers=answer, body=body),
+    )
+    return _hold("modify", target, fault, check.duration(duration_s), name)
+
+
+def _answer_headers(argument: str, headers: dict[str, str]) -> dict[str, str]:
+    """Give headers of an answer; those that frame it are refused."""
+    answer = check.headers(argument, headers)
+    for header in answer:
+        if header.lower() in _FRAMING:
+            mend = "the agent frames the answer itself; leave this header out"
+            raise BadInputError(argument, header, mend)
+    return answer
 
 
 def _jitter(distribution: str, delay_ms: float, jitter_ms: float) -> float:

@@ -33,6 +33,7 @@ ONLY_THE_AGENT = {
 # How the user calls a field that is not the argument of the same name.
 ARGUMENTS = {
     "http.abort.headers": "response_headers",
+    "http.modify": "set_headers",
     "http.port": "target",
     "http.proxy.listen": "target",
     "line": "http.percent",
@@ -42,6 +43,9 @@ NOT_IN_THE_SCHEMA = {
     "constant-with-jitter",
     "delay-longer-than-fault",
     "header-framing",
+    "modify-framing",
+    "modify-header-name",
+    "modify-nothing",
     "normal-jitter-over-delay",
     "normal-without-jitter",
     "open-relay",
@@ -86,7 +90,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
     """Give every JSON object inside a value but those whose names are data."""
     if not isinstance(value, dict):
         return []
-    data = {"headers", "statuses", "counts"}
+    data = {"headers", "set_headers", "statuses", "counts", "passthrough"}
     inner = (x for key, item in value.items() if key not in data for x in objects(item))
     return [value, *inner]
 
@@ -148,5 +152,7 @@ def ask(line: dict[str, Any]) -> None:
         options["target"] = f"port/{fault['port']}"
     if "delay" in fault:
         http.delay(**options, **fault["delay"])
+    if "modify" in fault:
+        http.modify(**options, **fault["modify"])
     answer = fault["abort"]
     http.abort(**options, status=answer["status"], response_headers=answer.get("headers", {}))

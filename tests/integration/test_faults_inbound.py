@@ -170,6 +170,22 @@ def test_delay_is_at_least_what_was_asked(driver: Driver, namespace: Namespace) 
     assert driver.request(SERVICE_PORT)["seconds"] < min(answer["seconds"] for answer in slow)
 
 
+def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Namespace) -> None:
+    before = driver.request(SERVICE_PORT)
+    driver.modify(TARGET, set_headers={"X-Fault": "1"}, name="header", duration_s=30)
+    driver.modify(TARGET, body="<html>maintenance", path=USERS, name="body", duration_s=30)
+    during = driver.request(SERVICE_PORT)
+    assert (during["status"], during["body"]) == (200, "<html>maintenance")
+    assert during["headers"]["X-Fault"] == "1"
+    assert during["headers"]["Content-Length"] == "17"
+    driver.stop("body")
+    during = driver.request(SERVICE_PORT)
+    assert (during["body"], during["headers"]["X-Fault"]) == (before["body"], "1")
+    (record,) = driver.stop("header")
+    assert record["totals"]["modified"] == 2
+    nothing_left(namespace, PORTS)
+
+
 def test_fault_that_touches_no_request(driver: Driver, namespace: Namespace) -> None:
     driver.abort(TARGET, path="/nobody/asks/for/this", duration_s=30)
     assert driver.request(SERVICE_PORT)["status"] == 200

@@ -182,6 +182,10 @@ class Driver:
         """Arm a delay."""
         return self.call("chaos_go.faults.http.delay", target=target, **arguments)
 
+    def modify(self, target: str, **arguments: Any) -> Any:
+        """Arm a change of answers."""
+        return self.call("chaos_go.faults.http.modify", target=target, **arguments)
+
     def stop(self, name: str = "") -> Any:
         """End one fault or all."""
         return self.call("chaos_go.faults.stop", name=name)

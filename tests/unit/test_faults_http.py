@@ -10,7 +10,7 @@ from fake_agent import SEED_DRAWN, FakeAgents
 
 from chaos_go import faults
 from chaos_go.agent import binary, lease
-from chaos_go.agent.contract import HTTP, HTTPAbort, HTTPDelay, Match, Proxy, Spec
+from chaos_go.agent.contract import HTTP, HTTPAbort, HTTPDelay, HTTPModify, Match, Proxy, Spec
 from chaos_go.faults import http
 
 TARGET = "port/8081"
@@ -81,6 +81,40 @@ def test_delay_asks_for_what_it_was_told(here: Process) -> None:
     asked = here.asked().http
     assert asked is not None
     assert asked.delay == HTTPDelay(delay_ms=100.0, jitter_ms=400.0, distribution="pareto")
+
+
+def test_modify_asks_for_what_it_was_told(here: Process) -> None:
+    record = http.modify(TARGET, {"X-A": "1"}, "maintenance", percentage=5, path="/api/.*")
+    assert here.asked().http == HTTP(
+        port=8081,
+        percentage=5.0,
+        match=Match(path="/api/.*"),
+        modify=HTTPModify(set_headers={"X-A": "1"}, body="maintenance"),
+    )
+    assert record["id"] == "modify-port-8081"
+    assert record["spec"]["http"]["modify"] == {
+        "set_headers": {"X-A": "(redacted)"},
+        "body": "(redacted, 11 characters)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "set_headers={}: the fault would change nothing"),
+        ({"set_headers": {"Connection": "close"}}, "set_headers='Connection'.*frames the answer"),
+        ({"set_headers": {"X-A": "a\nb"}}, "set_headers.X-A"),
+        ({"set_headers": None}, "set_headers=None"),
+        ({"body": 7}, "body=7"),
+        ({"body": "x", "percentage": 0}, "percentage=0"),
+    ],
+)
+def test_modification_that_cannot_be_meant(
+    arguments: dict[str, Any], message: str, here: Process
+) -> None:
+    with pytest.raises(ActivityFailed, match=message):
+        http.modify(TARGET, **arguments)
+    assert here.fakes.channels == []
 
 
 def test_defaults_are_503_for_everybody_and_a_seed_that_is_reported(here: Process) -> None:
@@ -214,7 +248,7 @@ def test_missing_agent_fails_the_action(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_chaos_toolkit_finds_the_actions_with_plain_types() -> None:
     found = discover_actions("chaos_go.faults.http") + discover_actions("chaos_go.faults")
-    assert sorted(action["name"] for action in found) == ["abort", "delay", "stop"]
+    assert sorted(action["name"] for action in found) == ["abort", "delay", "modify", "stop"]
     types = {argument["type"] for action in found for argument in action["arguments"]}
     assert types == {"string", "integer", "number", "mapping"}
     json.dumps(found)

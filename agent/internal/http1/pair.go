@@ -96,9 +96,9 @@ func (p *pair) interrupt(on bool) {
 }
 
 // countBlind counts the connection as one that is no longer read, once.
-func (p *pair) countBlind() {
+func (p *pair) countBlind(kind Kind) {
 	p.blind.Store(true)
-	p.counted.Do(func() { p.relay.Counters.Passthrough.Add(1) })
+	p.counted.Do(func() { p.relay.Counters.Passthrough[kind].Add(1) })
 }
 
 // discardInput reads what the client still sends: unread bytes would turn our close into a reset.

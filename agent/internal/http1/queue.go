@@ -23,6 +23,7 @@ type exchange struct {
 	headless bool      // asked by HEAD: the answer has no body whatever its head says
 	switched chan bool // gets whether the service switched protocols; nil unless the client asked
 	answer   []byte    // ours, if the service does not see the request
+	edits    []*Edit   // of the service's answer
 }
 
 // queue keeps the answers of one connection in the order of their requests (RFC 9112 section
@@ -39,6 +40,7 @@ type queue struct {
 	receiving bool        // a request is being read or passed on
 	refusing  bool
 	unordered bool
+	why       Kind // it is unordered
 	ended     bool // no answer comes any more
 }
 
@@ -138,6 +140,13 @@ func (q *queue) refuseBehindFront() bool {
 	return q.refusing
 }
 
+// refuse takes no more requests.
+func (q *queue) refuse() {
+	q.mu.Lock()
+	q.refusing = true
+	q.mu.Unlock()
+}
+
 // refuseIfIdle takes no more requests if none is coming in or waiting. It does not wait for the lock,
 // which a slow client may hold up: whoever has it is not idle.
 func (q *queue) refuseIfIdle() bool {
@@ -154,10 +163,10 @@ func (q *queue) refuseIfIdle() bool {
 
 // giveUpOrder says that answers are not read from here on. It fails if one of ours waits: nobody
 // will ever know when its turn has come.
-func (q *queue) giveUpOrder() bool {
+func (q *queue) giveUpOrder(why Kind) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.unordered = true
+	q.unordered, q.why = true, why
 	q.release(true)
 	for _, e := range q.waiting {
 		if e.answer != nil {
@@ -165,6 +174,13 @@ func (q *queue) giveUpOrder() bool {
 		}
 	}
 	return true
+}
+
+// reason gives why the answers are not read any more.
+func (q *queue) reason() Kind {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.why
 }
 
 // end says that no answer comes any more.

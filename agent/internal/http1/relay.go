@@ -25,9 +25,9 @@ type Counters struct {
 	Connections atomic.Uint64
 	// Requests whose head was read and judged.
 	Requests atomic.Uint64
-	// Passthrough is how many connections were, from some byte on, relayed without being read:
-	// upgraded, CONNECT, ambiguous or foreign ones. Faults do not reach what follows on these.
-	Passthrough atomic.Uint64
+	// Passthrough is how many connections were, from some byte on, relayed without being read.
+	// Faults do not reach what follows on these.
+	Passthrough ByKind
 	// BytesIn came from clients. Bytes moved by the kernel are added a megabyte at a time.
 	BytesIn atomic.Uint64
 	// BytesOut came from the service or from us, for clients.

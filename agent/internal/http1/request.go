@@ -16,6 +16,8 @@ type Outcome struct {
 	Hold func(gone <-chan struct{})
 	// Abort is the answer in place of the service's, which never sees the request.
 	Abort *Response
+	// Edits change the answer of the service; they do not apply to Abort.
+	Edits []*Edit
 }
 
 // Decider judges one request. It is called from many goroutines at once.

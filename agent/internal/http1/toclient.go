@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // connectionClose makes an answer the last one of its connection.
@@ -50,13 +51,16 @@ func (p *pair) relayAnswers(out *stream) error {
 		if err != nil && !errors.Is(err, errForeign) {
 			return err
 		}
+		if err != nil {
+			return p.answerBlind(out, kindOf(out))
+		}
 		e, asked := p.queue.front()
-		if err != nil || !asked {
-			return p.answerBlind(out)
+		if !asked {
+			return p.answerBlind(out, Other)
 		}
 		h, ok := parseAnswer(raw)
 		if !ok {
-			return p.answerBlind(out)
+			return p.answerBlind(out, Ambiguous)
 		}
 		if err := p.relayAnswer(out, &h, e); err != nil {
 			return err
@@ -68,7 +72,7 @@ func (p *pair) relayAnswers(out *stream) error {
 func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
-		return p.answerBlind(out)
+		return p.answerBlind(out, Upgrade)
 	case h.status < 200:
 		return out.pass(p.client, h.size) // the final answer is still to come
 	case e.headless, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
@@ -77,18 +81,37 @@ func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	if e.switched != nil {
 		e.switched <- false
 	}
-	size, last := h.size, false
-	if p.relay.draining.Load() && h.body != untilClose {
-		if last = p.queue.refuseBehindFront(); last {
-			if err := p.announceEnd(out, h); err != nil {
-				return err
-			}
-			size = 0
+	if len(e.edits) > 0 {
+		r := rewrite(e.edits, out.unread()[:h.size], h, e.headless)
+		if r.replace {
+			return p.replaceAnswer(out, h, &r)
 		}
+		if r.head != nil {
+			return p.passAnswer(out, h, &r)
+		}
+	}
+	return p.passAnswer(out, h, nil)
+}
+
+// passAnswer relays one answer, with another head if r is not nil.
+func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
+	size := h.size
+	last := p.relay.draining.Load() && h.body != untilClose && p.queue.refuseBehindFront()
+	if last || r != nil {
+		raw := out.unread()[:size]
+		if r != nil {
+			raw = r.head
+		}
+		if err := p.writeHead(raw, last && !h.closes); err != nil {
+			return err
+		}
+		out.start += size
+		size = 0
+		r.tell()
 	}
 	err := out.message(p.client, size, h)
 	if errors.Is(err, errForeign) {
-		return p.answerBlind(out)
+		return p.answerBlind(out, Ambiguous)
 	}
 	if err == nil {
 		err = p.queue.pop()
@@ -99,20 +122,14 @@ func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	return err
 }
 
-// announceEnd passes on the head in front with the word that the connection ends behind this answer:
-// as the first header line, because some clients heed only the first of its name.
-func (p *pair) announceEnd(out *stream, h *head) error {
-	raw := out.unread()[:h.size]
-	if h.closes {
-		return out.pass(p.client, h.size)
+// writeHead writes a head, with the word that the connection ends behind this answer if it is the
+// last one: as the first header line, because some clients heed only the first of its name.
+func (p *pair) writeHead(raw []byte, last bool) error {
+	if last {
+		status := bytes.IndexByte(raw, '\n') + 1
+		raw = slices.Concat(raw[:status], []byte(connectionClose), raw[status:])
 	}
-	status := bytes.IndexByte(raw, '\n') + 1
-	changed := make([]byte, 0, h.size+len(connectionClose))
-	changed = append(changed, raw[:status]...)
-	changed = append(changed, connectionClose...)
-	changed = append(changed, raw[status:]...)
-	out.start += h.size
-	if _, err := p.client.Write(changed); err != nil {
+	if _, err := p.client.Write(raw); err != nil {
 		return writeError{err}
 	}
 	return nil

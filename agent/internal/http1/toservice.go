@@ -56,7 +56,7 @@ func (p *pair) relayRequests(in *stream) error {
 			return err
 		}
 		if blind {
-			return p.passBlind(in)
+			return p.passBlind(in, p.queue.reason())
 		}
 		if err := p.relayRequest(in); err != nil {
 			return err
@@ -68,7 +68,7 @@ func (p *pair) relayRequests(in *stream) error {
 func (p *pair) relayRequest(in *stream) error {
 	raw, err := in.head(mayBeRequest)
 	if errors.Is(err, errForeign) {
-		return p.passBlind(in)
+		return p.passBlind(in, kindOf(in))
 	}
 	if err != nil {
 		return err
@@ -76,8 +76,11 @@ func (p *pair) relayRequest(in *stream) error {
 	skip := emptyLines(raw)
 	raw = raw[skip:]
 	h, ok := parseRequest(raw)
-	if !ok || string(h.method) == "CONNECT" {
-		return p.passBlind(in)
+	if !ok {
+		return p.passBlind(in, Ambiguous)
+	}
+	if string(h.method) == "CONNECT" {
+		return p.passBlind(in, Connect)
 	}
 	p.relay.Counters.Requests.Add(1)
 	headless := string(h.method) == "HEAD"
@@ -94,12 +97,11 @@ func (p *pair) relayRequest(in *stream) error {
 	if outcome.Abort != nil {
 		return p.abort(in, size, &h, outcome.Abort, headless)
 	}
-	return p.forward(in, size, &h, headless)
+	return p.forward(in, size, &h, exchange{headless: headless, edits: outcome.Edits})
 }
 
 // forward passes one request on.
-func (p *pair) forward(in *stream, size int, h *head, headless bool) error {
-	e := exchange{headless: headless}
+func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	if h.upgrades {
 		e.switched = make(chan bool, 1)
 	}
@@ -107,8 +109,11 @@ func (p *pair) forward(in *stream, size int, h *head, headless bool) error {
 	if err == nil {
 		err = in.message(p.service, size, h)
 	}
-	if errors.Is(err, errUnordered) || errors.Is(err, errForeign) {
-		return p.passBlind(in)
+	switch {
+	case errors.Is(err, errUnordered):
+		return p.passBlind(in, p.queue.reason())
+	case errors.Is(err, errForeign):
+		return p.passBlind(in, Ambiguous)
 	}
 	if err != nil || e.switched == nil {
 		return err
@@ -117,7 +122,7 @@ func (p *pair) forward(in *stream, size int, h *head, headless bool) error {
 	var switched bool
 	p.whileWatching(in, false, func(<-chan struct{}) { switched = <-e.switched })
 	if switched {
-		return p.passBlind(in)
+		return p.passBlind(in, p.queue.reason())
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// fault is one abort or delay with its own name, matching, dice and counters.
+// fault is one abort, delay or edit with its own name, matching, dice and counters.
 type fault struct {
 	id         string
 	path       *regexp.Regexp // nil matches every path
@@ -21,6 +21,7 @@ type fault struct {
 	seed       uint64
 	abort      *http1.Response
 	delay      *spec.HTTPDelay
+	edit       *http1.Edit
 	over       chan struct{} // closed at the end: what only this fault holds goes on
 
 	mu    sync.Mutex
@@ -41,6 +42,13 @@ func newFault(s *spec.Spec) (*fault, error) {
 	f.dice = rand.New(rand.NewPCG(f.seed, 0))
 	if h.Abort != nil {
 		f.abort = http1.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
+	}
+	if h.Modify != nil {
+		var body []byte // nil leaves the service's
+		if h.Modify.Body != "" {
+			body = []byte(h.Modify.Body)
+		}
+		f.edit = http1.NewEdit(h.Modify.SetHeaders, body, f.over, f.modified)
 	}
 	return f, f.compile(h.Match)
 }
@@ -69,27 +77,35 @@ func whole(expression string) (*regexp.Regexp, error) {
 	return regexp.Compile(`^(?:` + expression + `)$`)
 }
 
-// decide tells what this fault does to one request: abort it, or hold it for a time, or neither.
-func (f *fault) decide(r *http1.Request) (abort *http1.Response, delay time.Duration) {
+// hits decides by matching and dice whether this fault does anything to one request. If it delays,
+// the time is drawn; an edit is counted later, when the answer was really changed.
+func (f *fault) hits(r *http1.Request) (hit bool, delay time.Duration) {
 	matches := f.matches(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count.Seen++
 	if !matches {
-		return nil, 0
+		return false, 0
 	}
 	f.count.Matched++
 	if f.dice.Float64()*100 >= f.percentage {
-		return nil, 0
+		return false, 0
 	}
-	if f.abort != nil {
+	switch {
+	case f.abort != nil:
 		f.count.Aborted++
-		return f.abort, 0
+	case f.delay != nil:
+		delay = draw(f.delay, f.dice)
+		f.count.Delayed++
+		f.asked += delay
 	}
-	delay = draw(f.delay, f.dice)
-	f.count.Delayed++
-	f.asked += delay
-	return nil, delay
+	return true, delay
+}
+
+func (f *fault) modified() {
+	f.mu.Lock()
+	f.count.Modified++
+	f.mu.Unlock()
 }
 
 func (f *fault) matches(r *http1.Request) bool {

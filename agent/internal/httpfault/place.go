@@ -1,5 +1,5 @@
 // Package httpfault is the fault kind "http": it aborts or delays the requests that reach one
-// service, on an intercepted port or behind an explicit proxy.
+// service, or changes their answers, on an intercepted port or behind an explicit proxy.
 package httpfault
 
 import (
@@ -115,7 +115,7 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
-	e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
+	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
 }
@@ -216,21 +216,26 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
 }
 
-// decide asks the faults in the order in which they were armed: delays add up, the first abort
-// ends the matter.
+// decide asks the faults in the order in which they were armed: delays add up, of two edits the later
+// one has its way, the first abort ends the matter.
 func (p *place) decide(r *http1.Request) http1.Outcome {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var out http1.Outcome
 	var delays []share
 	for _, f := range p.faults {
-		abort, delay := f.decide(r)
-		if delay > 0 {
-			delays = append(delays, share{f, delay})
+		hit, delay := f.hits(r)
+		if !hit {
+			continue
 		}
-		if abort != nil {
-			out.Abort = abort
+		if f.abort != nil {
+			out.Abort = f.abort
 			break
+		}
+		if f.edit != nil {
+			out.Edits = append(out.Edits, f.edit)
+		} else {
+			delays = append(delays, share{f, delay})
 		}
 	}
 	if len(delays) > 0 {

@@ -40,17 +40,22 @@ type Armed struct {
 // HTTPTotals counts what one fault really did since it was armed. The connection and byte
 // counters are those of the place, shared by all faults there.
 type HTTPTotals struct {
-	Seen                   uint64  `json:"seen"`
-	Matched                uint64  `json:"matched"`
-	Aborted                uint64  `json:"aborted"`
-	Delayed                uint64  `json:"delayed"`
+	Seen    uint64 `json:"seen"`
+	Matched uint64 `json:"matched"`
+	Aborted uint64 `json:"aborted"`
+	Delayed uint64 `json:"delayed"`
+	// Modified answers were really changed; one that cannot have a body keeps none.
+	Modified               uint64  `json:"modified"`
 	DelayAskedMS           float64 `json:"delay_asked_ms"`
 	DelayObtainedMS        float64 `json:"delay_obtained_ms"`
 	DelayObtainedMaxMS     float64 `json:"delay_obtained_max_ms"`
 	Connections            uint64  `json:"connections"`
 	PassthroughConnections uint64  `json:"passthrough_connections"`
-	BytesIn                uint64  `json:"bytes_in"`
-	BytesOut               uint64  `json:"bytes_out"`
+	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
+	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
+	BytesIn     uint64            `json:"bytes_in"`
+	BytesOut    uint64            `json:"bytes_out"`
 }
 
 // LoadSecond is what became of the requests whose intended send time lies in one second; in a

@@ -33,15 +33,16 @@ type Spec struct {
 }
 
 // HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
-// where, exactly one of Abort and Delay says what.
+// where, exactly one of Abort, Delay and Modify says what.
 type HTTP struct {
-	Port       int        `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
-	Proxy      *Proxy     `json:"proxy,omitempty"`
-	Match      *Match     `json:"match,omitempty"`
-	Percentage float64    `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
-	Seed       uint64     `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
-	Abort      *HTTPAbort `json:"abort,omitempty"`
-	Delay      *HTTPDelay `json:"delay,omitempty"`
+	Port       int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	Proxy      *Proxy      `json:"proxy,omitempty"`
+	Match      *Match      `json:"match,omitempty"`
+	Percentage float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
+	Seed       uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
+	Abort      *HTTPAbort  `json:"abort,omitempty"`
+	Delay      *HTTPDelay  `json:"delay,omitempty"`
+	Modify     *HTTPModify `json:"modify,omitempty"`
 }
 
 // Proxy is an explicit proxy: clients dial Listen, which must be a loopback address.
@@ -63,6 +64,13 @@ type HTTPAbort struct {
 	Status  int               `json:"status" jsonschema:"minimum=200,maximum=599"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    string            `json:"body,omitempty"`
+}
+
+// HTTPModify changes the service's answer: each of SetHeaders replaces all header lines of its name,
+// or adds one; Body, unless it is empty, replaces the body.
+type HTTPModify struct {
+	SetHeaders map[string]string `json:"set_headers,omitempty"`
+	Body       string            `json:"body,omitempty"`
 }
 
 // HTTPDelay holds a request before the service sees it, for a time drawn anew for each. Distribution

@@ -60,13 +60,15 @@ func (h *HTTP) validate(durationS float64) error {
 		}
 	}
 	switch {
-	case h.Abort != nil && h.Delay == nil:
+	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
-	case h.Delay != nil && h.Abort == nil:
+	case h.Delay != nil && h.Abort == nil && h.Modify == nil:
 		return h.Delay.validate(durationS)
+	case h.Modify != nil && h.Abort == nil && h.Delay == nil:
+		return h.Modify.validate()
 	}
-	return Bad("http", "", "says not what happens to a request, or two things",
-		"give exactly one of abort and delay")
+	return Bad("http", "", "says not what happens to a request, or several things",
+		"give exactly one of abort, delay and modify")
 }
 
 func (h *HTTP) validatePlace() error {
@@ -125,12 +127,23 @@ func (a *HTTPAbort) validate() error {
 		return Bad("http.abort.body", shorten([]byte(a.Body)), fmt.Sprintf("a %d has no body", a.Status),
 			"leave the body out or take another status")
 	}
-	for name, value := range a.Headers {
+	return answerHeaders("http.abort.headers", a.Headers)
+}
+
+func (m *HTTPModify) validate() error {
+	if len(m.SetHeaders) == 0 && m.Body == "" {
+		return Bad("http.modify", "", "changes nothing", "give set_headers, body or both")
+	}
+	return answerHeaders("http.modify.set_headers", m.SetHeaders)
+}
+
+func answerHeaders(field string, headers map[string]string) error {
+	for name, value := range headers {
 		if !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
-			return Bad("http.abort.headers", name, "not a header", "give a name like Retry-After and one line of text")
+			return Bad(field, name, "not a header", "give a name like Retry-After and one line of text")
 		}
 		if framing[http.CanonicalHeaderKey(name)] {
-			return Bad("http.abort.headers", name, "the agent frames the response itself", "leave this header out")
+			return Bad(field, name, "the agent frames the response itself", "leave this header out")
 		}
 	}
 	return nil
