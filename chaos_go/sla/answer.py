@@ -1,0 +1,106 @@
+"""The answer of a back-calculation: limits per budget, with their intervals and flags.
+
+`Answer.as_json` is what ``chaos go sla fit --json`` prints. A limit that does not exist is None
+and a flag says why; no NaN and no infinity is ever in here.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FLAGS = (
+    "no-trend",
+    "too-few-levels",
+    "lack-of-fit",
+    "not-identifiable",
+    "extrapolation",
+    "overdispersed",
+    "windows-missing",
+    "upper-unbounded",
+    "baseline-drift",
+)
+VERDICTS = ("bounded", "lower-bound-only", "inconclusive")
+
+
+@dataclass(frozen=True)
+class FamilyFit:
+    """One family's part in a threshold."""
+
+    name: str
+    weight: float
+    estimate_ms: float
+    low_ms: float | None
+    high_ms: float | None
+    safe_ms: float | None
+    log_likelihood: float
+    aicc: float
+
+
+@dataclass(frozen=True)
+class P99Limit:
+    """The same limit as the P99 of the service at that dose."""
+
+    estimate_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+    safe_ms: float | None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The dose at which the extra risk over the background equals the budget.
+
+    Attributes:
+        budget: extra risk, a fraction.
+        confidence: of the two-sided interval low..high and of the one-sided limit safe.
+        verdict: one of `VERDICTS`.
+        flags: members of `FLAGS`.
+        p99: the limit in terms of the service's P99; None without P99 data.
+        bracket_ms: isotonic bracket (last dose within, first dose beyond the budget), each None
+            when there is none.
+    """
+
+    budget: float
+    confidence: float
+    estimate_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+    safe_ms: float | None
+    verdict: str
+    flags: tuple[str, ...]
+    families: tuple[FamilyFit, ...]
+    p99: P99Limit | None = None
+    bracket_ms: tuple[float | None, float | None] = (None, None)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Goodness of fit of the best family: Pearson's X2, its degrees of freedom and p value."""
+
+    x2: float
+    df: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """The thresholds at one load (several loads: the SLO decay curve)."""
+
+    load_rps: float
+    background: float
+    thresholds: tuple[Threshold, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Everything that was calculated from one set of observations."""
+
+    background: float
+    phi: float
+    fit: Fit
+    thresholds: tuple[Threshold, ...]
+    loads: tuple[Load, ...] = ()
+    schema: int = field(default=1)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the answer as plain JSON values."""
+        return asdict(self)
