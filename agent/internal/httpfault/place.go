@@ -30,7 +30,8 @@ type place struct {
 	steering string
 	relay    *http1.Relay
 	counters http1.Counters
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	existing *existing // nil for an explicit proxy
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -54,6 +55,10 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if p.existing != nil && p.existing.asked != s.HTTP.Existing {
+		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+p.existing.asked,
+			"give all faults of one place the same")
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -68,9 +73,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
@@ -115,6 +119,9 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
@@ -153,10 +160,10 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port)
+	return p.steerPort(s.HTTP.Port, s.HTTP.Existing)
 }
 
-func (p *place) steerPort(port int) error {
+func (p *place) steerPort(port int, handling string) error {
 	if err := steer.CheckListening(port); err != nil {
 		return err
 	}
@@ -165,6 +172,7 @@ func (p *place) steerPort(port int) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
+	p.existing = newExisting(port, handling)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(port, listeners)
 	if err != nil {
@@ -174,7 +182,8 @@ func (p *place) steerPort(port int) error {
 		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
 	})
 	p.steering = "tproxy"
-	return nil
+	p.undo = append(p.undo, p.existing.end)
+	return p.existing.handle(rules)
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {
@@ -205,6 +214,9 @@ func (p *place) serve(client *net.TCPConn) {
 	if err != nil {
 		steer.Reset(client)
 		return
+	}
+	if p.existing != nil {
+		p.existing.exclude(client, upstream)
 	}
 	p.relay.Serve(client, upstream)
 }
