@@ -34,7 +34,7 @@ type Armed struct {
 	// Steering is how requests reach the agent: tproxy, or proxy when clients dial it themselves.
 	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=proxy"`
 	// ExistingConnections were open before the place was intercepted.
-	ExistingConnections int `json:"existing_connections"`
+	ExistingConnections int `json:"existing_connections,omitempty"`
 	// ExistingHandling is what becomes of them. It is leave, with the reason in ExistingProblem, where
 	// taking them over is not possible.
 	ExistingHandling string `json:"existing_handling,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset"`
@@ -57,7 +57,7 @@ type HTTPTotals struct {
 	DelayObtainedMaxMS float64 `json:"delay_obtained_max_ms"`
 	Connections        uint64  `json:"connections"`
 	// TakenOver connections were open before, and were told to end so that their clients come again.
-	TakenOver              uint64 `json:"taken_over"`
+	TakenOver              uint64 `json:"taken_over,omitempty"`
 	PassthroughConnections uint64 `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
 	// http2, ambiguous, upgrade, connect, oversized_head or other.
