@@ -16,8 +16,9 @@ import (
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })

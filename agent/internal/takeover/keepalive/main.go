@@ -2,7 +2,9 @@
 // send requests without a gap, and that know what every answer has to be.
 //
 //	keepalive serve ADDRESS...
-//	keepalive drive URL CONNECTIONS PATH   until its input ends; then a report as JSON
+//	keepalive drive URL CONNECTIONS PATH...   until its input ends; then a report as JSON
+//	keepalive upload HOST:PORT PATH PIECES    a body of requests, one per segment; says what came back
+//	keepalive hold HOST:PORT                  a WebSocket-like and an event stream; proves both per line
 package main
 
 import (
@@ -25,5 +27,13 @@ func main() {
 			panic(err)
 		}
 		drive(os.Args[2], n, os.Args[4:])
+	case "upload":
+		n, err := strconv.Atoi(os.Args[4])
+		if err != nil {
+			panic(err)
+		}
+		upload(os.Args[2], os.Args[3], n)
+	case "hold":
+		hold(os.Args[2])
 	}
 }

@@ -15,6 +15,7 @@ import (
 func serve(addresses []string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hash", hash)
+	mux.HandleFunc("/hash/", hash)
 	mux.HandleFunc("/early", early)
 	mux.HandleFunc("/ticks", ticks)
 	mux.HandleFunc("/echo", echo)
