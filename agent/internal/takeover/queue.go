@@ -13,7 +13,7 @@ import (
 
 // Of linux/netfilter/nfnetlink_queue.h.
 const (
-	messagePacket  = unix.NFNL_SUBSYS_QUEUE<<8 | 0
+	messagePacket  = unix.NFNL_SUBSYS_QUEUE << 8
 	messageVerdict = unix.NFNL_SUBSYS_QUEUE<<8 | 1
 	messageConfig  = unix.NFNL_SUBSYS_QUEUE<<8 | 2
 
