@@ -43,6 +43,7 @@ def abort(
     seed: int = 0,
     name: str = "",
     response_headers: dict[str, str] = _NONE,
+    keep_client_address: bool = False,
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
 
@@ -65,6 +66,9 @@ def abort(
             ``abort-port-8081``.
         response_headers: of the answer: names and values, for instance ``{"Retry-After": "1"}``;
             {} for none besides those of the framing.
+        keep_client_address: true lets the service see the address of its client on connections
+            that go through the agent, instead of an address of this host. All faults of one place
+            must agree; not with an explicit proxy.
 
     Returns:
         The record of the fault: ``id``, ``state``, ``place``, ``spec``, ``armed`` and more.
@@ -83,6 +87,7 @@ def abort(
         match=_match(path, method, headers),
         seed=check.seed(seed),
         abort=HTTPAbort(status=status, headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
@@ -99,6 +104,7 @@ def delay(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
 
@@ -122,6 +128,7 @@ def delay(
             are held then go on at once.
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
 
     Returns:
         The record of the fault, see `abort`.
@@ -144,6 +151,7 @@ def delay(
         match=_match(path, method, headers),
         seed=check.seed(seed),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("delay", target, fault, duration_s, name)
 
@@ -159,6 +167,7 @@ def modify(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
 
@@ -182,6 +191,7 @@ def modify(
         duration_s: the fault ends by itself after so many seconds, at most 3600.
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
 
     Returns:
         The record of the fault, see `abort`; ``totals.modified`` counts the answers that were
@@ -200,6 +210,7 @@ def modify(
         match=_match(path, method, headers),
         seed=check.seed(seed),
         modify=HTTPModify(set_headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 
@@ -256,6 +267,9 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
     """Put a fault in place and give its record."""
     name = check.fault_name(name)
     place = targets.parse(target)
+    if fault.keep_client_address and not place.port:
+        mend = "only an intercepted port has it; leave it out, or take port/PORT as the target"
+        raise BadInputError("keep_client_address", fault.keep_client_address, mend)
     spec = Spec(
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",

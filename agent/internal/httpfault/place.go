@@ -28,6 +28,7 @@ type place struct {
 	where    string // "8081" or the proxy's listen address; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
 	undo     []func() // what steers requests here, in the order in which it was put in place
@@ -54,6 +55,10 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if p.where != "" && s.HTTP.KeepClientAddress != (p.asClient != nil) {
+		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
+			"the faults that are here already have it otherwise", "give all faults of one place the same")
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -63,6 +68,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where == "" {
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
@@ -125,8 +131,15 @@ func (p *place) Close() {
 	if p.relay.Wait(drainTime) > 0 {
 		p.relay.CloseAll()
 	}
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
+	}
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
 	}
 }
 
@@ -153,12 +166,20 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port)
+	return p.steerPort(s.HTTP.Port, s.HTTP.KeepClientAddress)
 }
 
-func (p *place) steerPort(port int) error {
+func (p *place) steerPort(port int, keepClientAddress bool) error {
 	if err := steer.CheckListening(port); err != nil {
 		return err
+	}
+	steer.RemoveStaleReturnPaths()
+	if keepClientAddress {
+		path, err := steer.OpenReturnPath(port)
+		if err != nil {
+			return err
+		}
+		p.asClient = path
 	}
 	listeners, err := steer.ListenTransparent()
 	if err != nil {
@@ -213,7 +234,11 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 	if p.upstream != "" {
 		return steer.DialUpstream(p.upstream)
 	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
+	service := client.LocalAddr().(*net.TCPAddr)
+	if p.asClient != nil {
+		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
+	}
+	return steer.DialService(service)
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later
