@@ -76,6 +76,7 @@ class HTTP(Line):
     abort: HTTPAbort | None = None
     delay: HTTPDelay | None = None
     modify: HTTPModify | None = None
+    keep_client_address: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ def abort(
     seed: int = 0,
     name: str = "",
     response_headers: dict[str, str] = _NONE,
+    keep_client_address: bool = False,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
@@ -67,6 +68,9 @@ def abort(
             ``abort-port-8081``.
         response_headers: of the answer: names and values, for instance ``{"Retry-After": "1"}``;
             {} for none besides those of the framing.
+        keep_client_address: true lets the service see the address of its client on connections
+            that go through the agent, instead of an address of this host. All faults of one place
+            must agree; not with an explicit proxy.
         existing_connections: what becomes of connections that clients opened before the fault.
             ``takeover``: one request on each is changed so that the service answers it and then
             closes the connection itself; the client connects again, into the fault, and no request
@@ -94,6 +98,7 @@ def abort(
         seed=check.seed(seed),
         existing=_existing(existing_connections),
         abort=HTTPAbort(status=status, headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
@@ -110,6 +115,7 @@ def delay(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
@@ -134,6 +140,7 @@ def delay(
             are held then go on at once.
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -158,6 +165,7 @@ def delay(
         seed=check.seed(seed),
         existing=_existing(existing_connections),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("delay", target, fault, duration_s, name)
 
@@ -173,6 +181,7 @@ def modify(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
@@ -197,6 +206,7 @@ def modify(
         duration_s: the fault ends by itself after so many seconds, at most 3600.
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -217,6 +227,7 @@ def modify(
         seed=check.seed(seed),
         existing=_existing(existing_connections),
         modify=HTTPModify(set_headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 
@@ -284,6 +295,9 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
     """Put a fault in place and give its record."""
     name = check.fault_name(name)
     place = targets.parse(target)
+    if fault.keep_client_address and not place.port:
+        mend = "only an intercepted port has it; leave it out, or take port/PORT as the target"
+        raise BadInputError("keep_client_address", fault.keep_client_address, mend)
     spec = Spec(
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",

@@ -85,6 +85,16 @@ def test_delay_asks_for_what_it_was_told(here: Process) -> None:
     assert asked.delay == HTTPDelay(delay_ms=100.0, jitter_ms=400.0, distribution="pareto")
 
 
+def test_the_client_address_is_kept_when_asked(here: Process) -> None:
+    http.abort(TARGET, keep_client_address=True)
+    http.delay(TARGET, 10, keep_client_address=True)
+    http.modify(TARGET, body="x", keep_client_address=True)
+    asked = [held.spec.http for held in here.holder.leases()]
+    assert [fault.keep_client_address for fault in asked if fault] == [True, True, True]
+    with pytest.raises(ActivityFailed, match="keep_client_address='yes': give true or false"):
+        http.abort(TARGET, keep_client_address="yes")
+
+
 def test_modify_asks_for_what_it_was_told(here: Process) -> None:
     record = http.modify(TARGET, {"X-A": "1"}, "maintenance", percentage=5, path="/api/.*")
     assert here.asked().http == HTTP(
@@ -253,7 +263,7 @@ def test_chaos_toolkit_finds_the_actions_with_plain_types() -> None:
     found = discover_actions("chaos_go.faults.http") + discover_actions("chaos_go.faults")
     assert sorted(action["name"] for action in found) == ["abort", "delay", "modify", "stop"]
     types = {argument["type"] for action in found for argument in action["arguments"]}
-    assert types == {"string", "integer", "number", "mapping"}
+    assert types == {"string", "integer", "number", "mapping", "boolean"}
     json.dumps(found)
 
 

@@ -29,6 +29,7 @@ type place struct {
 	where    string // "8081" or the proxy's listen address; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
 	undo     []func()  // what steers requests here, in the order in which it was put in place
@@ -56,9 +57,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
-	if p.existing != nil && p.existing.asked != s.HTTP.Existing {
-		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+p.existing.asked,
-			"give all faults of one place the same")
+	if err := p.agree(s.HTTP); err != nil {
+		return nil, err
 	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
@@ -69,6 +69,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where == "" {
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
@@ -81,6 +82,19 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// agree refuses a fault that wants the place otherwise than those that are here already.
+func (p *place) agree(h *spec.HTTP) error {
+	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	switch {
+	case p.where == "":
+	case h.KeepClientAddress != (p.asClient != nil):
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+	case p.existing != nil && h.Existing != p.existing.asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
+	}
+	return nil
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -129,12 +143,26 @@ func (p *place) Report(id string, e *spec.Event) {
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
-func (p *place) Close() {
-	if p.relay.Wait(drainTime) > 0 {
-		p.relay.CloseAll()
+func (p *place) Close(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.relay.Wait(drainTime)
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
+	p.relay.CloseAll()
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
+	}
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
 	}
 }
 
@@ -161,19 +189,28 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port, s.HTTP.Existing)
+	return p.steerPort(s.HTTP)
 }
 
-func (p *place) steerPort(port int, handling string) error {
+func (p *place) steerPort(h *spec.HTTP) error {
+	port := h.Port
 	if err := steer.CheckListening(port); err != nil {
 		return err
+	}
+	steer.RemoveStaleReturnPaths()
+	if h.KeepClientAddress {
+		path, err := steer.OpenReturnPath(port)
+		if err != nil {
+			return err
+		}
+		p.asClient = path
 	}
 	listeners, err := steer.ListenTransparent()
 	if err != nil {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
-	p.existing = newExisting(port, handling)
+	p.existing = newExisting(port, h.Existing)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(port, listeners)
 	if err != nil {
@@ -226,7 +263,11 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 	if p.upstream != "" {
 		return steer.DialUpstream(p.upstream)
 	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
+	service := client.LocalAddr().(*net.TCPAddr)
+	if p.asClient != nil {
+		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
+	}
+	return steer.DialService(service)
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later

@@ -88,6 +88,9 @@ func (h *HTTP) validatePlace() error {
 		return Bad("http.port", strconv.Itoa(h.Port), "the place is missing, or given twice",
 			"give exactly one of port and proxy")
 	}
+	if h.KeepClientAddress && h.Port == 0 {
+		return Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
+	}
 	if h.Proxy == nil {
 		if h.Port < 1 || h.Port > 65535 {
 			return Bad("http.port", strconv.Itoa(h.Port), "not a port", "give 1 to 65535")
