@@ -14,6 +14,7 @@ import (
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/takeover"
 )
 
 // drainTime is how long after the last fault the connections that went through it are still relayed:
@@ -210,7 +211,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
-	p.existing = newExisting(port, h.Existing)
+	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(port, listeners)
 	if err != nil {
@@ -221,7 +222,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	})
 	p.steering = "tproxy"
 	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(rules)
+	return p.existing.handle(inbound(port, rules))
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {
@@ -254,7 +255,10 @@ func (p *place) serve(client *net.TCPConn) {
 		return
 	}
 	if p.existing != nil {
-		p.existing.exclude(client, upstream)
+		p.existing.exclude(
+			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
+			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
+		)
 	}
 	p.relay.Serve(client, upstream)
 }
