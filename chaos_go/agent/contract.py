@@ -72,6 +72,7 @@ class HTTP(Line):
     proxy: Proxy | None = None
     match: Match | None = None
     seed: int = 0
+    existing: str = ""
     abort: HTTPAbort | None = None
     delay: HTTPDelay | None = None
     modify: HTTPModify | None = None
@@ -126,12 +127,15 @@ class Command(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Armed(Line):
-    """What is in place now. ``untouched_connections`` were open before and are not faulted."""
+    """What is in place now. Of ``existing_connections``, ``untouched_connections`` are left alone."""
 
     agent_version: str
     protocol: int
     pid: int
     untouched_connections: int
+    existing_connections: int = 0
+    existing_handling: str = ""
+    existing_problem: str = ""
     seed: int = 0
     steering: str = ""
 
@@ -153,6 +157,7 @@ class HTTPTotals(Line):
     bytes_in: int
     bytes_out: int
     passthrough: dict[str, int] = field(default_factory=dict)
+    taken_over: int = 0
 
     @property
     def touched(self) -> int | None:

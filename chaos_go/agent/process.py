@@ -87,8 +87,11 @@ class AgentProcess:
         self._ended.wait(2 * _PATIENCE_S)
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until the process has ended by itself; kill it when it does not."""
-        if not self._ended.wait(timeout_s):
+        """Wait until the process has ended by itself; kill it when it still holds something then.
+
+        One that holds nothing only lets connections end that went through it.
+        """
+        if not self._ended.wait(timeout_s) and self._held:
             self.kill()
 
     def last_words(self) -> str:

@@ -1,8 +1,8 @@
 """Faults on the HTTP/1.1 requests that reach a service, and on its answers.
 
 All actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
-``duration_s``, and with the run. Requests on connections that were open before are not faulted
-until their clients connect again; ``armed.untouched_connections`` of the record counts them.
+``duration_s``, and with the run. Connections that were open before are taken over without a failed
+request, see ``existing_connections`` of `abort`.
 """
 
 from dataclasses import replace
@@ -28,6 +28,7 @@ __all__ = ["abort", "delay", "modify"]
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
 _WITHOUT_BODY = (204, 304)
 _DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
+_EXISTING = ("takeover", "leave", "reset")
 _NONE: dict[str, str] = {}  # a default; never changed
 
 
@@ -44,6 +45,7 @@ def abort(
     name: str = "",
     response_headers: dict[str, str] = _NONE,
     keep_client_address: bool = False,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
 
@@ -69,6 +71,14 @@ def abort(
         keep_client_address: true lets the service see the address of its client on connections
             that go through the agent, instead of an address of this host. All faults of one place
             must agree; not with an explicit proxy.
+        existing_connections: what becomes of connections that clients opened before the fault.
+            ``takeover``: one request on each is changed so that the service answers it and then
+            closes the connection itself; the client connects again, into the fault, and no request
+            fails. ``leave``: they are left alone, and their requests are not faulted. ``reset``:
+            they are reset at once, and requests under way fail. All faults on one target say the
+            same; a ``proxy/`` has none. ``armed.existing_connections`` counts them,
+            ``armed.existing_handling`` is what was done, ``totals.taken_over`` how many were
+            taken over.
 
     Returns:
         The record of the fault: ``id``, ``state``, ``place``, ``spec``, ``armed`` and more.
@@ -86,6 +96,7 @@ def abort(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         abort=HTTPAbort(status=status, headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
@@ -105,6 +116,7 @@ def delay(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
 
@@ -129,6 +141,7 @@ def delay(
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
         The record of the fault, see `abort`.
@@ -150,6 +163,7 @@ def delay(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
@@ -168,6 +182,7 @@ def modify(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
 
@@ -192,6 +207,7 @@ def modify(
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
         The record of the fault, see `abort`; ``totals.modified`` counts the answers that were
@@ -209,6 +225,7 @@ def modify(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         modify=HTTPModify(set_headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
     )
@@ -251,6 +268,17 @@ def _longest_ms(distribution: str, delay_ms: float, jitter_ms: float) -> float:
     if distribution == "normal":
         return delay_ms + min(4 * jitter_ms, delay_ms)
     return delay_ms + jitter_ms
+
+
+def _existing(handling: str) -> str:
+    """Give what becomes of connections that were open before; "" is the agent's default.
+
+    Raises:
+        BadInputError: it is no way to handle them.
+    """
+    if handling not in _EXISTING:
+        raise BadInputError("existing_connections", handling, f"use {', '.join(_EXISTING)}")
+    return "" if handling == _EXISTING[0] else handling
 
 
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:

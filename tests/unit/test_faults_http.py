@@ -51,6 +51,7 @@ def test_abort_asks_for_what_it_was_told(here: Process) -> None:
         seed=7,
         name="users-502",
         response_headers={"Retry-After": "1"},
+        existing_connections="reset",
     )
     assert here.asked() == Spec(
         id="users-502",
@@ -60,6 +61,7 @@ def test_abort_asks_for_what_it_was_told(here: Process) -> None:
             port=8081,
             percentage=30.0,
             seed=7,
+            existing="reset",
             match=Match(path="/api/.*", method="GET", headers={"x-user": "a.*"}),
             abort=HTTPAbort(status=502, headers={"Retry-After": "1"}, body="injected"),
         ),
@@ -171,6 +173,7 @@ BAD: list[tuple[str, Any]] = [
     *(("name", value) for value in ["a\nb", "x" * 101, "é" * 51, 7, None]),
     *(("headers", value) for value in ["x-user: a", None, {"x user": "a"}, {"": "a"}, {1: "a"}]),
     *(("response_headers", value) for value in [[], {"a:b": "x"}, {"Content-Length": "3"}]),
+    *(("existing_connections", value) for value in ["", "cut", None, ["leave"]]),
     *(("target", value) for value in ["port/0", "port/70000", "pod/users", 8081]),
 ]
 

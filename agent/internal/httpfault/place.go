@@ -16,8 +16,9 @@ import (
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
@@ -31,7 +32,8 @@ type place struct {
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	existing *existing // nil for an explicit proxy
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -59,6 +61,10 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
 			"the faults that are here already have it otherwise", "give all faults of one place the same")
 	}
+	if p.existing != nil && p.existing.asked != s.HTTP.Existing {
+		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+p.existing.asked,
+			"give all faults of one place the same")
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -74,9 +80,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
@@ -121,6 +126,9 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
@@ -166,28 +174,24 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port, s.HTTP.KeepClientAddress)
+	return p.steerPort(s.HTTP)
 }
 
-func (p *place) steerPort(port int, keepClientAddress bool) error {
-	if err := steer.CheckListening(port); err != nil {
+func (p *place) steerPort(h *spec.HTTP) error {
+	if err := steer.CheckListening(h.Port); err != nil {
 		return err
 	}
-	steer.RemoveStaleReturnPaths()
-	if keepClientAddress {
-		path, err := steer.OpenReturnPath(port)
-		if err != nil {
-			return err
-		}
-		p.asClient = path
+	if err := p.openReturnPath(h); err != nil {
+		return err
 	}
 	listeners, err := steer.ListenTransparent()
 	if err != nil {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
+	p.existing = newExisting(h.Port, h.Existing)
 	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
+	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
 		return err
 	}
@@ -195,7 +199,22 @@ func (p *place) steerPort(port int, keepClientAddress bool) error {
 		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
 	})
 	p.steering = "tproxy"
-	return nil
+	p.undo = append(p.undo, p.existing.end)
+	return p.existing.handle(rules)
+}
+
+// openReturnPath routes what the service sends to its clients back here, when asked. What killed
+// agents left of such routing goes in any case.
+func (p *place) openReturnPath(h *spec.HTTP) error {
+	if !h.KeepClientAddress {
+		steer.RemoveStaleReturnPaths()
+		return nil
+	}
+	path, err := steer.OpenReturnPath(h.Port)
+	if err == nil {
+		p.asClient = path
+	}
+	return err
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {
@@ -226,6 +245,9 @@ func (p *place) serve(client *net.TCPConn) {
 	if err != nil {
 		steer.Reset(client)
 		return
+	}
+	if p.existing != nil {
+		p.existing.exclude(client, upstream)
 	}
 	p.relay.Serve(client, upstream)
 }

@@ -44,7 +44,18 @@ type HTTP struct {
 	Abort             *HTTPAbort  `json:"abort,omitempty"`
 	Delay             *HTTPDelay  `json:"delay,omitempty"`
 	Modify            *HTTPModify `json:"modify,omitempty"`
+	// Existing says what becomes of connections that were open before; all faults of a place agree.
+	Existing string `json:"existing,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset,default=takeover"`
 }
+
+// What becomes of the connections that the service had accepted before the first fault.
+const (
+	// ExistingTakeover has the service itself close them, each behind an answer of its own.
+	ExistingTakeover = "takeover"
+	ExistingLeave    = "leave"
+	// ExistingReset resets them all at once.
+	ExistingReset = "reset"
+)
 
 // Proxy is an explicit proxy: clients dial Listen, which must be a loopback address.
 type Proxy struct {

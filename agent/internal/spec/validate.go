@@ -59,6 +59,18 @@ func (h *HTTP) validate(durationS float64) error {
 			return err
 		}
 	}
+	switch h.Existing {
+	case "":
+		h.Existing = ExistingTakeover
+	case ExistingTakeover, ExistingLeave, ExistingReset:
+	default:
+		return Bad("http.existing", h.Existing, "not a way to handle open connections",
+			"use takeover, leave or reset")
+	}
+	return h.validateFault(durationS)
+}
+
+func (h *HTTP) validateFault(durationS float64) error {
 	switch {
 	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
