@@ -125,12 +125,16 @@ class Command(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Armed(Line):
-    """What is in place now. ``untouched_connections`` were open before and are not faulted."""
+    """What is in place now. ``untouched_connections`` were open before and are not faulted.
+
+    ``pid`` is the process that Python has started, ``worker_pid`` its child that holds the fault.
+    """
 
     agent_version: str
     protocol: int
     pid: int
     untouched_connections: int
+    worker_pid: int = 0
     seed: int = 0
     steering: str = ""
 
