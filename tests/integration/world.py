@@ -146,10 +146,31 @@ class Namespace:
         assert listed.returncode == 0, listed.stderr
         return listed.stdout.strip()
 
+    def routing(self) -> list[str]:
+        """Give the rules and routes in here that a new network namespace has not."""
+        lines = []
+        for family in ("-4", "-6"):
+            listed = self.run([tool("ip"), family, "rule", "show"]).stdout.splitlines()
+            own = ("lookup local", "lookup main", "lookup default")
+            lines += [line for line in listed if not line.rstrip().endswith(own)]
+            listed = self.run(
+                [tool("ip"), family, "route", "show", "table", "all"]
+            ).stdout.splitlines()
+            lines += [line for line in listed if " table " in line and " table local " not in line]
+        return lines
+
     def locks(self) -> list[str]:
         """Give the abstract sockets with which agents hold their places in here."""
         lines = Path(f"/proc/{self.pid}/net/unix").read_text(errors="replace").splitlines()
         return [line.rpartition(" @")[2] for line in lines if "@chaos-agent/" in line]
+
+    def leave(self) -> None:
+        """End what the test has started in here, its agents not: the kernel keeps it for them."""
+        for child in self._children:
+            child.kill()
+            child.communicate()
+        self._children = []
+        self._holder.communicate()
 
     def close(self) -> None:
         """End everything that was started in here."""
@@ -249,7 +270,7 @@ def what_is_left(namespace: Namespace, ports: set[int]) -> list[str]:
     left += [f"lock {name}" for name in namespace.locks()]
     if tables := namespace.tables():
         left.append(f"nftables: {tables}")
-    return left
+    return left or [f"routing: {line}" for line in namespace.routing()]
 
 
 def nothing_left(namespace: Namespace, ports: set[int], within_s: float = 15.0) -> float:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"syscall"
 	"time"
@@ -63,7 +64,7 @@ type watched struct {
 	cmd    *exec.Cmd
 	signs  <-chan byte // closed when the worker is gone
 	beats  *os.File
-	cause  <-chan string
+	stderr *stderr
 	bye    bool
 	killed bool
 }
@@ -71,15 +72,15 @@ type watched struct {
 func start(in io.Reader, out, human io.Writer) (*watched, error) {
 	cmd := exec.Command("/proc/self/exe", Worker)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, human
+	said := &stderr{to: human}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signs, signsOut, err1 := os.Pipe()
 	beatsIn, beats, err2 := os.Pipe()
-	crash, crashOut, err3 := os.Pipe()
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	theirs := []*os.File{signsOut, beatsIn, crashOut} // file descriptors 3, 4 and 5, see Attach
+	theirs := []*os.File{signsOut, beatsIn} // file descriptors 3 and 4, see Attach
 	cmd.ExtraFiles = theirs
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func start(in io.Reader, out, human io.Writer) (*watched, error) {
 	for _, f := range theirs {
 		f.Close() //nolint:errcheck // the worker has its own
 	}
-	return &watched{cmd: cmd, signs: bytesOf(signs), beats: beats, cause: firstLine(crash)}, nil
+	return &watched{cmd: cmd, signs: bytesOf(signs), beats: beats, stderr: said}, nil
 }
 
 // letGo leaves stdin and stdout to the worker alone: its end is their end, even when this process
@@ -138,14 +139,29 @@ func (w *watched) verdict(human io.Writer) int {
 		return state.ExitCode()
 	}
 	how := fmt.Sprintf("died, %v", err)
-	if cause := <-w.cause; cause != "" {
-		how += ": " + cause
+	if w.stderr.cause != "" {
+		how += ": " + w.stderr.cause
 	}
 	if w.killed {
 		how = fmt.Sprintf("hung for %v and was killed", silenceLimit*pulse.Interval)
 	}
 	fmt.Fprintf(human, "chaos-agent: the worker (pid %d) %s\n", w.cmd.Process.Pid, how)
 	return spec.ExitDied
+}
+
+// stderr passes on what the worker says to humans and keeps why the Go runtime ended it.
+type stderr struct {
+	to    io.Writer
+	cause string
+}
+
+var cause = regexp.MustCompile(`(?m)^(panic|fatal error|SIG[A-Z]+): .*`)
+
+func (s *stderr) Write(text []byte) (int, error) {
+	if s.cause == "" {
+		s.cause = string(cause.Find(text))
+	}
+	return s.to.Write(text)
 }
 
 // nameProcess gives a process that was started as /proc/self/exe its name in ps and nft back.

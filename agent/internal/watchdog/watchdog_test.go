@@ -42,6 +42,7 @@ func work(what string) int {
 		panic("on purpose")
 	case "hang":
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // until the signal has arrived
 	case "exit":
 		code = 3
 	case "read":

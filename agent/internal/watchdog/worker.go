@@ -1,11 +1,9 @@
 package watchdog
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,17 +30,12 @@ func PID() int {
 
 // Attach connects the worker with its watchdog: from now on the pulse of this process is heard.
 func Attach() (*Parent, error) {
-	const signsFD, beatsFD, crashFD = 3, 4, 5
-	for _, fd := range []int{signsFD, beatsFD, crashFD} {
+	const signsFD, beatsFD = 3, 4
+	for _, fd := range []int{signsFD, beatsFD} {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return nil, errors.New("a worker is started by `chaos-agent fault` only")
 		}
 	}
-	crash := os.NewFile(crashFD, "crash")
-	if err := debug.SetCrashOutput(crash, debug.CrashOptions{}); err != nil {
-		return nil, err
-	}
-	crash.Close() //nolint:errcheck // the runtime has its own copy
 	p := &Parent{signs: os.NewFile(signsFD, "signs"), ended: make(chan struct{})}
 	attached = true
 	nameProcess()
@@ -113,19 +106,6 @@ func bytesOf(f *os.File) <-chan byte {
 			}
 			c <- one[0]
 		}
-	}()
-	return c
-}
-
-// firstLine reads f to its end, so that its writer never waits, and gives its first line.
-func firstLine(f *os.File) <-chan string {
-	c := make(chan string, 1)
-	go func() {
-		text := make([]byte, 512)
-		n, _ := io.ReadFull(f, text) // what is there until the end
-		io.Copy(io.Discard, f)       //nolint:errcheck // same
-		line, _, _ := bytes.Cut(bytes.TrimSpace(text[:n]), []byte("\n"))
-		c <- string(line)
 	}()
 	return c
 }
