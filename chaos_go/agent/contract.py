@@ -127,7 +127,10 @@ class Command(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Armed(Line):
-    """What is in place now. Of ``existing_connections``, ``untouched_connections`` are left alone."""
+    """What is in place now. Of ``existing_connections``, ``untouched_connections`` are left alone.
+
+    ``pid`` is the process that Python has started, ``worker_pid`` its child that holds the fault.
+    """
 
     agent_version: str
     protocol: int
@@ -136,6 +139,7 @@ class Armed(Line):
     existing_connections: int = 0
     existing_handling: str = ""
     existing_problem: str = ""
+    worker_pid: int = 0
     seed: int = 0
     steering: str = ""
 

@@ -111,7 +111,9 @@ class LeaseHolder:
 
     def _start(self, argv: tuple[str, ...], place: str, spec: Spec, timeout_s: float) -> Lease:
         """Start an agent and have it put the first fault in place."""
-        agent = AgentProcess(self._open_channel(argv), place, spec.lease_s or DEFAULT_LEASE_S)
+        lease_s = spec.lease_s or DEFAULT_LEASE_S
+        reports = spec.http is not None
+        agent = AgentProcess(self._open_channel(argv), place, lease_s, reports=reports)
         try:
             lease = Lease(spec, agent)
             agent.listen(spec.id, lease)

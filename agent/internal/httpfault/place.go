@@ -194,17 +194,11 @@ func (p *place) steer(s *spec.Spec) error {
 }
 
 func (p *place) steerPort(h *spec.HTTP) error {
-	port := h.Port
-	if err := steer.CheckListening(port); err != nil {
+	if err := steer.CheckListening(h.Port); err != nil {
 		return err
 	}
-	steer.RemoveStaleReturnPaths()
-	if h.KeepClientAddress {
-		path, err := steer.OpenReturnPath(port)
-		if err != nil {
-			return err
-		}
-		p.asClient = path
+	if err := p.openReturnPath(h); err != nil {
+		return err
 	}
 	listeners, err := steer.ListenTransparent()
 	if err != nil {
@@ -213,7 +207,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	p.undo = append(p.undo, listeners.Close)
 	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
+	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
 		return err
 	}
@@ -222,7 +216,21 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	})
 	p.steering = "tproxy"
 	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(inbound(port, rules))
+	return p.existing.handle(inbound(h.Port, rules))
+}
+
+// openReturnPath routes what the service sends to its clients back here, when asked. What killed
+// agents left of such routing goes in any case.
+func (p *place) openReturnPath(h *spec.HTTP) error {
+	if !h.KeepClientAddress {
+		steer.RemoveStaleReturnPaths()
+		return nil
+	}
+	path, err := steer.OpenReturnPath(h.Port)
+	if err == nil {
+		p.asClient = path
+	}
+	return err
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {

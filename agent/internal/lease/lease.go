@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/watchdog"
 )
 
 // Options are the surroundings of one lease.
@@ -93,7 +94,10 @@ func (l *lease) arm(s *spec.Spec) error {
 		return err
 	}
 	l.held = append(l.held, held{id: s.ID, deadline: time.Now().Add(seconds(s.DurationS))})
-	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, os.Getpid()
+	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, watchdog.PID()
+	if pid := os.Getpid(); pid != armed.PID {
+		armed.WorkerPID = pid
+	}
 	l.out.emit(spec.Event{Event: spec.EventArmed, ID: s.ID, Armed: armed})
 	return nil
 }

@@ -29,8 +29,11 @@ const (
 type Armed struct {
 	AgentVersion string `json:"agent_version"`
 	Protocol     int    `json:"protocol"`
-	PID          int    `json:"pid"`
-	Seed         uint64 `json:"seed,omitempty"`
+	// PID is the agent's: the process that the control plane has started, the watchdog.
+	PID int `json:"pid"`
+	// WorkerPID is its child that holds the fault.
+	WorkerPID int    `json:"worker_pid,omitempty"`
+	Seed      uint64 `json:"seed,omitempty"`
 	// Steering is how requests reach the agent: tproxy, or proxy when clients dial it themselves.
 	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=proxy"`
 	// ExistingConnections were open before the place was intercepted.
@@ -120,6 +123,7 @@ const (
 	ExitBadSpec   = 2
 	ExitCannotRun = 3
 	ExitLease     = 4
+	ExitDied      = 5
 )
 
 // Bad makes the problem of a value in a spec that cannot be meant.

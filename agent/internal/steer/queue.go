@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -20,9 +19,9 @@ import (
 const elementsAtOnce = 500
 
 // QueueRules lead the packets of certain connections to two queues, one for each direction: each
-// packet once. Without a reader the packets pass (bypass).
+// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
+// method holds the lock of the table.
 type QueueRules struct {
-	mu       sync.Mutex
 	rules    *Rules
 	chains   []*nftables.Chain
 	families []*family
@@ -62,7 +61,11 @@ func (r *Rules) QueueOutbound(port int, toServer, toClient uint16, clients []net
 }
 
 func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, error) {
+	r.alive.Lock()
+	defer r.alive.Unlock()
 	q := &QueueRules{rules: r}
+	r.alive.Lock()
+	defer r.alive.Unlock()
 	if err := q.addSets(clients); err != nil {
 		return nil, err
 	}
@@ -152,15 +155,14 @@ func (q *QueueRules) addChains(paths []path, queue func(number uint16) expr.Any)
 		})
 		q.chains = append(q.chains, chain)
 		for _, f := range q.families {
-			q.rules.conn.AddRule(&nftables.Rule{
-				Table: q.rules.table, Chain: chain, Exprs: append(f.matches(p.toServer, p.serverPort), queue(p.queue)),
-			})
+			exprs := append(q.rules.alive.If(), f.matches(p.toServer, p.serverPort)...)
+			q.rules.conn.AddRule(&nftables.Rule{Table: q.rules.table, Chain: chain, Exprs: append(exprs, queue(p.queue))})
 		}
 	}
 	return q.rules.conn.Flush()
 }
 
-// matches selects the packets of one direction between the server's port and the clients.
+// matches selects the TCP packets of one direction between the server's port and the clients.
 func (f *family) matches(toServer bool, serverPort int) []expr.Any {
 	const sourcePort, destinationPort = 0, 2
 	client, clientPort, server := f.destination, uint32(destinationPort), uint32(sourcePort)
@@ -169,7 +171,6 @@ func (f *family) matches(toServer bool, serverPort int) []expr.Any {
 	}
 	return []expr.Any{
 		meta(expr.MetaKeyNFPROTO), equal([]byte{f.protocol}),
-		meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: server, Len: 2},
 		equal(binaryutil.BigEndian.PutUint16(uint16(serverPort))),
 		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: client, Len: f.length},
@@ -180,8 +181,8 @@ func (f *family) matches(toServer bool, serverPort int) []expr.Any {
 
 // Release takes connections out of the rules.
 func (q *QueueRules) Release(clients []netip.AddrPort) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	q.rules.alive.Lock()
+	defer q.rules.alive.Unlock()
 	if q.chains == nil {
 		return nil
 	}
@@ -191,8 +192,8 @@ func (q *QueueRules) Release(clients []netip.AddrPort) error {
 // Remove takes the rules away. The chains stay until the table goes: taking any chain off its hook
 // makes the kernel drop all packets that wait in queues.
 func (q *QueueRules) Remove() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	q.rules.alive.Lock()
+	defer q.rules.alive.Unlock()
 	for _, c := range q.chains {
 		q.rules.conn.FlushChain(c)
 	}
