@@ -101,7 +101,8 @@ class AgentProcess:
         self.send(Command(command="heartbeat"))
         silence_s = time.monotonic() - self._heard_s
         self._unheard_beats += 1
-        if silence_s > self._silence_s and self._unheard_beats > _BEATS_WITHOUT_ANSWER:
+        is_silent = self.holds and silence_s > self._silence_s
+        if is_silent and self._unheard_beats > _BEATS_WITHOUT_ANSWER:
             self._hung = f"it hung for {silence_s:.1f} s; "
             self._channel.kill()
 
@@ -112,8 +113,11 @@ class AgentProcess:
         self._ended.wait(2 * _PATIENCE_S)
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until the process has ended by itself; kill it when it does not."""
-        if not self._ended.wait(timeout_s):
+        """Wait until the process has ended by itself; kill it when it still holds something then.
+
+        One that holds nothing only lets connections end that went through it.
+        """
+        if not self._ended.wait(timeout_s) and self._held:
             self.kill()
 
     def last_words(self) -> str:

@@ -17,8 +17,9 @@ import (
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
@@ -29,10 +30,12 @@ type place struct {
 	where    string // "8081" or the proxy's listen address; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	unwatch  func()
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	unwatch  func()    // ends the proof that requests are decided
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	existing *existing // nil for an explicit proxy
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -63,6 +66,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if p.where != "" && s.HTTP.KeepClientAddress != (p.asClient != nil) {
+		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
+			"the faults that are here already have it otherwise", "give all faults of one place the same")
+	}
+	if p.existing != nil && p.existing.asked != s.HTTP.Existing {
+		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+p.existing.asked,
+			"give all faults of one place the same")
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -72,14 +83,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where == "" {
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
@@ -124,6 +135,9 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
@@ -134,10 +148,17 @@ func (p *place) Close() {
 	if p.relay.Wait(drainTime) > 0 {
 		p.relay.CloseAll()
 	}
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
 	}
 	p.unwatch()
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
+	}
 }
 
 func (p *place) startTimer() error {
@@ -163,11 +184,14 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port)
+	return p.steerPort(s.HTTP)
 }
 
-func (p *place) steerPort(port int) error {
-	if err := steer.CheckListening(port); err != nil {
+func (p *place) steerPort(h *spec.HTTP) error {
+	if err := steer.CheckListening(h.Port); err != nil {
+		return err
+	}
+	if err := p.openReturnPath(h); err != nil {
 		return err
 	}
 	listeners, err := steer.ListenTransparent()
@@ -175,8 +199,9 @@ func (p *place) steerPort(port int) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
+	p.existing = newExisting(h.Port, h.Existing)
 	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
+	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
 		return err
 	}
@@ -184,7 +209,22 @@ func (p *place) steerPort(port int) error {
 		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
 	})
 	p.steering = "tproxy"
-	return nil
+	p.undo = append(p.undo, p.existing.end)
+	return p.existing.handle(rules)
+}
+
+// openReturnPath routes what the service sends to its clients back here, when asked. What killed
+// agents left of such routing goes in any case.
+func (p *place) openReturnPath(h *spec.HTTP) error {
+	if !h.KeepClientAddress {
+		steer.RemoveStaleReturnPaths()
+		return nil
+	}
+	path, err := steer.OpenReturnPath(h.Port)
+	if err == nil {
+		p.asClient = path
+	}
+	return err
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {
@@ -216,6 +256,9 @@ func (p *place) serve(client *net.TCPConn) {
 		steer.Reset(client)
 		return
 	}
+	if p.existing != nil {
+		p.existing.exclude(client, upstream)
+	}
 	p.relay.Serve(client, upstream)
 }
 
@@ -223,7 +266,11 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 	if p.upstream != "" {
 		return steer.DialUpstream(p.upstream)
 	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
+	service := client.LocalAddr().(*net.TCPAddr)
+	if p.asClient != nil {
+		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
+	}
+	return steer.DialService(service)
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later

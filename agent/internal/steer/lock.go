@@ -34,6 +34,13 @@ func Take(place, owner string) (*Lock, error) {
 	return l, nil
 }
 
+// isHeld tells whether an agent in this network namespace holds a place.
+func isHeld(place string) bool {
+	l := &Lock{}
+	defer l.Release()
+	return l.bind("chaos-agent/"+place) != nil
+}
+
 // Release frees the place.
 func (l *Lock) Release() {
 	for _, s := range l.sockets {

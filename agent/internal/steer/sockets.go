@@ -145,7 +145,6 @@ func markOwn(_, _ string, raw syscall.RawConn) error {
 
 func setOption(raw syscall.RawConn, level, option, value int) error {
 	var err error
-	return errors.Join(raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), level, option, value)
-	}), err)
+	refused := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, value) })
+	return errors.Join(refused, err)
 }
