@@ -15,6 +15,7 @@ import (
 	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/takeover"
 )
 
 // drainTime is how long after the last fault the connections that went through it are still relayed:
@@ -66,13 +67,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
-	if p.where != "" && s.HTTP.KeepClientAddress != (p.asClient != nil) {
-		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
-			"the faults that are here already have it otherwise", "give all faults of one place the same")
-	}
-	if p.existing != nil && p.existing.asked != s.HTTP.Existing {
-		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+p.existing.asked,
-			"give all faults of one place the same")
+	if err := p.agree(s.HTTP); err != nil {
+		return nil, err
 	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
@@ -96,6 +92,19 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// agree refuses a fault that wants the place otherwise than those that are here already.
+func (p *place) agree(h *spec.HTTP) error {
+	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	switch {
+	case p.where == "":
+	case h.KeepClientAddress != (p.asClient != nil):
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+	case p.existing != nil && h.Existing != p.existing.asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
+	}
+	return nil
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -144,10 +153,17 @@ func (p *place) Report(id string, e *spec.Event) {
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
-func (p *place) Close() {
-	if p.relay.Wait(drainTime) > 0 {
-		p.relay.CloseAll()
+func (p *place) Close(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.relay.Wait(drainTime)
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
+	p.relay.CloseAll()
 	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
@@ -199,7 +215,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
-	p.existing = newExisting(h.Port, h.Existing)
+	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
@@ -210,7 +226,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	})
 	p.steering = "tproxy"
 	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(rules)
+	return p.existing.handle(inbound(h.Port, rules))
 }
 
 // openReturnPath routes what the service sends to its clients back here, when asked. What killed
@@ -257,7 +273,10 @@ func (p *place) serve(client *net.TCPConn) {
 		return
 	}
 	if p.existing != nil {
-		p.existing.exclude(client, upstream)
+		p.existing.exclude(
+			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
+			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
+		)
 	}
 	p.relay.Serve(client, upstream)
 }
