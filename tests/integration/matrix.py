@@ -152,8 +152,13 @@ class Scene:
 
 
 def table() -> list[str]:
-    """Give what was measured as lines of text."""
-    lines = [f"{'case':<44} {'target':<9} {'free':>7} {'gone':>7}"]
+    """Give what was measured, a row per case, a column per target: seconds "free / gone"."""
+    names = [target.name for target in TARGETS]
+    rows: dict[str, dict[str, str]] = {}
     for case, target, free_s, gone_s in MEASURED:
-        lines.append(f"{case:<44} {target:<9} {free_s:>5.2f} s {gone_s:>5.2f} s")
+        rows.setdefault(case, {})[target] = f"{free_s:.2f} / {gone_s:.2f}"
+    lines = [f"| {'case':<44} |" + "".join(f" {name:<11} |" for name in names)]
+    lines.append(f"|{'-' * 46}|" + "".join(f"{'-' * 13}|" for _ in names))
+    for case, row in rows.items():
+        lines.append(f"| {case:<44} |" + "".join(f" {row.get(name, '-'):<11} |" for name in names))
     return lines

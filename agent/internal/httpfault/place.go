@@ -12,6 +12,7 @@ import (
 	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 	"chaosgo/agent/internal/takeover"
@@ -33,6 +34,7 @@ type place struct {
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
+	unwatch  func()    // ends the proof that requests are decided
 	undo     []func()  // what steers requests here, in the order in which it was put in place
 	existing *existing // nil for an explicit proxy
 
@@ -45,7 +47,14 @@ type place struct {
 func newPlace() *place {
 	p := &place{ended: map[string]*fault{}}
 	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters}
+	p.unwatch = pulse.Each(p.answers)
 	return p
+}
+
+// answers returns when requests can be decided: without that this process has no pulse.
+func (p *place) answers() {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 }
 
 // Arm adds a fault; the first one also brings the requests here.
@@ -159,6 +168,7 @@ func (p *place) Close(hurry <-chan struct{}) {
 	if p.timer != nil {
 		p.timer.Close()
 	}
+	p.unwatch()
 }
 
 func (p *place) closeReturnPath() {
