@@ -3,6 +3,7 @@
 package httpfault
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -23,14 +24,16 @@ func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
 }
 
-// place is one intercepted port, or one explicit proxy, with the faults on it.
+// place is one intercepted port, one dependency whose calls are intercepted, or one explicit proxy, with
+// the faults on it.
 type place struct {
-	where    string // "8081" or the proxy's listen address; empty while nothing is steered
+	where    string // see location; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
 	relay    *http1.Relay
 	counters http1.Counters
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	outbound *outbound // nil unless these are the calls to a dependency
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -71,6 +74,9 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if s.HTTP.Port != 0 {
 		// Each connection that is relayed has two sockets on the port: ours and the service's.
 		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	}
+	if p.outbound != nil {
+		p.outbound.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
@@ -122,6 +128,9 @@ func (p *place) Report(id string, e *spec.Event) {
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
 func (p *place) Close() {
+	if p.outbound != nil {
+		p.outbound.end(drainTime)
+	}
 	if p.relay.Wait(drainTime) > 0 {
 		p.relay.CloseAll()
 	}
@@ -145,13 +154,16 @@ func (p *place) startTimer() error {
 }
 
 func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+location(s.HTTP), s.ID)
+	lock, err := steer.Take("http/"+lockName(s.HTTP), s.ID)
 	if err != nil {
 		return err
 	}
 	p.undo = append(p.undo, lock.Release)
-	if s.HTTP.Proxy != nil {
+	switch {
+	case s.HTTP.Proxy != nil:
 		return p.steerExplicit(s.HTTP.Proxy)
+	case s.HTTP.To != "":
+		return p.steerOutbound(s)
 	}
 	return p.steerPort(s.HTTP.Port)
 }
@@ -279,9 +291,21 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+// location says what this agent holds: a port, the address of an explicit proxy, or calls.
 func location(h *spec.HTTP) string {
-	if h.Proxy != nil {
+	if h.CallerPID != 0 {
+		return fmt.Sprintf("%s from process %d", lockName(h), h.CallerPID)
+	}
+	return lockName(h)
+}
+
+// lockName is what only one agent may hold at a time: the calls to a dependency, whoever makes them.
+func lockName(h *spec.HTTP) string {
+	switch {
+	case h.Proxy != nil:
 		return h.Proxy.Listen
+	case h.To != "":
+		return "to/" + h.To
 	}
 	return strconv.Itoa(h.Port)
 }

@@ -31,8 +31,11 @@ type Armed struct {
 	Protocol     int    `json:"protocol"`
 	PID          int    `json:"pid"`
 	Seed         uint64 `json:"seed,omitempty"`
-	// Steering is how requests reach the agent: tproxy, or proxy when clients dial it themselves.
-	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=proxy"`
+	// Steering is how requests reach the agent: tproxy, redirect for the calls to a dependency, or proxy
+	// when clients dial it themselves.
+	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=redirect,enum=proxy"`
+	// Resolved are the addresses of the dependency that are intercepted.
+	Resolved []string `json:"resolved,omitempty"`
 	// UntouchedConnections were open before the fault; the requests on them are not faulted.
 	UntouchedConnections int `json:"untouched_connections"`
 }
@@ -52,7 +55,8 @@ type HTTPTotals struct {
 	Connections            uint64  `json:"connections"`
 	PassthroughConnections uint64  `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
-	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	// http2, ambiguous, upgrade, connect, oversized_head or other; or why nothing on them was faulted:
+	// other_process made the call.
 	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -21,7 +22,13 @@ type Listeners struct {
 
 // ListenTransparent opens the listeners on a free port each.
 func ListenTransparent() (*Listeners, error) {
-	config := net.ListenConfig{Control: transparent}
+	return listen(net.ListenConfig{Control: transparent})
+}
+
+// ListenRedirected opens listeners for connections whose destination was rewritten on the way.
+func ListenRedirected() (*Listeners, error) { return listen(net.ListenConfig{}) }
+
+func listen(config net.ListenConfig) (*Listeners, error) {
 	l := &Listeners{}
 	v4, err4 := config.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 	if err4 == nil {
@@ -56,6 +63,35 @@ func (l *Listeners) Accept(handle func(*net.TCPConn)) {
 			})
 		}
 	}
+}
+
+// AcceptRedirected hands every redirected connection to handle, with where it wanted to go, as
+// Accept does. A connection that dialled the listener itself is reset.
+func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener != nil {
+			go accept(listener, func(c *net.TCPConn) {
+				to, err := originalDestination(c)
+				if err != nil {
+					Reset(c)
+					return
+				}
+				handle(c, to)
+			})
+		}
+	}
+}
+
+// port gives the port of the listener for connections to this address.
+func (l *Listeners) port(to netip.Addr) (int, error) {
+	listener := l.v4
+	if to.Is6() {
+		listener = l.v6
+	}
+	if listener == nil {
+		return 0, spec.CannotRun(fmt.Sprintf("no loopback of the family of %s here", to), "bring the interface lo up")
+	}
+	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Close stops listening; connections live on.
@@ -107,6 +143,16 @@ func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
+// DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
+func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: markCall}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, fmt.Errorf("the dependency at %s: %w", to, err)
+	}
+	return c.(*net.TCPConn), nil
+}
+
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
@@ -133,6 +179,10 @@ func transparent(network, _ string, raw syscall.RawConn) error {
 
 func markOwn(_, _ string, raw syscall.RawConn) error {
 	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
+}
+
+func markCall(_, _ string, raw syscall.RawConn) error {
+	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, markOutbound)
 }
 
 func setOption(raw syscall.RawConn, level, option, value int) error {

@@ -1,0 +1,131 @@
+package httpfault
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"chaosgo/agent/internal/http1"
+	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/steer"
+)
+
+// settleTime is how long after the end of the rules a connection that still met them may take until
+// it is accepted; on loopback that is well below a millisecond, unless the machine is overloaded.
+const settleTime = 20 * time.Millisecond
+
+// outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
+// comes here, and end, when the calls under way have ended.
+type outbound struct {
+	place     *place
+	to        []netip.AddrPort
+	listeners *steer.Listeners
+	rules     *steer.OutRules
+	caller    *steer.Caller // nil: the calls of every process
+	calls     atomic.Int64  // connections that are relayed, or about to be
+	// others relays the calls of other processes, and judges none of them.
+	others http1.Relay
+	unread http1.Counters // of others; nobody is told how much they say
+}
+
+func (p *place) steerOutbound(s *spec.Spec) error {
+	to, err := steer.Resolve(s.HTTP.To)
+	if err != nil {
+		return err
+	}
+	// Two names may stand for one address.
+	for _, address := range to {
+		if address.String() == s.HTTP.To {
+			continue
+		}
+		lock, err := steer.Take("http/to/"+address.String(), s.ID)
+		if err != nil {
+			return err
+		}
+		p.undo = append(p.undo, lock.Release)
+	}
+	o := &outbound{place: p, to: to}
+	o.others = http1.Relay{Decide: func(*http1.Request) http1.Outcome { return http1.Outcome{} }, Counters: &o.unread}
+	if err := o.begin(s.HTTP.CallerPID); err != nil {
+		o.close()
+		return err
+	}
+	p.outbound, p.steering = o, "redirect"
+	p.undo = append(p.undo, o.release)
+	return nil
+}
+
+func (o *outbound) begin(callerPID int) (err error) {
+	if o.listeners, err = steer.ListenRedirected(); err != nil {
+		return err
+	}
+	if callerPID != 0 {
+		if o.caller, err = steer.FindCaller(callerPID, o.listeners); err != nil {
+			return err
+		}
+	}
+	o.listeners.AcceptRedirected(o.serve)
+	o.rules, err = steer.InterceptCalls(o.to, o.listeners)
+	return err
+}
+
+// serve relays one call. A dependency that is not there is not there for the caller either.
+func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
+	o.calls.Add(1)
+	defer o.calls.Add(-1)
+	ours := o.caller == nil || o.caller.Owns(client.RemoteAddr().(*net.TCPAddr).AddrPort(), to)
+	upstream, err := steer.DialDependency(to)
+	if err != nil {
+		steer.Reset(client)
+		return
+	}
+	if ours {
+		o.place.relay.Serve(client, upstream)
+		return
+	}
+	o.place.counters.Passthrough[http1.OtherProcess].Add(1)
+	o.others.Serve(client, upstream)
+}
+
+// report tells which addresses are intercepted and which connections to them are not.
+func (o *outbound) report(armed *spec.Armed) {
+	for _, address := range o.to {
+		armed.Resolved = append(armed.Resolved, address.String())
+	}
+	// A call that is relayed has two sockets that are connected to the dependency: the caller's and ours.
+	relayed := 2 * (o.place.relay.Wait(0) + o.others.Wait(0))
+	if o.caller != nil {
+		relayed = o.place.relay.Wait(0)
+	}
+	armed.UntouchedConnections = max(0, steer.Calls(o.to, o.caller)-relayed)
+}
+
+// release lets new calls take their old way.
+func (o *outbound) release() {
+	o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
+	o.others.Drain()
+}
+
+// end waits until the calls under way have ended, cuts those that have not, and closes everything.
+func (o *outbound) end(timeout time.Duration) {
+	deadline := time.Now().Add(timeout)
+	for time.Sleep(settleTime); o.calls.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	o.place.relay.CloseAll()
+	o.others.CloseAll()
+	o.close()
+}
+
+func (o *outbound) close() {
+	if o.rules != nil {
+		o.rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
+	}
+	if o.listeners != nil {
+		o.listeners.Close()
+	}
+	if o.caller != nil {
+		o.caller.Close()
+	}
+}
