@@ -1,7 +1,7 @@
-"""``pid/1234``, ``pid/1234:8081`` and ``pid/1234->HOST:PORT``: in the network namespace of a process.
+"""``pid/1234``, ``pid/1234:8081`` and ``pid/1234->HOST:PORT``: a process and its network namespace.
 
-Without a port it is the one that the process itself listens on; with an arrow, the calls that this
-process makes to a dependency. Read from procfs: proc(5) for
+Without a port it is the one that the process itself listens on; with an arrow, these are the calls
+that this process makes to a dependency. Read from procfs: proc(5) for
 ``fd`` and ``net/tcp``.
 """
 

@@ -62,10 +62,14 @@ func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error
 	return r, nil
 }
 
-// Empty takes the rules away and leaves the chain: connections that were intercepted need it for as
-// long as they live, because the kernel translates their addresses only while there is a NAT chain.
+// Empty takes the rules away but leaves what translates the addresses of connections that were
+// intercepted earlier: a NAT chain, and one expression that makes the kernel track connections.
+// Without either of them these connections would hang, because nothing on them arrives any more.
 func (r *OutRules) Empty() error {
 	r.conn.FlushChain(r.chain)
+	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: []expr.Any{
+		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
+	}})
 	return r.conn.Flush()
 }
 
