@@ -23,6 +23,8 @@ type outbound struct {
 	listeners *steer.Listeners
 	rules     *steer.OutRules
 	caller    *steer.Caller // nil: the calls of every process
+	asked     string        // what was to become of the calls that were open before
+	found     int           // how many these were
 	calls     atomic.Int64  // connections that are relayed, or about to be
 	// others relays the calls of other processes, and judges none of them.
 	others http1.Relay
@@ -45,7 +47,7 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 		}
 		p.undo = append(p.undo, lock.Release)
 	}
-	o := &outbound{place: p, to: to}
+	o := &outbound{place: p, to: to, asked: s.HTTP.Existing}
 	o.others = http1.Relay{Decide: func(*http1.Request) http1.Outcome { return http1.Outcome{} }, Counters: &o.unread}
 	if err := o.begin(s.HTTP.CallerPID); err != nil {
 		o.close()
@@ -65,9 +67,21 @@ func (o *outbound) begin(callerPID int) (err error) {
 			return err
 		}
 	}
+	existing, err := steer.Calls(o.to, o.caller)
+	if err != nil {
+		return err
+	}
+	o.found = len(existing)
 	o.listeners.AcceptRedirected(o.serve)
-	o.rules, err = steer.InterceptCalls(o.to, o.listeners)
-	return err
+	if o.rules, err = steer.InterceptCalls(o.to, o.listeners); err != nil || o.asked != spec.ExistingReset {
+		return err
+	}
+	for _, c := range existing {
+		if err := steer.Abort(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve relays one call. A dependency that is not there is not there for the caller either.
@@ -88,17 +102,19 @@ func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
 	o.others.Serve(client, upstream)
 }
 
-// report tells which addresses are intercepted and which connections to them are not.
+// report tells which addresses are intercepted, and what became of the calls that were open before.
 func (o *outbound) report(armed *spec.Armed) {
 	for _, address := range o.to {
 		armed.Resolved = append(armed.Resolved, address.String())
 	}
-	// A call that is relayed has two sockets that are connected to the dependency: the caller's and ours.
-	relayed := 2 * (o.place.relay.Wait(0) + o.others.Wait(0))
-	if o.caller != nil {
-		relayed = o.place.relay.Wait(0)
+	armed.ExistingConnections, armed.ExistingHandling = o.found, o.asked
+	if o.asked == spec.ExistingReset {
+		return
 	}
-	armed.UntouchedConnections = max(0, steer.Calls(o.to, o.caller)-relayed)
+	armed.ExistingHandling, armed.UntouchedConnections = spec.ExistingLeave, o.found
+	if o.asked == spec.ExistingTakeover && o.found > 0 {
+		armed.ExistingProblem = "calls that were open before are not taken over; they end when the caller closes them"
+	}
 }
 
 // release lets new calls take their old way.

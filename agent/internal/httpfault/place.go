@@ -3,8 +3,6 @@
 package httpfault
 
 import (
-	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -17,8 +15,9 @@ import (
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
@@ -30,10 +29,12 @@ type place struct {
 	where    string // see location; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
 	undo     []func()  // what steers requests here, in the order in which it was put in place
 	outbound *outbound // nil unless these are the calls to a dependency
+	existing *existing // nil unless a port is intercepted
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -57,6 +58,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if p.where != "" && s.HTTP.KeepClientAddress != (p.asClient != nil) {
+		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
+			"the faults that are here already have it otherwise", "give all faults of one place the same")
+	}
+	if asked := p.existingAsked(); asked != "" && asked != s.HTTP.Existing {
+		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+asked,
+			"give all faults of one place the same")
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -66,14 +75,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where == "" {
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
 	}
 	if p.outbound != nil {
 		p.outbound.report(armed)
@@ -82,6 +91,17 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// existingAsked is what the faults that are here want of connections opened before; "" for none.
+func (p *place) existingAsked() string {
+	switch {
+	case p.existing != nil:
+		return p.existing.asked
+	case p.outbound != nil:
+		return p.outbound.asked
+	}
+	return ""
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -121,6 +141,9 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
@@ -134,8 +157,15 @@ func (p *place) Close() {
 	if p.relay.Wait(drainTime) > 0 {
 		p.relay.CloseAll()
 	}
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
+	}
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
 	}
 }
 
@@ -151,81 +181,6 @@ func (p *place) startTimer() error {
 	}
 	p.timer = timer
 	return nil
-}
-
-func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+lockName(s.HTTP), s.ID)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, lock.Release)
-	switch {
-	case s.HTTP.Proxy != nil:
-		return p.steerExplicit(s.HTTP.Proxy)
-	case s.HTTP.To != "":
-		return p.steerOutbound(s)
-	}
-	return p.steerPort(s.HTTP.Port)
-}
-
-func (p *place) steerPort(port int) error {
-	if err := steer.CheckListening(port); err != nil {
-		return err
-	}
-	listeners, err := steer.ListenTransparent()
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, listeners.Close)
-	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
-	})
-	p.steering = "tproxy"
-	return nil
-}
-
-func (p *place) steerExplicit(proxy *spec.Proxy) error {
-	listener, err := steer.ListenExplicit(proxy.Listen)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		listener.Close() //nolint:errcheck // a closed listener is all we want
-	})
-	p.upstream, p.steering = proxy.Upstream, "proxy"
-	steer.AcceptExplicit(listener, p.serve)
-	return nil
-}
-
-// unsteer undoes in reverse: the rules go before the listener that they point to.
-func (p *place) unsteer() {
-	for len(p.undo) > 0 {
-		last := len(p.undo) - 1
-		p.undo[last]()
-		p.undo = p.undo[:last]
-	}
-}
-
-// serve relays one connection. A service that is not there is not there for the client either.
-func (p *place) serve(client *net.TCPConn) {
-	upstream, err := p.dial(client)
-	if err != nil {
-		steer.Reset(client)
-		return
-	}
-	p.relay.Serve(client, upstream)
-}
-
-func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
-	if p.upstream != "" {
-		return steer.DialUpstream(p.upstream)
-	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later
@@ -289,23 +244,4 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// location says what this agent holds: a port, the address of an explicit proxy, or calls.
-func location(h *spec.HTTP) string {
-	if h.CallerPID != 0 {
-		return fmt.Sprintf("%s from process %d", lockName(h), h.CallerPID)
-	}
-	return lockName(h)
-}
-
-// lockName is what only one agent may hold at a time: the calls to a dependency, whoever makes them.
-func lockName(h *spec.HTTP) string {
-	switch {
-	case h.Proxy != nil:
-		return h.Proxy.Listen
-	case h.To != "":
-		return "to/" + h.To
-	}
-	return strconv.Itoa(h.Port)
 }

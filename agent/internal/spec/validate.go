@@ -59,6 +59,18 @@ func (h *HTTP) validate(durationS float64) error {
 			return err
 		}
 	}
+	switch h.Existing {
+	case "":
+		h.Existing = ExistingTakeover
+	case ExistingTakeover, ExistingLeave, ExistingReset:
+	default:
+		return Bad("http.existing", h.Existing, "not a way to handle open connections",
+			"use takeover, leave or reset")
+	}
+	return h.validateFault(durationS)
+}
+
+func (h *HTTP) validateFault(durationS float64) error {
 	switch {
 	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
@@ -81,6 +93,9 @@ func (h *HTTP) validatePlace() error {
 	if places != 1 {
 		return Bad("http.port", strconv.Itoa(h.Port), "the place is missing, or given twice",
 			"give exactly one of port, proxy and to")
+	}
+	if h.KeepClientAddress && h.Port == 0 {
+		return Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
 	}
 	if h.CallerPID != 0 && (h.To == "" || h.CallerPID < 0) {
 		return Bad("http.caller_pid", strconv.Itoa(h.CallerPID), "no process that calls a dependency",

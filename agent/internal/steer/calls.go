@@ -1,59 +1,38 @@
 package steer
 
 import (
-	"bufio"
-	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Calls counts the open connections from this network namespace to any of the addresses, with a
+// Calls gives the open connections from this network namespace to any of the addresses, with a
 // caller only its own.
-func Calls(to []netip.AddrPort, caller *Caller) int {
+func Calls(to []netip.AddrPort, caller *Caller) ([]Connection, error) {
 	var own map[uint32]bool
 	if caller != nil {
 		own, _ = caller.sockets() // none when it has ended
 	}
-	n := 0
-	for _, name := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
-		f, err := os.Open(name)
-		if err != nil {
-			continue // a host without IPv6
+	var found []Connection
+	err := eachSocket(func(line string) {
+		state, c, ok := readConnection(line)
+		if ok && state == established && slices.Contains(to, c.Remote) && (caller == nil || own[inode(line)]) {
+			found = append(found, c)
 		}
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			remote, inode, ok := call(lines.Text())
-			if ok && slices.Contains(to, remote) && (caller == nil || own[inode]) {
-				n++
-			}
-		}
-		f.Close() //nolint:errcheck // read only
-	}
-	return n
+	})
+	return found, err
 }
 
-// call reads from one line, see localPort, to where an established connection goes, and its inode.
-func call(line string) (to netip.AddrPort, inode uint32, ok bool) {
+// inode reads the tenth field of a line; 0 is none.
+func inode(line string) uint32 {
 	fields := strings.Fields(line)
-	if len(fields) < 10 || fields[3] != "01" {
-		return to, 0, false
+	if len(fields) < 10 {
+		return 0
 	}
-	host, port, _ := strings.Cut(fields[2], ":")
-	address, err := hex.DecodeString(host)
-	if err != nil || len(address)%4 != 0 {
-		return to, 0, false
-	}
-	for word := range slices.Chunk(address, 4) { // printed as numbers of this machine
-		binary.BigEndian.PutUint32(word, binary.NativeEndian.Uint32(word))
-	}
-	ip, _ := netip.AddrFromSlice(address)
-	number, err := strconv.ParseUint(port, 16, 16)
+	n, err := strconv.ParseUint(fields[9], 10, 32)
 	if err != nil {
-		return to, 0, false
+		return 0
 	}
-	id, err := strconv.ParseUint(fields[9], 10, 32)
-	return netip.AddrPortFrom(ip.Unmap(), uint16(number)), uint32(id), err == nil
+	return uint32(n)
 }

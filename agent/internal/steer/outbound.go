@@ -28,12 +28,13 @@ type OutRules struct {
 	conn  *nftables.Conn
 	table *nftables.Table
 	chain *nftables.Chain
+	alive *Alive
 }
 
 // InterceptCalls steers new TCP connections from this network namespace to any of the addresses
 // into the listeners. Connections that are open already keep their way.
 func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error) {
-	rules, err := outbound(to, listeners)
+	ports, err := listeners.ports(to)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +54,16 @@ func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error
 		Hooknum:  nftables.ChainHookOutput,
 		Priority: nftables.ChainPriorityNATDest,
 	})
-	for _, exprs := range rules {
+	if r.alive, err = AddAlive(conn, r.table); err != nil {
+		return nil, errors.Join(explain(err), conn.CloseLasting())
+	}
+	for _, exprs := range outbound(to, ports, r.alive) {
 		conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: exprs})
 	}
 	if err := conn.Flush(); err != nil {
 		return nil, errors.Join(explain(err), conn.CloseLasting())
 	}
+	r.alive.Keep()
 	return r, nil
 }
 
@@ -66,6 +71,8 @@ func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error
 // intercepted earlier: a NAT chain, and one expression that makes the kernel track connections.
 // Without either of them these connections would hang, because nothing on them arrives any more.
 func (r *OutRules) Empty() error {
+	r.alive.Lock()
+	defer r.alive.Unlock()
 	r.conn.FlushChain(r.chain)
 	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
@@ -75,12 +82,13 @@ func (r *OutRules) Empty() error {
 
 // Remove takes the table away. What still goes through the agent is cut.
 func (r *OutRules) Remove() error {
+	r.alive.Stop()
 	r.conn.DelTable(r.table)
 	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())
 }
 
 // outbound is the rule set as data, in the order in which the kernel asks it.
-func outbound(to []netip.AddrPort, l *Listeners) ([][]expr.Any, error) {
+func outbound(to []netip.AddrPort, ports []int, alive *Alive) [][]expr.Any {
 	accept := &expr.Verdict{Kind: expr.VerdictAccept}
 	rules := [][]expr.Any{
 		// The agents' own connections, to the dependency and to a service behind an inbound fault.
@@ -95,14 +103,10 @@ func outbound(to []netip.AddrPort, l *Listeners) ([][]expr.Any, error) {
 			unequal([]byte{tcpSYN}), accept,
 		},
 	}
-	for _, destination := range to {
-		port, err := l.port(destination.Addr())
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, redirectCalls(destination, port))
+	for i, destination := range to {
+		rules = append(rules, append(alive.If(), redirectCalls(destination, ports[i])...))
 	}
-	return rules, nil
+	return rules
 }
 
 // redirectCalls sends what goes to one address to a port of loopback.

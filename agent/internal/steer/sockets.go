@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -82,16 +84,21 @@ func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) 
 	}
 }
 
-// port gives the port of the listener for connections to this address.
-func (l *Listeners) port(to netip.Addr) (int, error) {
-	listener := l.v4
-	if to.Is6() {
-		listener = l.v6
+// ports gives for each address the port of the listener of its family.
+func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
+	var all []int
+	for _, address := range to {
+		listener := l.v4
+		if address.Addr().Is6() {
+			listener = l.v6
+		}
+		if listener == nil {
+			return nil, spec.CannotRun(fmt.Sprintf("%s is of a family that has no loopback here", address),
+				"bring the interface lo up, or give another address")
+		}
+		all = append(all, listener.Addr().(*net.TCPAddr).Port)
 	}
-	if listener == nil {
-		return 0, spec.CannotRun(fmt.Sprintf("no loopback of the family of %s here", to), "bring the interface lo up")
-	}
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return all, nil
 }
 
 // Close stops listening; connections live on.
@@ -118,12 +125,18 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 // AcceptExplicit hands every connection to handle until the listener is closed.
 func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) { go accept(l, handle) }
 
+// accept gives a sign of the loop after every connection, and after every interval without one.
 func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
+	loop := pulse.Watch()
+	defer loop.Leave()
 	for {
+		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
+		loop.Sign()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
 			// Out of file descriptors, or a client that left: the next accept may go well.
 			time.Sleep(time.Millisecond)
@@ -187,7 +200,6 @@ func markCall(_, _ string, raw syscall.RawConn) error {
 
 func setOption(raw syscall.RawConn, level, option, value int) error {
 	var err error
-	return errors.Join(raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), level, option, value)
-	}), err)
+	refused := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, value) })
+	return errors.Join(refused, err)
 }
