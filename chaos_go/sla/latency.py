@@ -25,13 +25,12 @@ from chaos_go.sla.observations import Level, Observations
 def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Give the non-decreasing sequence closest to the values by weighted least squares."""
     blocks: list[tuple[float, float, int]] = []  # mean, weight, length
-    for value, weight in zip(values, weights, strict=True):
-        mean, length = value, 1
+    for value, own_weight in zip(values, weights, strict=True):
+        mean, weight, length = value, own_weight, 1
         while blocks and blocks[-1][0] >= mean:
             earlier, earlier_weight, earlier_length = blocks.pop()
-            total = earlier_weight + weight
-            mean = (earlier * earlier_weight + mean * weight) / total
-            weight, length = total, length + earlier_length
+            mean = (earlier * earlier_weight + mean * weight) / (earlier_weight + weight)
+            weight, length = earlier_weight + weight, length + earlier_length
         blocks.append((mean, weight, length))
     return [mean for mean, _, length in blocks for _ in range(length)]
 
