@@ -74,9 +74,7 @@ def fit(file: str, budgets: tuple[str, ...], confidence: str, impact: str, as_js
 @_confidence
 @_impact
 @click.option("-o", "--output", required=True, help="picture to write: .svg or .png")
-def plot(
-    file: str, budgets: tuple[str, ...], confidence: str, impact: str, output: str
-) -> None:
+def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, output: str) -> None:
     """Draw the curve, its band, the budgets and the limits; over several loads the decay too.
 
     Exit code: 0, 2 bad input, 3 when a budget is inconclusive (the picture is written).
@@ -139,8 +137,8 @@ def _slo(file: str, budget: str, confidence: str, options: dict[str, Any]) -> st
     import yaml
 
     from chaos_go import __version__
-    from chaos_go.sla import export as exporting
     from chaos_go.errors import BadInputError
+    from chaos_go.sla import export as exporting
     from chaos_go.sla.timeouts import chain
 
     kind, formats = options["kind"], exporting.FORMATS

@@ -111,17 +111,11 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
         return answer
     loads = answer.loads or (Load(None, answer.background, answer.thresholds),)
     loads = tuple(
-        replace(
-            load,
-            thresholds=tuple(
-                _with_limit(one, curves.get(load.load_rps)) for one in load.thresholds
-            ),
-        )
+        replace(load, thresholds=_with_limits(load.thresholds, curves.get(load.load_rps)))
         for load in loads
     )
     highest = curves[max(curves, key=lambda load: load or 0.0)]
-    thresholds = tuple(_with_limit(one, highest) for one in answer.thresholds)
-    return replace(answer, thresholds=thresholds, loads=loads)
+    return replace(answer, thresholds=_with_limits(answer.thresholds, highest), loads=loads)
 
 
 def by_load(observations: Observations) -> dict[float | None, list[Level]]:
