@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chaos_go.sla.answer import Answer, Load, Threshold
-from chaos_go.sla.latency import by_load
+from chaos_go.sla.answer import Answer, Threshold
+from chaos_go.sla.latency import by_load, per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
 from chaos_go.stats import proportion_interval
@@ -20,9 +20,8 @@ def report(answer: Answer, observations: Observations, impact: str) -> str:
         impact: what happens to a transaction, for instance ``rejections``.
     """
     levels = by_load(observations)
-    whole = Load(next(iter(levels)), answer.background, answer.thresholds)
     lines: list[str] = []
-    for load in answer.loads or (whole,):
+    for load in per_load(answer):
         if load.load_rps is not None:
             lines += [f"at {load.load_rps:g} requests/s", ""]
         lines += [*_columns(_observed(levels[load.load_rps])), ""]

@@ -109,13 +109,17 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
     curves = {load: curve(levels) for load, levels in by_load(observations).items()}
     if not any(curves.values()):
         return answer
-    loads = answer.loads or (Load(None, answer.background, answer.thresholds),)
     loads = tuple(
         replace(load, thresholds=_with_limits(load.thresholds, curves.get(load.load_rps)))
-        for load in loads
+        for load in per_load(answer)
     )
     highest = curves[max(curves, key=lambda load: load or 0.0)]
     return replace(answer, thresholds=_with_limits(answer.thresholds, highest), loads=loads)
+
+
+def per_load(answer: Answer) -> tuple[Load, ...]:
+    """Give the thresholds of each load, also when there is only the one that nobody named."""
+    return answer.loads or (Load(None, answer.background, answer.thresholds),)
 
 
 def by_load(observations: Observations) -> dict[float | None, list[Level]]:
