@@ -29,7 +29,7 @@ def read(file: str) -> tuple[Observations, str | None]:
         OSError: the file cannot be read.
     """
     if file == "-":
-        return _read(click.get_binary_stream("stdin"))
+        return _read(click.open_file("-", "rb"))
     with Path(file).open("rb") as stream:
         return _read(stream)
 
