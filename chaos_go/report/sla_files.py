@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import click
 
@@ -34,7 +34,7 @@ def read(file: str) -> tuple[Observations, str | None]:
         return _read(stream)
 
 
-def _read(stream: BinaryIO) -> tuple[Observations, str | None]:
+def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:
     first = stream.readline(_LONGEST_HEADER).removeprefix(_BOM)
     while first and not first.strip():
         first = stream.readline(_LONGEST_HEADER)
