@@ -1,8 +1,8 @@
 """The model average: one distribution of the answer from those of all families.
 
-Every family's profile gives a distribution of ln b by its signed root, CDF(b) = T(z(b) / sqrt(phi)),
-T being the normal distribution, or Student's t when phi was estimated. They are mixed with weights
-from the quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles.
+Every family's profile gives a distribution of ln b by its signed root, T(z(b) / sqrt(phi)), T being
+the normal distribution, or Student's t when phi was estimated. They are mixed with weights from the
+quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles.
 
 Sources:
     D. Fletcher, D. Turek, "Model-averaged profile likelihood intervals", Journal of Agricultural,
@@ -20,7 +20,7 @@ import numpy as np
 from chaos_go.sla.answer import FamilyFit
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import Array
-from chaos_go.sla.profile import Profile, Top
+from chaos_go.sla.profile import Profile, outwards
 
 _POINTS = 4000  # of the common grid in ln b
 
@@ -69,10 +69,11 @@ def average(
     aicc = [_aicc(best, n, dispersion.phi) for best in bests]
     weights = np.exp((min(aicc) - np.array(aicc)) / 2)
     weights /= weights.sum()
-    cdfs = [_distribution(rows, best, log_b, dispersion) for rows, best in zip(groups, bests)]
+    cdfs = [dispersion.cdf(_root(rows, log_b) / np.sqrt(dispersion.phi)) for rows in groups]
+    parts = zip(bests, weights, aicc, cdfs, strict=True)
     fits = tuple(
-        _family_fit(best.top, best.family.name, float(weight), score, cdf, log_b, confidence)
-        for best, weight, score, cdf in zip(bests, weights, aicc, cdfs)
+        _family_fit(best, float(weight), score, quantiles(log_b, cdf, confidence))
+        for best, weight, score, cdf in parts
     )
     mixture = quantiles(log_b, weights @ np.array(cdfs), confidence)
     return Average(mixture, fits, bests[int(weights.argmax())])
@@ -107,38 +108,27 @@ def _aicc(best: Profile, n: float, phi: float) -> float:
     return -2 * best.top.log_likelihood / phi + 2 * size + 2 * size * (size + 1) / spare
 
 
-def _distribution(
-    rows: Sequence[Profile], best: Profile, log_b: Array, dispersion: Dispersion
-) -> Array:
-    """Give the CDF of one family on the common grid, over all its plateaus."""
+def _root(rows: Sequence[Profile], log_b: Array) -> Array:
+    """Give the signed root of one family on the common grid, the best over its plateaus."""
+    best = max(rows, key=lambda one: one.top.log_likelihood)
     if len(rows) == 1:
-        root = np.interp(log_b, best.log_b, best.root)
-    else:
-        drop = np.full(len(log_b), np.inf)
-        for row in rows:
-            size = np.interp(log_b, row.log_b, np.abs(row.root))
-            drop = np.minimum(
-                drop,
-                np.hypot(size, np.sqrt(2 * (best.top.log_likelihood - row.top.log_likelihood))),
-            )
-        at = int(np.abs(log_b - best.top.log_b).argmin())
-        left = np.maximum.accumulate(-drop[: at + 1])
-        right = np.minimum.accumulate(drop[at:][::-1])[::-1]
-        root = np.concatenate((left, right[1:]))
-    return dispersion.cdf(root / np.sqrt(dispersion.phi))
+        return np.interp(log_b, best.log_b, best.root)
+    drops = []
+    for row in rows:
+        behind = 2 * (best.top.log_likelihood - row.top.log_likelihood)
+        drops.append(behind + np.interp(log_b, row.log_b, row.root) ** 2)
+    drop = np.sqrt(np.min(drops, axis=0))
+    return outwards(drop, int(np.abs(log_b - best.top.log_b).argmin()))
 
 
-def _family_fit(
-    top: Top, name: str, weight: float, aicc: float, cdf: Array, log_b: Array, confidence: float
-) -> FamilyFit:
-    limits = quantiles(log_b, cdf, confidence)
+def _family_fit(best: Profile, weight: float, aicc: float, limits: Quantiles) -> FamilyFit:
     return FamilyFit(
-        name=name,
+        name=best.family.name,
         weight=weight,
-        estimate_ms=float(np.exp(top.log_b)),
+        estimate_ms=float(np.exp(best.top.log_b)),
         low_ms=limits.low_ms,
         high_ms=limits.high_ms,
         safe_ms=limits.safe_ms,
-        log_likelihood=top.log_likelihood,
+        log_likelihood=best.top.log_likelihood,
         aicc=float(aicc),
     )

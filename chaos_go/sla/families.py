@@ -105,7 +105,7 @@ def hill(plateau: float) -> Curve:
 
 
 _STEEP = np.geomspace(1.0, STEEPEST, 22)
-_PLATEAUS = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+_PLATEAUS = (0.04, 0.08, 0.16, 0.32)
 
 FAMILIES: tuple[Family, ...] = (
     Family("log-logistic", log_logistic, _STEEP),

@@ -15,7 +15,8 @@ from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
 MOST_BACKGROUND = 0.5
-_NEWTON_STEPS = 7
+_NEWTON_STEPS = 9
+_CLOSE = 1e-4
 _TINY = 1e-140  # its square is a float as well
 
 
@@ -52,9 +53,9 @@ def likelihood(extra: Extra, data: Counts, most_background: float = MOST_BACKGRO
         data: the counts.
         most_background: upper bound of the background; 0 leaves it out.
     """
-    background = _best_background(extra, data, most_background)
-    free = background[..., None]
-    impact = np.maximum(extra.risk + free * np.exp(extra.log_free), _TINY)
+    risk, free = np.maximum(extra.risk, _TINY), np.exp(extra.log_free)
+    background = _best_background(risk, free, data, most_background)
+    impact = risk + background[..., None] * free
     missed = data.n - data.k
     log_likelihood = np.log(impact) @ data.k + np.maximum(extra.log_free, -1e280) @ missed
     return Fitted(log_likelihood + missed.sum() * np.log1p(-background), background)
@@ -68,24 +69,26 @@ def saturated(data: Counts) -> float:
     return float((xlogy(data.k, data.k / data.n) + xlogy(missed, missed / data.n)).sum())
 
 
-def _best_background(extra: Extra, data: Counts, most: float) -> Array:
-    """Solve (1 - g) * d(log-likelihood)/dg = 0, sum of k c (1-g)/(F + g c) = misses, c = 1 - F.
+def _best_background(risk: Array, free: Array, data: Counts, most: float) -> Array:
+    """Find the root of d(log-likelihood)/dg, where S(g) equals the number of misses.
 
-    The left side falls and is convex in g, so Newton's method from any point left of the root runs
-    to it without overshooting. The start takes the levels up to each one alone, with the largest F
+    S(g) is the sum of k c (1 - g) / (F + g c) with c = 1 - F. Of it 1/S rises, is concave in g, and
+    nearly a line, so Newton's method on 1/S from any point left of the root runs to it in a few
+    steps without overshooting. The start takes the levels up to each one alone, with the largest F
     among them: left of the root, and close.
     """
-    missed = float((data.n - data.k).sum())
-    free = np.exp(extra.log_free)
+    missed = max(float((data.n - data.k).sum()), _TINY)
     hits = np.cumsum(data.k) * free
-    start = (hits - missed * extra.risk) / np.maximum(missed + hits, _TINY)
-    g = np.clip(start.max(axis=-1), 0.0, most)
+    g = np.clip(((hits - missed * risk) / (missed + hits)).max(axis=-1), 0.0, most)
     for _ in range(_NEWTON_STEPS):
-        share = free / np.maximum(extra.risk + g[..., None] * free, _TINY)
+        share = free / (risk + g[..., None] * free)
         first = share @ data.k
-        slope = -first - (1.0 - g) * ((share * share) @ data.k)
-        step = ((1.0 - g) * first - missed) / np.minimum(slope, -_TINY)
-        g = np.clip(g - step, 0.0, most)
+        slope = first + (1.0 - g) * (np.square(share) @ data.k)
+        level = (1.0 - g) * first
+        before = g
+        g = np.clip(g + level * (level / missed - 1.0) / np.maximum(slope, _TINY), 0.0, most)
+        if (g - before <= _CLOSE * before).all():  # the next step would square that
+            break
     return g
 
 

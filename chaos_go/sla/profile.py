@@ -18,7 +18,8 @@ from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
 _NARROWINGS = 4
 _CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
 _FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the question
-_GRIDS = ((40, 3), (40, 2), (72, _NARROWINGS))  # points in ln b, narrowings of the shape
+_COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
+_POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
 
 
@@ -38,14 +39,12 @@ class Profile:
     Attributes:
         family: which.
         log_b: ascending, evenly spaced.
-        log_likelihood: profile at log_b.
         root: signed root of the likelihood ratio, non-decreasing, before division by sqrt(phi).
         top: where the likelihood is greatest.
     """
 
     family: Family
     log_b: Array
-    log_likelihood: Array
     root: Array
     top: Top
 
@@ -68,64 +67,72 @@ def profile(
         most_background: upper bound of the background.
         reach: twice the drop of the log-likelihood up to which the profile is wanted.
     """
+    search = _Search(family, data, budget, most_background)
     low, high = bounds
-    for points, narrowings in _GRIDS:
+    for points, narrowings in _COARSE:
         log_b = np.linspace(low, high, points)
-        values, _ = _over_shapes(family, data, budget, log_b, most_background, narrowings)
+        values, _ = search.over_shapes(log_b, narrowings)
         near = np.flatnonzero(2.0 * (values.max() - values) < reach)
         step = log_b[1] - log_b[0]
         low, high = max(low, log_b[near[0]] - step), min(high, log_b[near[-1]] + step)
-    near = log_b[values.argmax()]
-    top = _top(family, data, budget, near, log_b[1] - log_b[0], most_background)
+    log_b = np.linspace(low, high, _POINTS)
+    values, _ = search.over_shapes(log_b, _NARROWINGS)
+    top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
     dense, smooth = _interpolate(log_b, values, top)
-    at = int(np.abs(dense - top.log_b).argmin())
-    return Profile(family, dense, smooth, _signed_root(smooth, at, top.log_likelihood), top)
+    drop = np.sqrt(np.maximum(2.0 * (top.log_likelihood - smooth), 0.0))
+    root = outwards(drop, int(np.abs(dense - top.log_b).argmin()))
+    return Profile(family, dense, root, top)
 
 
-def _top(
-    family: Family, data: Counts, budget: float, near: float, step: float, most_background: float
-) -> Top:
-    """Find the maximum exactly: the cubic is off where g meets its bound just there."""
-    for _ in range(2):
-        log_b = near + np.linspace(-step, step, 13)
-        values, shapes = _over_shapes(family, data, budget, log_b, most_background, _NARROWINGS + 1)
-        at = int(values.argmax())
-        near, step = log_b[at], step / 6.0
-    inner = min(max(at, 1), len(log_b) - 2)
-    left, middle, right = values[inner - 1 : inner + 2]
-    bend = 2.0 * middle - left - right
-    if inner == at and bend > 0.0:
-        near += 0.5 * (right - left) / bend * step
-    extra = family.curve(data.log_dose, np.array(near), shapes[at : at + 1], budget)
-    background = likelihood(extra, data, most_background).background
-    return Top(float(near), float(shapes[at]), float(background), float(values[at]))
+class _Search(NamedTuple):
+    """The likelihood of one family, maximised over all that is not the answer."""
 
+    family: Family
+    data: Counts
+    budget: float
+    most_background: float
 
-def _over_shapes(
-    family: Family,
-    data: Counts,
-    budget: float,
-    log_b: Array,
-    most_background: float,
-    narrowings: int,
-) -> tuple[Array, Array]:
-    """Maximise over the shape, for every b at once."""
-    grid = family.shapes
-    rows = np.arange(len(log_b))
-    shapes = np.broadcast_to(grid, (len(log_b), len(grid)))
-    below = np.concatenate(([0.0], np.diff(grid)))
-    above = np.concatenate((np.diff(grid), [0.0]))
-    width = np.maximum(below, above)
-    for turn in range(narrowings + 1):
-        extra = family.curve(data.log_dose, log_b[:, None, None], shapes[..., None], budget)
-        values = likelihood(extra, data, most_background).log_likelihood
+    def over_shapes(self, log_b: Array, narrowings: int) -> tuple[Array, Array]:
+        """Maximise over the shape, for every b at once: give log-likelihoods and shapes."""
+        grid = self.family.shapes
+        gaps = np.diff(grid, prepend=grid[0], append=grid[-1])
+        width = np.maximum(gaps[:-1], gaps[1:])
+        shapes = np.broadcast_to(grid, (len(log_b), len(grid)))
+        values, at, shape = self._at(log_b, shapes)
+        step = width[at]
+        for _ in range(narrowings):
+            shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
+            values, at, shape = self._at(log_b, shapes)
+            step = step / 3.0
+        return values.max(axis=1) + _above(values, at), shape
+
+    def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
+        """Give all log-likelihoods, and which shape is the best for every b."""
+        extra = self.family.curve(
+            self.data.log_dose, log_b[:, None, None], shapes[..., None], self.budget
+        )
+        values = likelihood(extra, self.data, self.most_background).log_likelihood
         at = values.argmax(axis=1)
-        best_shape, best = shapes[rows, at], values[rows, at]
-        step = width[at] if turn == 0 else step / 3.0
-        if turn == narrowings:
-            return best + _above(values, at), best_shape
-        shapes = np.clip(best_shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
-    raise AssertionError("narrowings is not negative")
+        return values, at, shapes[np.arange(len(log_b)), at]
+
+    def top(self, near: float, step: float) -> Top:
+        """Find the maximum exactly: the cubic is off where g meets its bound just there."""
+        log_b, values, shapes = self._around(near, step)
+        at = int(values.argmax())
+        log_b, values, shapes = self._around(float(log_b[at]), step / 6.0)
+        at = int(values.argmax())
+        best, shape = float(log_b[at]), shapes[at : at + 1]
+        if 0 < at < len(log_b) - 1:
+            left, middle, right = values[at - 1 : at + 2]
+            bend = max(2.0 * middle - left - right, 1e-12)
+            best += float(np.clip(0.5 * (right - left) / bend, -0.5, 0.5) * (log_b[1] - log_b[0]))
+        extra = self.family.curve(self.data.log_dose, np.array(best), shape, self.budget)
+        background = likelihood(extra, self.data, self.most_background).background
+        return Top(best, float(shape[0]), float(background), float(values[at]))
+
+    def _around(self, near: float, step: float) -> tuple[Array, Array, Array]:
+        log_b = near + np.linspace(-step, step, 13)
+        return log_b, *self.over_shapes(log_b, _NARROWINGS + 1)
 
 
 def _above(values: Array, at: NDArray[np.intp]) -> Array:
@@ -139,9 +146,8 @@ def _above(values: Array, at: NDArray[np.intp]) -> Array:
     return np.where(inside & (bend > 1e-12), rise, 0.0)
 
 
-def _signed_root(log_likelihood: Array, at: int, top: float) -> Array:
-    """Give -+ sqrt(2 (max - l)), made monotone outwards: a second mode widens the interval."""
-    drop = np.sqrt(np.maximum(2.0 * (top - log_likelihood), 0.0))
+def outwards(drop: Array, at: int) -> Array:
+    """Give the signed root from its size, made monotone outwards: a second mode widens it."""
     left = np.maximum.accumulate(-drop[: at + 1])
     right = np.minimum.accumulate(drop[at:][::-1])[::-1]
     return np.concatenate((left, right[1:]))

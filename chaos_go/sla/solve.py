@@ -5,11 +5,10 @@ Importing this module loads numpy and scipy, so import it where a calculation is
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
-from chaos_go.sla.answer import Answer, Fit, Load, Threshold
+from chaos_go.sla.answer import Answer, Fit, Load
 from chaos_go.sla.average import Average, average
 from chaos_go.sla.dispersion import Dispersion, dispersion
 from chaos_go.sla.families import able
@@ -17,8 +16,8 @@ from chaos_go.sla.fit import Counts, counts
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import profile
 
-_FARTHEST = 20.0  # times the highest dose, the end of every profile
-_NEAREST = 0.01  # times the lowest dose and the budget, the other end
+_FARTHEST = 10.0  # times the highest dose, the end of every profile
+_NEAREST = 0.1  # times the lowest dose and the budget, the other end
 _REACH = 36.0  # twice the drop of the log-likelihood, of z = 6
 
 
