@@ -10,7 +10,7 @@ from chaos_go.sla.latency import by_load, per_load
 from chaos_go.sla.observations import Observations
 from chaos_go.sla.solve import back_calculate
 
-_POINTS = 20
+_POINTS = 15
 
 
 def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
