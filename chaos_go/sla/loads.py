@@ -20,9 +20,10 @@ from chaos_go.sla.families import Array, Family
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
 from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, outwards
 
-_POINTS = 120
+_POINTS = 400
 _SHAPES = 32
 _COARSE_POINTS = 60
+_STEEP = 1e3
 
 
 class Joint(NamedTuple):
@@ -55,15 +56,16 @@ def joint(
         reach: twice the drop of the log-likelihood up to which shapes are looked at.
         most_background: upper bound of the background.
     """
+    search = _Search(family, loads, budget, separate, most_background)
     low = min(float(one.log_b[0]) for one in separate)
     high = max(float(one.log_b[-1]) for one in separate)
     shapes, log_b = family.shapes, np.linspace(low, high, _COARSE_POINTS)
     for points in (_COARSE_POINTS, _COARSE_POINTS, _POINTS):
-        best = _in_order(_surface(family, loads, budget, log_b, shapes, most_background))
+        best = _in_order(search.surface(log_b, shapes))
         drop = 2 * (best.max() - best)
         shapes = _around(shapes, drop.min(axis=(0, 1)) < reach, _SHAPES)
         log_b = _around(log_b, drop.min(axis=(0, 2)) < reach, points)
-    surface = _surface(family, loads, budget, log_b, shapes, most_background)
+    surface = search.surface(log_b, shapes)
     free, _ = along_shapes(surface.max(axis=1).sum(axis=0)[None, :], shapes)
     ratio = 2 * (sum(one.top.log_likelihood for one in separate) - float(free[0]))
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
@@ -81,25 +83,32 @@ def _around(grid: Array, near: NDArray[np.bool_], points: int) -> Array:
     return np.linspace(grid[max(at[0] - 1, 0)], grid[min(at[-1] + 1, len(grid) - 1)], points)
 
 
-def _surface(
-    family: Family,
-    loads: Sequence[Counts],
-    budget: float,
-    log_b: Array,
-    shapes: Array,
-    most_background: float,
-) -> Array:
-    """Give the log-likelihood of every load, at every b and shape."""
-    return np.array(
-        [
-            likelihood(
-                family.curve(data.log_dose, log_b[:, None, None], shapes[:, None], budget),
-                data,
-                most_background,
-            ).log_likelihood
-            for data in loads
-        ]
-    )
+class _Search(NamedTuple):
+    """The likelihoods of all loads, maximised over the backgrounds."""
+
+    family: Family
+    loads: Sequence[Counts]
+    budget: float
+    separate: Sequence[Profile]
+    most_background: float
+
+    def surface(self, log_b: Array, shapes: Array) -> Array:
+        """Give the log-likelihood of every load, at every b and shape."""
+        rows = zip(self.loads, self.separate, strict=True)
+        return np.array([self._of_one(data, alone, log_b, shapes) for data, alone in rows])
+
+    def _of_one(self, data: Counts, alone: Profile, log_b: Array, shapes: Array) -> Array:
+        """Give it for one load; beyond the profile of the load alone it just falls steeply."""
+        first, end = np.searchsorted(log_b, [alone.log_b[0], alone.log_b[-1]])
+        first = min(max(int(first) - 1, 0), len(log_b) - 1)
+        end = min(max(int(end) + 2, first + 1), len(log_b))
+        near = log_b[first:end]
+        extra = self.family.curve(data.log_dose, near[:, None, None], shapes[:, None], self.budget)
+        inside = likelihood(extra, data, self.most_background).log_likelihood
+        away = np.abs(log_b - np.clip(log_b, near[0], near[-1]))
+        at = np.clip(np.arange(len(log_b)) - first, 0, len(near) - 1)
+        result: Array = inside[at] - _STEEP * away[:, None]
+        return result
 
 
 def _in_order(surface: Array) -> Array:
