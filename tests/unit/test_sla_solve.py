@@ -143,10 +143,11 @@ def test_no_impact_at_all_gives_the_lower_bound_only():
     assert {"no-trend", "too-few-levels", "extrapolation"} <= set(found.flags)
 
 
-def test_no_impact_of_few_transactions_bounds_nothing():
-    found = only(observed([0, 100], [0, 0], n=20), budget=0.01)
-    assert found.safe_ms is None
+def test_a_shape_that_is_open_bounds_nothing():
+    found = only(observed([0, 100], [3, 90]), budget=0.001)
+    assert (found.estimate_ms, found.high_ms, found.safe_ms) == (None, None, None)
     assert found.verdict == "inconclusive"
+    assert "not-identifiable" in found.flags
 
 
 def test_nothing_but_impact_is_inconclusive():
