@@ -46,8 +46,8 @@ FLAGS = {
 
 
 def percent(fraction: float) -> str:
-    """Write a fraction as a percentage, with three digits at most."""
-    return f"{fraction * 100:.3g} %"
+    """Write a fraction as a percentage, with three digits, or two below 0.1 %."""
+    return f"{fraction * 100:.{3 if fraction >= 0.001 else 2}g} %"
 
 
 def milliseconds(value: float | None) -> str:

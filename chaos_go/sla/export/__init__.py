@@ -1,15 +1,28 @@
 """SLO files from a calculated limit: one module per format, one registry.
 
-A writer is a pure function from an `Objective` to the text of the file.
+A format is a pure function from an `Objective` to what is in the file, to be written as YAML below
+the `comments`.
 """
 
+from chaos_go.errors import BadInputError
 from chaos_go.sla.export import openslo, prometheus, sloth
-from chaos_go.sla.export.objective import Objective, Source, objective
+from chaos_go.sla.export.heading import comments
+from chaos_go.sla.export.objective import Names, Objective, Source, objective
 
 FORMATS = {
-    "openslo": openslo.text,
-    "sloth": sloth.text,
-    "prometheus": prometheus.text,
+    "openslo": openslo.document,
+    "sloth": sloth.document,
+    "prometheus": prometheus.document,
 }
 
-__all__ = ["FORMATS", "Objective", "Source", "objective"]
+__all__ = ["FORMATS", "Names", "Objective", "Source", "check_format", "comments", "objective"]
+
+
+def check_format(kind: str) -> None:
+    """Refuse a format that there is not.
+
+    Raises:
+        BadInputError: it is not one of `FORMATS`.
+    """
+    if kind not in FORMATS:
+        raise BadInputError("format", kind, f"unknown; known are {', '.join(FORMATS)}")

@@ -1,15 +1,19 @@
 """The comments on top of every SLO file: what it says, and the curve it comes from."""
 
-from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective
+from collections.abc import Sequence
+
+from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective, Source
 from chaos_go.sla.observations import Level
+from chaos_go.sla.timeouts import Timeout
 from chaos_go.sla.words import FLAGS, milliseconds, percent, sentence
 
 
-def comments(objective: Objective) -> str:
+def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
     """Give the comment lines, each with its newline."""
-    lines = [*_limit(objective), "", *_curve(objective), "", *_bucket(objective)]
-    if objective.timeouts:
-        lines += ["", *_timeouts(objective)]
+    lines = [*_limit(objective, source), "", *_curve(objective), "", *_bucket(objective)]
+    if timeouts:
+        lines += ["", "Timeouts of the callers, the outermost first; none is below the limit:"]
+        lines += [f"  {one.hop}: {one.timeout_ms} ms" for one in timeouts]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
@@ -22,10 +26,10 @@ def description(objective: Objective) -> str:
     )
 
 
-def _limit(objective: Objective) -> list[str]:
-    threshold, source = objective.threshold, objective.source
+def _limit(objective: Objective, source: Source) -> list[str]:
+    threshold = objective.threshold
     lines = [
-        f"SLO of {objective.service}: P99 at or below {objective.limit_ms:g} ms.",
+        f"SLO of {objective.names.service}: P99 at or below {objective.limit_ms:g} ms.",
         f"From {source.name}, {source.date}, by chaos_go {source.version} `chaos go sla export`.",
         "",
         sentence(threshold),
@@ -67,8 +71,3 @@ def _bucket(objective: Objective) -> list[str]:
         f"Counted by the bucket {bucket}. The histogram must have exactly this bucket, otherwise",
         "the queries find nothing: add it, or export again with --buckets and the ones there are.",
     ]
-
-
-def _timeouts(objective: Objective) -> list[str]:
-    lines = ["Timeouts of the callers, from the outermost; none is shorter than the limit:"]
-    return lines + [f"  {one.hop}: {one.timeout_ms} ms" for one in objective.timeouts]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla.answer import Answer, Threshold
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.timeouts import Timeout
 
 TARGET = 0.99
 """A P99 of at most x is the same as 99 % of the requests within x."""
@@ -35,34 +34,63 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Names:
+    """What the service and its latency histogram are called.
+
+    Attributes:
+        service: as DNS allows it.
+        metric: name of the histogram, without ``_bucket``.
+        selector: label matchers of its series; None for ``job="<service>"``.
+        buckets_s: upper bounds of its buckets; empty when not known.
+    """
+
+    service: str
+    metric: str
+    selector: str | None
+    buckets_s: tuple[float, ...] = ()
+
+    def check(self) -> None:
+        """Refuse names that cannot be one.
+
+        Raises:
+            BadInputError: there is such a name.
+        """
+        if not _NAME.fullmatch(self.service):
+            mend = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
+            raise BadInputError("service", self.service, mend)
+        if not _METRIC.fullmatch(self.metric):
+            raise BadInputError("metric", self.metric, "give the name of a histogram")
+        if self.selector and re.search(r"[{}\n]", self.selector):
+            mend = 'give label matchers without braces, for instance job="checkout"'
+            raise BadInputError("selector", self.selector, mend)
+
+    @property
+    def matchers(self) -> str:
+        """Give the label matchers."""
+        return f'job="{self.service}"' if self.selector is None else self.selector
+
+
+@dataclass(frozen=True)
 class Objective:
     """An SLO on the latency of a service.
 
     Attributes:
-        service: name, as DNS allows it.
+        names: of the service and its histogram.
         threshold: the calculated limit.
         background: impact without any fault, a fraction.
         limit_ms: the safe limit, rounded down.
         p99_measured: the limit is a P99; otherwise the injected delay stands in for it.
         bucket_s: upper bound of the histogram bucket that counts the good requests.
-        metric: name of the histogram, without ``_bucket``.
-        selector: label matchers of its series.
         levels: the curve at this load.
-        timeouts: of the callers, from the outermost.
-        source: of the observations.
     """
 
-    service: str
+    names: Names
     threshold: Threshold
     background: float
     limit_ms: float
     p99_measured: bool
     bucket_s: float
-    metric: str
-    selector: str
     levels: tuple[Level, ...]
-    timeouts: tuple[Timeout, ...]
-    source: Source
 
     @property
     def rounded(self) -> bool:
@@ -91,45 +119,18 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
     return math.floor(safe / unit + 1e-9) * unit or safe, p99 is not None
 
 
-def objective(
-    answer: Answer,
-    observations: Observations,
-    *,
-    service: str,
-    metric: str,
-    selector: str | None,
-    buckets_s: Sequence[float],
-    timeouts: Sequence[Timeout],
-    source: Source,
-) -> Objective:
+def objective(answer: Answer, observations: Observations, names: Names) -> Objective:
     """Make the SLO of the first budget of an answer; of several loads, at the highest.
 
     Raises:
         BadInputError: a name cannot be one, or no bucket is low enough.
         NotEnoughDataError: there is no safe limit.
     """
+    names.check()
     threshold, background, levels = strictest(answer, observations)
     limit_ms, measured = limit(threshold)
-    if not _NAME.fullmatch(service):
-        mend = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
-        raise BadInputError("service", service, mend)
-    if not _METRIC.fullmatch(metric):
-        raise BadInputError("metric", metric, "give the name of a histogram, without _bucket")
-    if selector and re.search(r"[{}\n]", selector):
-        raise BadInputError("selector", selector, 'give label matchers without braces: job="x"')
-    return Objective(
-        service=service,
-        threshold=threshold,
-        background=background,
-        limit_ms=limit_ms,
-        p99_measured=measured,
-        bucket_s=_bucket(limit_ms / 1000, buckets_s),
-        metric=metric,
-        selector=f'job="{service}"' if selector is None else selector,
-        levels=levels,
-        timeouts=tuple(timeouts),
-        source=source,
-    )
+    bucket_s = _bucket(limit_ms / 1000, names.buckets_s)
+    return Objective(names, threshold, background, limit_ms, measured, bucket_s, levels)
 
 
 def strictest(
@@ -138,7 +139,7 @@ def strictest(
     """Give the first threshold, the background and the levels, of the highest load if several."""
     if not answer.loads:
         return answer.thresholds[0], answer.background, observations.levels
-    last = max(answer.loads, key=lambda load: load.load_rps)
+    last = max(answer.loads, key=lambda load: load.load_rps or 0.0)
     levels = tuple(level for level in observations.levels if level.load_rps == last.load_rps)
     return last.thresholds[0], last.background, levels
 

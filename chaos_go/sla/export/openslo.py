@@ -3,26 +3,20 @@
 from typing import Any
 
 from chaos_go.sla.export import promql
-from chaos_go.sla.export.heading import comments, description
+from chaos_go.sla.export.heading import description
 from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective
 
 
-def text(objective: Objective) -> str:
-    """Write the file."""
-    import yaml
-
-    return comments(objective) + yaml.safe_dump(_document(objective), sort_keys=False, width=1000)
-
-
-def _document(objective: Objective) -> dict[str, Any]:
-    name = f"{objective.service}-latency"[:63].rstrip("-")
+def document(objective: Objective) -> dict[str, Any]:
+    """Give the content of the file."""
+    name = f"{objective.names.service}-latency"[:63].rstrip("-")
     return {
         "apiVersion": "openslo/v1",
         "kind": "SLO",
-        "metadata": {"name": name, "displayName": f"Latency of {objective.service}"},
+        "metadata": {"name": name, "displayName": f"Latency of {objective.names.service}"},
         "spec": {
             "description": description(objective),
-            "service": objective.service,
+            "service": objective.names.service,
             "indicator": {
                 "metadata": {"name": name},
                 "spec": {

@@ -8,7 +8,7 @@ noisy, so both must be above the rate.
 from typing import Any
 
 from chaos_go.sla.export import promql
-from chaos_go.sla.export.heading import comments, description
+from chaos_go.sla.export.heading import description
 from chaos_go.sla.export.objective import TARGET, Objective
 
 _PAGE = (("5m", "1h", 14.4), ("30m", "6h", 6.0))
@@ -16,28 +16,21 @@ _TICKET = (("2h", "1d", 3.0), ("6h", "3d", 1.0))
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def text(objective: Objective) -> str:
-    """Write the file."""
-    import yaml
-
-    return comments(objective) + yaml.safe_dump(_document(objective), sort_keys=False, width=1000)
-
-
-def _document(objective: Objective) -> dict[str, Any]:
-
+def document(objective: Objective) -> dict[str, Any]:
+    """Give the content of the file."""
     recordings = [
         {
             "record": _record(window),
             "expr": f"1 - {promql.good(objective, window)} / {promql.total(objective, window)}",
-            "labels": {"service": objective.service, "slo": "latency"},
+            "labels": {"service": objective.names.service, "slo": "latency"},
         }
         for window in _WINDOWS
     ]
     alerts = [_alert(objective, "page", _PAGE), _alert(objective, "ticket", _TICKET)]
     return {
         "groups": [
-            {"name": f"{objective.service}-latency-slo", "rules": recordings},
-            {"name": f"{objective.service}-latency-slo-alerts", "rules": alerts},
+            {"name": f"{objective.names.service}-latency-slo", "rules": recordings},
+            {"name": f"{objective.names.service}-latency-slo-alerts", "rules": alerts},
         ]
     }
 
@@ -49,7 +42,7 @@ def _record(window: str) -> str:
 def _alert(
     objective: Objective, severity: str, burns: tuple[tuple[str, str, float], ...]
 ) -> dict[str, Any]:
-    match = f'{{service="{objective.service}",slo="latency"}}'
+    match = f'{{service="{objective.names.service}",slo="latency"}}'
     parts = []
     for short, long, factor in burns:
         rate = f"{factor * (1 - TARGET):.6g}"
@@ -60,7 +53,7 @@ def _alert(
         "expr": " or ".join(parts),
         "labels": {"severity": severity},
         "annotations": {
-            "summary": f"{objective.service} is slow and burns its error budget too fast",
+            "summary": f"{objective.names.service} is slow and burns its error budget too fast",
             "description": description(objective),
         },
     }

@@ -5,12 +5,17 @@ from chaos_go.sla.export.objective import Objective
 
 def good(objective: Objective, window: str | None = None) -> str:
     """Count the requests within the limit: per second over a window, or in all without one."""
-    return _sum(f"{objective.metric}_bucket", objective.selector, _le(objective.bucket_s), window)
+    return _sum(
+        f"{objective.names.metric}_bucket",
+        objective.names.matchers,
+        _le(objective.bucket_s),
+        window,
+    )
 
 
 def total(objective: Objective, window: str | None = None) -> str:
     """Count all requests."""
-    return _sum(f"{objective.metric}_count", objective.selector, "", window)
+    return _sum(f"{objective.names.metric}_count", objective.names.matchers, "", window)
 
 
 def _sum(series: str, selector: str, matcher: str, window: str | None) -> str:

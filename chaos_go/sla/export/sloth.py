@@ -3,24 +3,18 @@
 from typing import Any
 
 from chaos_go.sla.export import promql
-from chaos_go.sla.export.heading import comments, description
+from chaos_go.sla.export.heading import description
 from chaos_go.sla.export.objective import TARGET, Objective
 
 _WINDOW = "{{.window}}"  # Sloth puts each window in here
 
 
-def text(objective: Objective) -> str:
-    """Write the file."""
-    import yaml
-
-    return comments(objective) + yaml.safe_dump(_document(objective), sort_keys=False, width=1000)
-
-
-def _document(objective: Objective) -> dict[str, Any]:
+def document(objective: Objective) -> dict[str, Any]:
+    """Give the content of the file."""
     total, good = promql.total(objective, _WINDOW), promql.good(objective, _WINDOW)
     return {
         "version": "prometheus/v1",
-        "service": objective.service,
+        "service": objective.names.service,
         "slos": [
             {
                 "name": "latency",
@@ -29,7 +23,7 @@ def _document(objective: Objective) -> dict[str, Any]:
                 "sli": {"events": {"error_query": f"{total} - {good}", "total_query": total}},
                 "alerting": {
                     "name": "LatencyBudgetBurn",
-                    "labels": {"service": objective.service},
+                    "labels": {"service": objective.names.service},
                     "page_alert": {"labels": {"severity": "page"}},
                     "ticket_alert": {"labels": {"severity": "ticket"}},
                 },
