@@ -100,26 +100,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 // agree refuses a fault that wants the place otherwise than those that are here already.
 func (p *place) agree(h *spec.HTTP) error {
 	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
-	asked := p.existingAsked()
 	switch {
 	case p.where == "":
 	case h.KeepClientAddress != (p.asClient != nil):
 		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
-	case asked != "" && h.Existing != asked:
-		return spec.Bad("http.existing", h.Existing, message+", "+asked, mend)
+	case p.existing != nil && h.Existing != p.existing.asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
 	}
 	return nil
-}
-
-// existingAsked is what the faults that are here want of connections opened before; "" for none.
-func (p *place) existingAsked() string {
-	switch {
-	case p.existing != nil:
-		return p.existing.asked
-	case p.outbound != nil:
-		return p.outbound.asked
-	}
-	return ""
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
