@@ -70,6 +70,7 @@ class HTTP(Line):
     percentage: float
     port: int = 0
     proxy: Proxy | None = None
+    max_connections: int = 0
     match: Match | None = None
     seed: int = 0
     abort: HTTPAbort | None = None

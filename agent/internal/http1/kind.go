@@ -22,12 +22,14 @@ const (
 	Connect
 	// OversizedHead: a head does not fit into the buffer.
 	OversizedHead
+	// OverLimit: as many connections as are judged were open already.
+	OverLimit
 	// Other is no HTTP/1.x, cut off in a head, or an answer that nobody asked for.
 	Other
 	kinds
 )
 
-var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "other"}
+var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "over_limit", "other"}
 
 func (k Kind) String() string { return kindNames[k] }
 

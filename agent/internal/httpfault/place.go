@@ -61,6 +61,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
+		p.relay.MaxConnections = s.HTTP.MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
 			return nil, err

@@ -52,7 +52,7 @@ type HTTPTotals struct {
 	Connections            uint64  `json:"connections"`
 	PassthroughConnections uint64  `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
-	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	// http2, ambiguous, upgrade, connect, oversized_head, over_limit or other.
 	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`

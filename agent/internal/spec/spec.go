@@ -19,6 +19,8 @@ const (
 	MaxDurationS  = 3600.0
 	MaxLeaseS     = 60.0
 	DefaultLeaseS = 10.0
+	// DefaultMaxConnections of one place.
+	DefaultMaxConnections = 10_000
 )
 
 // Spec is the first line in, and what an `add` command carries: one fault or one load.
@@ -35,14 +37,17 @@ type Spec struct {
 // HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
 // where, exactly one of Abort, Delay and Modify says what.
 type HTTP struct {
-	Port       int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
-	Proxy      *Proxy      `json:"proxy,omitempty"`
-	Match      *Match      `json:"match,omitempty"`
-	Percentage float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
-	Seed       uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
-	Abort      *HTTPAbort  `json:"abort,omitempty"`
-	Delay      *HTTPDelay  `json:"delay,omitempty"`
-	Modify     *HTTPModify `json:"modify,omitempty"`
+	Port  int    `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	Proxy *Proxy `json:"proxy,omitempty"`
+	Match *Match `json:"match,omitempty"`
+	// MaxConnections bounds how many connections of the place are judged at a time; the fault that comes
+	// first to a place decides. More are relayed unread and counted as over_limit.
+	MaxConnections int         `json:"max_connections,omitempty" jsonschema:"minimum=1,maximum=1000000,default=10000"`
+	Percentage     float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
+	Seed           uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
+	Abort          *HTTPAbort  `json:"abort,omitempty"`
+	Delay          *HTTPDelay  `json:"delay,omitempty"`
+	Modify         *HTTPModify `json:"modify,omitempty"`
 }
 
 // Proxy is an explicit proxy: clients dial Listen, which must be a loopback address.

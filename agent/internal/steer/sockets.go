@@ -84,23 +84,28 @@ func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) { go accept(l
 
 func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 	for {
+		room() <- struct{}{}
 		c, err := l.AcceptTCP()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			// Out of file descriptors, or a client that left: the next accept may go well.
-			time.Sleep(time.Millisecond)
-		default:
-			go handle(c)
+		if err == nil {
+			go func() {
+				defer leaveRoom()
+				handle(c)
+			}()
+			continue
 		}
+		leaveRoom()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		// Out of file descriptors, or a client that left: the next accept may go well.
+		time.Sleep(time.Millisecond)
 	}
 }
 
 // DialService connects to where an intercepted client wanted to go, past our own rules.
 func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, fmt.Errorf("the service at %s: %w", to, err)
 	}
@@ -110,7 +115,7 @@ func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := d.Dial("tcp", address)
+	c, err := dialPatiently(d, address)
 	if err != nil {
 		return nil, fmt.Errorf("the upstream %s: %w", address, err)
 	}
