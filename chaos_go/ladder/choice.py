@@ -1,0 +1,70 @@
+"""Which dose comes next: the given ones in order, or what the design says."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from chaos_go.ladder.plan import Plan
+from chaos_go.ladder.record import Row
+from chaos_go.sla.design import Step, next_level
+from chaos_go.sla.observations import Level, Observations
+
+
+class Chooser:
+    """Chooses the levels of one load."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with the first given level, if any is given."""
+        self._plan = plan
+        self._given = list(plan.levels_ms)
+        self.done_code = "levels-done" if plan.levels_ms else "design-done"
+
+    def next(self, rows: Sequence[Row], impacted: int) -> Step:
+        """Give the next dose, or None and why there is none.
+
+        Args:
+            rows: what was measured at this load.
+            impacted: how many transactions of how many that may be were rejected so far.
+        """
+        plan = self._plan
+        if not plan.levels_ms:
+            return next_level(
+                observations(rows),
+                plan.budget,
+                start_ms=plan.start_ms,
+                max_dose_ms=plan.max_dose_ms,
+                target_width=plan.target_width,
+                rejected_budget=plan.max_impacted - impacted + _rejected(rows),
+            )
+        if not self._given:
+            return Step(None, f"all {len(plan.levels_ms)} levels are measured")
+        number = len(plan.levels_ms) - len(self._given) + 1
+        return Step(self._given.pop(0), f"level {number} of {len(plan.levels_ms)}")
+
+    def left(self) -> str:
+        """Say how long it will take from here, the last baseline included."""
+        level_s = self._plan.level_s
+        if not self._plan.levels_ms:
+            return f"about {level_s:.0f} s per level, the baseline once more at the end"
+        return f"about {(len(self._given) + 2) * level_s:.0f} s left"
+
+
+def observations(rows: Sequence[Row]) -> Observations:
+    """Sum the windows of one load up by dose."""
+    by_dose = sorted(rows, key=lambda row: float(row["dose_ms"]))
+    levels = []
+    for dose_ms, group in groupby(by_dose, key=lambda row: float(row["dose_ms"])):
+        windows = [row for row in group if row["n"]]
+        level = Level(
+            dose_ms=dose_ms,
+            n=sum(row["n"] for row in windows),
+            k=sum(row["k"] for row in windows),
+            windows=len(windows),
+            squares=sum(row["k"] ** 2 / row["n"] for row in windows),
+        )
+        levels.append(level)
+    return Observations(levels=tuple(levels), windowed=True)
+
+
+def _rejected(rows: Sequence[Row]) -> int:
+    """Count what the design can see of the rejected transactions, of all doses."""
+    return sum(row["k"] for row in rows)
