@@ -9,7 +9,8 @@ monotone in the same way.
 A limit composed of both takes both errors at their worst: the lower limit is the lower limit of the
 P99 at the lower limit of the dose. That encloses the true value at least as often as asked, for
 whatever the two errors have to do with each other. Where the dose is outside the measured range, or
-the P99 is unbounded there (more than 1 % timed out), there is no limit: None.
+the P99 is unbounded there (more than 1 % timed out), there is no limit: None. A P99 given without
+any limits is taken as exact.
 
 Source: M. Ayer et al., "An empirical distribution function for sampling with incomplete
 information", Annals of Mathematical Statistics 26 (1955) 641-647: pool adjacent violators.
@@ -25,13 +26,12 @@ from chaos_go.sla.observations import Level, Observations
 def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Give the non-decreasing sequence closest to the values by weighted least squares."""
     blocks: list[tuple[float, float, int]] = []  # mean, weight, length
-    for value, weight in zip(values, weights, strict=True):
-        mean, length = value, 1
+    for value, own_weight in zip(values, weights, strict=True):
+        mean, weight, length = value, own_weight, 1
         while blocks and blocks[-1][0] >= mean:
             earlier, earlier_weight, earlier_length = blocks.pop()
-            total = earlier_weight + weight
-            mean = (earlier * earlier_weight + mean * weight) / total
-            weight, length = total, length + earlier_length
+            mean = (earlier * earlier_weight + mean * weight) / (earlier_weight + weight)
+            weight, length = earlier_weight + weight, length + earlier_length
         blocks.append((mean, weight, length))
     return [mean for mean, _, length in blocks for _ in range(length)]
 
@@ -92,9 +92,13 @@ def curve(levels: Iterable[Level]) -> Curve | None:
     if len(measured) < 2:
         return None
     weights = [float(level.n) for level in measured]
+    p99s = tuple(isotonic([level.p99_ms or 0.0 for level in measured], weights))
+    doses = tuple(level.dose_ms for level in measured)
+    if all(level.p99_low_ms is None and level.p99_high_ms is None for level in measured):
+        return Curve(doses, p99s, p99s, p99s)
     return Curve(
-        doses_ms=tuple(level.dose_ms for level in measured),
-        p99_ms=tuple(isotonic([level.p99_ms or 0.0 for level in measured], weights)),
+        doses_ms=doses,
+        p99_ms=p99s,
         low_ms=_from_first_known([level.p99_low_ms for level in measured], weights),
         high_ms=_to_first_unknown([level.p99_high_ms for level in measured], weights),
     )
@@ -102,23 +106,35 @@ def curve(levels: Iterable[Level]) -> Curve | None:
 
 def with_p99(answer: Answer, observations: Observations) -> Answer:
     """Give an answer with every threshold in terms of the P99 too, where it was measured."""
+    curves = {load: curve(levels) for load, levels in by_load(observations).items()}
+    if not any(curves.values()):
+        return answer
     loads = tuple(
-        replace(load, thresholds=_limits(load, observations.levels)) for load in answer.loads
+        replace(load, thresholds=_with_limits(load.thresholds, curves.get(load.load_rps)))
+        for load in per_load(answer)
     )
-    thresholds = answer.thresholds
-    if len({level.load_rps for level in observations.levels}) == 1:
-        fitted = curve(observations.levels)
-        thresholds = tuple(_with_limit(threshold, fitted) for threshold in thresholds)
-    return replace(answer, thresholds=thresholds, loads=loads)
+    highest = curves[max(curves, key=lambda load: load or 0.0)]
+    return replace(answer, thresholds=_with_limits(answer.thresholds, highest), loads=loads)
 
 
-def _limits(load: Load, levels: Iterable[Level]) -> tuple[Threshold, ...]:
-    fitted = curve(level for level in levels if level.load_rps == load.load_rps)
-    return tuple(_with_limit(threshold, fitted) for threshold in load.thresholds)
+def per_load(answer: Answer) -> tuple[Load, ...]:
+    """Give the thresholds of each load, also when there is only the one that nobody named."""
+    return answer.loads or (Load(None, answer.background, answer.thresholds),)
 
 
-def _with_limit(threshold: Threshold, fitted: Curve | None) -> Threshold:
-    return replace(threshold, p99=fitted.limit(threshold)) if fitted else threshold
+def by_load(observations: Observations) -> dict[float | None, list[Level]]:
+    """Give the levels of each load, in the order of the loads."""
+    levels: dict[float | None, list[Level]] = {}
+    for level in observations.levels:
+        levels.setdefault(level.load_rps, []).append(level)
+    return levels
+
+
+def _with_limits(thresholds: Iterable[Threshold], fitted: Curve | None) -> tuple[Threshold, ...]:
+    return tuple(
+        replace(threshold, p99=fitted.limit(threshold) if fitted else None)
+        for threshold in thresholds
+    )
 
 
 def _from_first_known(

@@ -27,7 +27,8 @@ def read(document: Any) -> Observations:
     if not isinstance(document, Mapping):
         raise BadInputError("file", document, "give a list of rows, an object or a journal")
     if "observations" in document:
-        return _rows("observations", document["observations"])
+        strict = document.get("kind") != KIND
+        return _rows("observations", document["observations"], strict)
     if "run" not in document and "chaos_go" not in document:
         mend = "neither observations nor a journal of Chaos Toolkit"
         raise BadInputError("file", list(document), mend)
@@ -38,7 +39,7 @@ def read(document: Any) -> Observations:
     if len(found) > 1:
         mend = "more than one ladder; put the rows of one into a file and give that"
         raise BadInputError("journal", [where for where, _ in found], mend)
-    return _rows(*found[0])
+    return _rows(*found[0], strict=False)  # a ladder notes more about each window
 
 
 def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -65,7 +66,7 @@ def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{where}[{at}].observations", entry["observations"]
 
 
-def _rows(where: str, rows: Any) -> Observations:
+def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
     if not isinstance(rows, list) or not rows:
         raise BadInputError(where, rows, "give a list of rows, at least one per level")
     tally = Tally()
@@ -73,7 +74,7 @@ def _rows(where: str, rows: Any) -> Observations:
     for at, values in enumerate(rows):
         if not isinstance(values, Mapping):
             raise BadInputError(f"{where}[{at}]", values, "give an object with dose_ms, n and k")
-        row.check_columns(f"{where}[{at}]", list(values))
+        row.check_columns(f"{where}[{at}]", list(values), strict)
         one = row.parse(values, lambda key, at=at: f"{where}[{at}].{key}")  # type: ignore[misc]
         row.add(one, tally)
         windowed += values.get("window") is not None

@@ -33,8 +33,8 @@ class Row(NamedTuple):
     p99: tuple[float, float | None, float | None] | None
 
 
-def check_columns(where: str, columns: Sequence[str]) -> None:
-    """Refuse columns that are missing, doubled or unknown.
+def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> None:
+    """Refuse columns that are missing, doubled or, if ``strict``, unknown.
 
     Raises:
         BadInputError: they are.
@@ -46,7 +46,7 @@ def check_columns(where: str, columns: Sequence[str]) -> None:
     for name in columns:
         if columns.count(name) > 1:
             raise BadInputError(where, name, "twice; which one is meant?")
-        if name not in COLUMNS:
+        if strict and name not in COLUMNS:
             raise BadInputError(where, name, f"unknown column; known are {', '.join(COLUMNS)}")
 
 
