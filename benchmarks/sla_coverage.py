@@ -54,7 +54,10 @@ def truths() -> dict[str, Truth]:
     rate = -math.log1p(-0.018) / 150
     at_500 = _logit(0.018 / 0.08)
     curves = [
-        Truth("log-logistic", lambda x: _expit(s_logistic * math.log(x / 500) + _logit(0.018)) if x else 0.0),
+        Truth(
+            "log-logistic",
+            lambda x: _expit(s_logistic * math.log(x / 500) + _logit(0.018)) if x else 0.0,
+        ),
         Truth("weibull", lambda x: -math.expm1(math.log1p(-0.018) * (x / 500) ** s_weibull)),
         Truth("hinge", lambda x: -math.expm1(-rate * max(x - 350, 0.0))),
         Truth("saturating", lambda x: 0.08 * _expit(8 * math.log(x / 500) + at_500) if x else 0.0),
@@ -143,7 +146,9 @@ def main() -> None:
     started = time.monotonic()
     print(f"two-sided 95 % intervals, N={asked.n} per cell, seed {asked.seed}; "
           f"Monte-Carlo error +-{1.96 * math.sqrt(0.95 * 0.05 / asked.n):.3f}")  # fmt: skip
-    print("| truth | case | theirs | ours | safe limit holds | bounded | width ln | RMSE ln | bias ln |")
+    print(
+        "| truth | case | theirs | ours | safe limit holds | bounded | width ln | RMSE ln | bias ln |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for at, case in enumerate(CASES):
         if asked.truth in (None, case.truth):

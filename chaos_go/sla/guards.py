@@ -25,11 +25,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from chaos_go.sla.answer import Fit, Threshold
-from chaos_go.sla.average import Average
+from chaos_go.sla.average import Average, Quantiles
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, expected
 from chaos_go.sla.latency import isotonic
 from chaos_go.sla.observations import Baseline, Level
+from chaos_go.sla.profile import Profile
 
 _TREND = 0.05
 _FIT = 0.05
@@ -81,20 +82,23 @@ def common_flags(
     )
 
 
-def goodness(average: Average, data: Counts, budget: float, dispersion: Dispersion) -> Fit:
-    """Test the family with the greatest weight: Pearson's X2 over phi.
+def goodness(
+    fitted: Sequence[Profile], loads: Sequence[Counts], budget: float, dispersion: Dispersion
+) -> Fit:
+    """Test a family, fitted to some loads together: Pearson's X2 over phi.
 
     A parameter on its bound was not fitted and costs no degree of freedom.
     """
-    best = average.best
-    risk = np.clip(expected(best.family, data, best.top.log_b, best.top.shape, budget), 1e-12, None)
-    spread = data.n * risk * np.maximum(1 - risk, 1e-12)
-    x2 = float(((data.k - data.n * risk) ** 2 / spread).sum()) / dispersion.phi
-    bounds = (best.family.shapes[0], best.family.shapes[-1])
-    fitted = best.family.parameters
-    fitted -= best.top.background in (0.0, MOST_BACKGROUND)
-    fitted -= any(math.isclose(best.top.shape, bound, abs_tol=1e-6) for bound in bounds)
-    df = max(len(data.n) - fitted, 0)
+    x2, free = 0.0, fitted[0].family.parameters
+    for best, data in zip(fitted, loads, strict=True):
+        risk = expected(best.family, data, best.top.log_b, best.top.shape, budget)
+        risk = np.clip(risk, 1e-12, 1 - 1e-12)
+        x2 += float(((data.k - data.n * risk) ** 2 / (data.n * risk * (1 - risk))).sum())
+        free -= best.top.background in (0.0, MOST_BACKGROUND)
+    ends = fitted[0].family.shapes[[0, -1]]
+    free -= bool(np.isclose(fitted[0].top.shape, ends, atol=1e-6).any())
+    df = max(sum(len(data.n) for data in loads) - free, 0)
+    x2 /= dispersion.phi
     return Fit(x2=x2, df=df, p=dispersion.beyond(x2, df))
 
 
@@ -104,7 +108,8 @@ def judge(
     """Turn a distribution of the answer into what may be said.
 
     Beyond the highest dose nothing was measured: neither an estimate nor an interval is given
-    there, and the one-sided limit ends at that dose.
+    there, and the one-sided limit ends at that dose. Where not even that limit exists nothing is
+    given at all.
     """
     found, highest = average.quantiles, seen.doses_ms[-1]
     outside = found.estimate_ms is None or found.estimate_ms > highest
@@ -119,14 +124,15 @@ def judge(
         ),
     )
     safe = None if found.safe_ms is None else min(found.safe_ms, highest)
+    given = Quantiles(None, None, None, safe) if refused or safe is None else found
     return Threshold(
         budget=budget,
         confidence=confidence,
-        estimate_ms=None if refused else found.estimate_ms,
-        low_ms=None if refused else found.low_ms,
-        high_ms=None if refused else found.high_ms,
+        estimate_ms=given.estimate_ms,
+        low_ms=given.low_ms,
+        high_ms=given.high_ms,
         safe_ms=safe,
-        verdict=_verdict(refused, found.low_ms, found.high_ms, safe),
+        verdict=_verdict(given),
         flags=flags,
         families=average.families,
         bracket_ms=seen.bracket(budget) if _BRACKETED & set(flags) else (None, None),
@@ -146,10 +152,10 @@ def drifted(baseline: Baseline, dispersion: Dispersion) -> bool:
     return bool(2 * ndtr(-abs(z)) < _DRIFT)
 
 
-def _verdict(refused: bool, low: float | None, high: float | None, safe: float | None) -> str:
-    if safe is None:
+def _verdict(given: Quantiles) -> str:
+    if given.safe_ms is None:
         return "inconclusive"
-    return "lower-bound-only" if refused or low is None or high is None else "bounded"
+    return "lower-bound-only" if None in (given.low_ms, given.high_ms) else "bounded"
 
 
 def _trend(levels: Sequence[Level], phi: float) -> float:

@@ -32,7 +32,7 @@ class Top(NamedTuple):
     log_likelihood: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """The profile of one family.
 
@@ -78,7 +78,7 @@ def profile(
     log_b = np.linspace(low, high, _POINTS)
     values, _ = search.over_shapes(log_b, _NARROWINGS)
     top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
-    dense, smooth = _interpolate(log_b, values, top)
+    dense, smooth = interpolate(log_b, values, top)
     drop = np.sqrt(np.maximum(2.0 * (top.log_likelihood - smooth), 0.0))
     root = outwards(drop, int(np.abs(dense - top.log_b).argmin()))
     return Profile(family, dense, root, top)
@@ -135,6 +135,16 @@ class _Search(NamedTuple):
         return log_b, *self.over_shapes(log_b, _NARROWINGS + 1)
 
 
+def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
+    """Maximise over the last axis, an even grid of shapes: give log-likelihoods and shapes."""
+    at = values.argmax(axis=1)
+    rows, middle = np.arange(len(values)), np.clip(at, 1, len(shapes) - 2)
+    left, right = values[rows, middle - 1], values[rows, middle + 1]
+    bend = np.maximum(2.0 * values[rows, middle] - left - right, 1e-12)
+    shift = np.where(at == middle, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
+    return values.max(axis=1) + _above(values, at), shapes[at] + shift * (shapes[1] - shapes[0])
+
+
 def _above(values: Array, at: NDArray[np.intp]) -> Array:
     """Give how far the parabola through the greatest value and its neighbours rises above it."""
     rows = np.arange(len(values))
@@ -153,7 +163,7 @@ def outwards(drop: Array, at: int) -> Array:
     return np.concatenate((left, right[1:]))
 
 
-def _interpolate(x: Array, y: Array, top: Top) -> tuple[Array, Array]:
+def interpolate(x: Array, y: Array, top: Top) -> tuple[Array, Array]:
     """Put points between those of an even grid by the cubic through the four around.
 
     It stays between its two neighbours, so that a kink makes no wave, and rises above them only

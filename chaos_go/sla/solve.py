@@ -3,22 +3,16 @@
 Importing this module loads numpy and scipy, so import it where a calculation is asked for.
 """
 
-import math
 from collections.abc import Sequence
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
 from chaos_go.sla.answer import Answer, Fit, Load
-from chaos_go.sla.average import Average, average
+from chaos_go.sla.average import Average
 from chaos_go.sla.dispersion import Dispersion, dispersion
-from chaos_go.sla.families import able
-from chaos_go.sla.fit import Counts, counts
+from chaos_go.sla.fit import counts
+from chaos_go.sla.fitting import fit_loads
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.profile import profile
-
-_FARTHEST = 10.0  # times the highest dose, the end of every profile
-_NEAREST = 0.1  # times the lowest dose and the budget, the other end
-_REACH = 36.0  # twice the drop of the log-likelihood, of z = 6
 
 
 def back_calculate(
@@ -33,60 +27,49 @@ def back_calculate(
 
     Raises:
         BadInputError: a budget or the confidence is no such fraction.
-        NotEnoughDataError: no level has a dose above 0.
+        NotEnoughDataError: a load has no dose above 0.
     """
-    _check(observations, budgets, confidence)
+    levels = _by_load(observations.levels)
+    _check(levels, budgets, confidence)
     spread = dispersion(observations.levels, observations.windowed)
-    loads = _by_load(observations.levels)
-    results = [
-        _one_load(observations, rps, levels, spread, budgets, confidence)
-        for rps, levels in loads.items()
-    ]
-    load, fit = results[-1]
+    fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
+    loads = tuple(
+        _judged(observations, load_rps, spread, fitted.fits[at], averages, budgets, confidence)
+        for at, (load_rps, averages) in enumerate(
+            zip(levels, zip(*fitted.averages, strict=True), strict=True)
+        )
+    )
     return Answer(
-        background=load.background,
+        background=loads[-1].background,
         phi=spread.phi,
-        fit=fit,
-        thresholds=load.thresholds,
-        loads=tuple(load for load, _ in results) if _telling(results) else (),
+        fit=fitted.fits[-1],
+        thresholds=loads[-1].thresholds,
+        loads=loads if _telling(loads) else (),
+        shape_p=fitted.shape_p,
     )
 
 
-def _one_load(
+def _judged(
     observations: Observations,
     load_rps: float | None,
-    levels: Sequence[Level],
     spread: Dispersion,
+    fit: Fit,
+    averages: Sequence[Average],
     budgets: Sequence[float],
     confidence: float,
-) -> tuple[Load, Fit]:
-    data = counts(levels)
-    averages = [_averaged(data, budget, spread, confidence) for budget in budgets]
+) -> Load:
+    """Turn what was fitted at one load into what may be said about it."""
+    levels = _by_load(observations.levels)[load_rps]
     seen = guards.look_at(levels, spread)
-    fit = guards.goodness(averages[0], data, budgets[0], spread)
     common = guards.common_flags(levels, seen, observations.windowed, spread, fit)
-    if any(
-        guards.drifted(baseline, spread)
-        for baseline in observations.baselines
-        if baseline.load_rps == load_rps
-    ):
+    drifts = (one for one in observations.baselines if one.load_rps == load_rps)
+    if any(guards.drifted(one, spread) for one in drifts):
         common = (*common, "baseline-drift")
     thresholds = tuple(
         guards.judge(budget, confidence, found, seen, common)
         for budget, found in zip(budgets, averages, strict=True)
     )
-    return Load(load_rps, averages[0].best.top.background, thresholds), fit
-
-
-def _averaged(data: Counts, budget: float, spread: Dispersion, confidence: float) -> Average:
-    doses = data.log_dose[data.log_dose > -math.inf]
-    bounds = (
-        float(doses[0]) + math.log(_NEAREST * budget),
-        float(doses[-1]) + math.log(_FARTHEST),
-    )
-    reach = _REACH * spread.phi
-    profiles = [profile(family, data, budget, bounds, reach=reach) for family in able(budget)]
-    return average(profiles, float(data.n.sum()), spread, confidence)
+    return Load(load_rps, averages[0].best.top.background, thresholds)
 
 
 def _by_load(levels: Sequence[Level]) -> dict[float | None, list[Level]]:
@@ -97,25 +80,28 @@ def _by_load(levels: Sequence[Level]) -> dict[float | None, list[Level]]:
     return loads
 
 
-def _telling(results: Sequence[tuple[Load, Fit]]) -> bool:
+def _telling(loads: Sequence[Load]) -> bool:
     """Tell whether the loads say more than the thresholds do."""
-    loads = [load for load, _ in results]
     return any(
-        load.load_rps is not None or threshold.p99 or threshold.bracket_ms != (None, None)
+        load.load_rps is not None or threshold.bracket_ms != (None, None)
         for load in loads
         for threshold in load.thresholds
     )
 
 
-def _check(observations: Observations, budgets: Sequence[float], confidence: float) -> None:
+def _check(
+    loads: dict[float | None, list[Level]], budgets: Sequence[float], confidence: float
+) -> None:
+    if not budgets:
+        raise BadInputError("budgets", budgets, "give at least one")
     for budget in budgets:
         if not 0 < budget < 1:
             raise BadInputError("budget", budget, "give a fraction between 0 and 1, both excluded")
-    if not budgets:
-        raise BadInputError("budgets", budgets, "give at least one")
     if not 0.5 < confidence < 1:
         raise BadInputError("confidence", confidence, "give a fraction above 0.5 and below 1")
-    for rps, levels in _by_load(observations.levels).items():
+    if not loads:
+        raise NotEnoughDataError("no levels: measure a baseline and at least one dose above 0")
+    for load_rps, levels in loads.items():
         if not any(level.dose_ms > 0 for level in levels):
-            at = "" if rps is None else f" at {rps:g} requests/s"
+            at = "" if load_rps is None else f" at {load_rps:g} requests/s"
             raise NotEnoughDataError(f"no dose above 0{at}: measure at least one")
