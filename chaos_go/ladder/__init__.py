@@ -4,11 +4,13 @@ One load, at a constant rate, runs through all of it. The baseline is measured, 
 the other, then the baseline again; `chaos go sla` makes limits and SLOs of the windows.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
-from chaos_go.agent.contract import LONGEST_DURATION_S, Load
-from chaos_go.errors import BadInputError
+from chaos_go.agent.contract import Load
+from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.faults import arguments as check
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.dose import Inject, http_delay
@@ -16,6 +18,7 @@ from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import ERROR, INTERRUPTED, Record
 from chaos_go.ladder.walk import End, Walk
 from chaos_go.traffic import load as loads
+from chaos_go.traffic.recording import Recording
 
 __all__ = ["measure"]
 
@@ -24,6 +27,7 @@ logger = logging.getLogger("chaostoolkit")
 _NONE: dict[str, Any] = {}  # a default; never changed
 _DESIGNED: list[float] = []  # likewise
 _ONE_RATE = [50.0]  # likewise
+_LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
 
 
 def measure(
@@ -45,6 +49,7 @@ def measure(
     start_ms: float = 100.0,
     max_dose_ms: float = 2000.0,
     target_width: float = 0.25,
+    max_levels: int = 10,
     seed: int = 0,
     name: str = "ladder",
 ) -> dict[str, Any]:
@@ -86,7 +91,9 @@ def measure(
         start_ms: the first delay when they are chosen.
         max_dose_ms: no delay is longer, whether given or chosen, in milliseconds. Keep it below
             the timeout of the caller, where every transaction is lost.
-        target_width: chosen levels end when the logarithm of the limit is known within this width.
+        target_width: no further delay is chosen when the 95 % interval of the limit is so narrow:
+            the logarithm of upper by lower limit; 0.25 is about 28 %.
+        max_levels: no more delays than this are chosen.
         seed: of the delays, see `chaos_go.faults.http.delay`.
         name: of the ladder, its traffic and its faults.
 
@@ -114,6 +121,7 @@ def measure(
             start_ms=start_ms,
             max_dose_ms=max_dose_ms,
             target_width=target_width,
+            max_levels=max_levels,
             windows=windows,
             window_s=window_s,
             settle_s=settle_s,
@@ -134,16 +142,59 @@ def climb(plan: Plan, inject: Inject) -> dict[str, Any]:
     """
     record = Record(plan.name, plan.target, plan.settings())
     try:
-        for number, load in enumerate(plan.loads, 1):
-            end = _climb_at(load, number, plan, record, inject)
-            if end.code in ("guard", "inconclusive", "max-impacted"):
-                break
-        record.end(end.code, end.why)
-    except Exception as error:
-        code = ERROR if isinstance(error, ChaosGoError) else INTERRUPTED
-        record.end(code, str(error) or type(error).__name__)
+        end = _climb_all(plan, record, inject)
+    except ChaosGoError as error:
+        record.end(ERROR, str(error))
         raise
-    except BaseException as error:  # SIGINT, SIGUSR1
-        record.end(INTERRUPTED, type(error).__name__)
+    except BaseException as error:  # SIGTERM, SIGINT, a fault of ours: the record has to tell
+        record.end(INTERRUPTED, f"{type(error).__name__}: {error}".rstrip(": "))
         raise
+    record.end(end.code, end.why)
     return record.as_json()
+
+
+def _climb_all(plan: Plan, record: Record, inject: Inject) -> End:
+    """Measure at each rate in turn; what stops one for the sake of the service stops all."""
+    for number, load in enumerate(plan.loads, 1):
+        end = _climb_at(load, number, plan, record, inject)
+        if number == len(plan.loads) or end.code in ("guard", "inconclusive", "max-impacted"):
+            return end
+    raise AssertionError("a plan has a load")
+
+
+def _climb_at(load: Load, number: int, plan: Plan, record: Record, inject: Inject) -> End:
+    """Measure at one rate; the loads end with it."""
+    name = plan.name if len(plan.loads) == 1 else f"{plan.name}-{load.rate_rps:g}-rps"
+    logger.info(
+        "ladder %r: load %d of %d, %g requests per second, %d windows of %d s per level",
+        plan.name,
+        number,
+        len(plan.loads),
+        load.rate_rps,
+        plan.windows,
+        plan.window_s,
+    )
+    with contextlib.ExitStack() as started:
+        recording = started.enter_context(_running(name, load, record))
+        p99_recording = None
+        if plan.p99_load:
+            p99_recording = started.enter_context(_running(f"{name}-p99", plan.p99_load, record))
+        return Walk(plan, record, inject, recording, p99_recording).run()
+
+
+@contextlib.contextmanager
+def _running(name: str, load: Load, record: Record) -> Iterator[Recording]:
+    """Drive a load in the ``with`` block and keep what it saw."""
+    recording = loads.start(name, load)
+    try:
+        yield recording
+    finally:
+        record.traffic[name] = loads.finish(recording)
+
+
+def _name(name: object) -> str:
+    """Give a name from which those of traffic and faults can be made."""
+    text = check.fault_name(name)
+    if not text or len(text) > _LONGEST_NAME:
+        raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
+    return text

@@ -1,12 +1,11 @@
 """Which dose comes next: the given ones in order, or what the design says."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Row
+from chaos_go.sla import records
 from chaos_go.sla.design import Step, next_level
-from chaos_go.sla.observations import Level, Observations
 
 
 class Chooser:
@@ -16,6 +15,7 @@ class Chooser:
         """Begin with the first given level, if any is given."""
         self._plan = plan
         self._given = list(plan.levels_ms)
+        self._chosen = 0
         self.done_code = "levels-done" if plan.levels_ms else "design-done"
 
     def next(self, rows: Sequence[Row], impacted: int) -> Step:
@@ -26,14 +26,17 @@ class Chooser:
             impacted: how many transactions of how many that may be were rejected so far.
         """
         plan = self._plan
+        if not plan.levels_ms and self._chosen == plan.max_levels:
+            return Step(None, f"max_levels ({plan.max_levels}) are measured")
         if not plan.levels_ms:
+            self._chosen += 1
             return next_level(
-                observations(rows),
+                records.read({"kind": records.KIND, "observations": list(rows)}),
                 plan.budget,
                 start_ms=plan.start_ms,
                 max_dose_ms=plan.max_dose_ms,
                 target_width=plan.target_width,
-                rejected_budget=plan.max_impacted - impacted + _rejected(rows),
+                rejected_budget=plan.max_impacted - impacted + _seen(rows),
             )
         if not self._given:
             return Step(None, f"all {len(plan.levels_ms)} levels are measured")
@@ -48,23 +51,6 @@ class Chooser:
         return f"about {(len(self._given) + 2) * level_s:.0f} s left"
 
 
-def observations(rows: Sequence[Row]) -> Observations:
-    """Sum the windows of one load up by dose."""
-    by_dose = sorted(rows, key=lambda row: float(row["dose_ms"]))
-    levels = []
-    for dose_ms, group in groupby(by_dose, key=lambda row: float(row["dose_ms"])):
-        windows = [row for row in group if row["n"]]
-        level = Level(
-            dose_ms=dose_ms,
-            n=sum(row["n"] for row in windows),
-            k=sum(row["k"] for row in windows),
-            windows=len(windows),
-            squares=sum(row["k"] ** 2 / row["n"] for row in windows),
-        )
-        levels.append(level)
-    return Observations(levels=tuple(levels), windowed=True)
-
-
-def _rejected(rows: Sequence[Row]) -> int:
-    """Count what the design can see of the rejected transactions, of all doses."""
-    return sum(row["k"] for row in rows)
+def _seen(rows: Sequence[Row]) -> int:
+    """Count the rejected transactions that the design knows of: those of windows under a dose."""
+    return sum(row["k"] for row in rows if row["dose_ms"])

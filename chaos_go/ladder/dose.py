@@ -18,7 +18,10 @@ def http_delay(target: str, path: str, method: str, seed: int) -> Inject:
     """Give what holds every matching request for the dose before the service sees it.
 
     Args:
-        target, path, method, seed: as in `chaos_go.faults.http.delay`.
+        target: where, see `chaos_go.faults.http.delay`.
+        path: of the requests.
+        method: of the requests.
+        seed: of the fault.
     """
 
     @contextlib.contextmanager

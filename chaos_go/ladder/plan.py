@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from chaos_go import targets
@@ -25,7 +26,7 @@ class Plan:
     Attributes:
         name, target, path, method, seed: see there.
         levels_ms: given doses in rising order; empty when the design chooses them.
-        budget, start_ms, max_dose_ms, target_width: what the design needs.
+        budget, start_ms, max_dose_ms, target_width, max_levels: what the design needs.
         windows, window_s, settle_s: how each level is measured.
         loads: the traffic, once per rate.
         p99_load: the traffic whose P99 is taken; None when that of ``loads`` is.
@@ -42,6 +43,7 @@ class Plan:
     start_ms: float
     max_dose_ms: float
     target_width: float
+    max_levels: int
     windows: int
     window_s: int
     settle_s: float
@@ -96,6 +98,7 @@ def check_plan(plan: Plan) -> Plan:
         raise BadInputError("abort_extra_risk", plan.abort_extra_risk, mend)
     check.whole("max_impacted", plan.max_impacted, 1, _LARGEST_COUNT, "how many may be rejected")
     check.whole("windows", plan.windows, 1, 100, "windows per level")
+    check.whole("max_levels", plan.max_levels, 1, 100, "how many levels may be chosen")
     check.whole("window_s", plan.window_s, 1, 600, "whole seconds of a window")
     if plan.settle_s != 0:
         check.number("settle_s", plan.settle_s, 600, "seconds")
@@ -132,7 +135,7 @@ def read_levels(levels_ms: object) -> tuple[float, ...]:
         check.number(f"levels_ms[{number}]", dose, LARGEST_DOSE_MS, "milliseconds")
         for number, dose in enumerate(levels_ms)
     ]
-    if any(one >= other for one, other in zip(levels, levels[1:], strict=False)):
+    if any(one >= other for one, other in pairwise(levels)):
         raise BadInputError("levels_ms", levels_ms, f"not in rising order; {mend}")
     return tuple(levels)
 
@@ -149,7 +152,7 @@ def read_loads(traffic: object, rates_rps: object, impact: dict[str, Any]) -> tu
     if not isinstance(rates_rps, list) or not rates_rps:
         raise BadInputError("rates_rps", rates_rps, mend)
     made = tuple(loads.check(Load(**fields, rate_rps=rate, impact=rule)) for rate in rates_rps)
-    if any(one.rate_rps >= other.rate_rps for one, other in zip(made, made[1:], strict=False)):
+    if any(one.rate_rps >= other.rate_rps for one, other in pairwise(made)):
         raise BadInputError("rates_rps", rates_rps, mend)
     return made
 

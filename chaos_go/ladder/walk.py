@@ -72,7 +72,7 @@ class Walk:
     def run(self) -> End:
         """Measure everything; the fault of a level is gone before the next one begins."""
         end = self._guard() or self._level(0.0, BASELINE_BEFORE)
-        chooser = Chooser(self._plan, self._rate_rps)
+        chooser = Chooser(self._plan)
         while end is None:
             step = chooser.next(self._rows, self._record.impacted)
             if step.dose_ms is None:
@@ -80,7 +80,7 @@ class Walk:
             elif self._is_late():
                 end = End("time", f"a load lasts at most {LONGEST_DURATION_S:.0f} s")
             else:
-                self._say(f"next {step.dose_ms:g} ms: {step.reason}; {chooser.left(self._rows)}")
+                self._say(f"next {step.dose_ms:g} ms: {step.reason}; {chooser.left()}")
                 end = self._level(step.dose_ms, LEVEL)
         self._say(f"stops: {end.code}: {end.why}")
         if end.code in ("guard", "inconclusive"):
