@@ -1,28 +1,21 @@
 """Measures which delay costs how much business: the latency-to-business-impact curve.
 
-One load, at a constant rate, runs through all of it. The baseline is measured, then one delay after
-the other, then the baseline again; `chaos go sla` makes limits and SLOs of the windows.
+At a constant rate of requests the baseline is measured, then one delay after the other, then the
+baseline again; `chaos go sla` makes limits and SLOs of the windows.
 """
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Any
 
-from chaos_go.agent.contract import Load
 from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.faults import arguments as check
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.dose import Inject, http_delay
+from chaos_go.ladder.level import End
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import ERROR, INTERRUPTED, Record
-from chaos_go.ladder.walk import End, Walk
-from chaos_go.traffic import load as loads
-from chaos_go.traffic.recording import Recording
+from chaos_go.ladder.walk import AT_ONCE, Walk
 
 __all__ = ["measure"]
-
-logger = logging.getLogger("chaostoolkit")
 
 _NONE: dict[str, Any] = {}  # a default; never changed
 _DESIGNED: list[float] = []  # likewise
@@ -76,7 +69,7 @@ def measure(
         windows: per level; they show how far the risk varies by itself. 3 or more are wise.
         window_s: length of a window in whole seconds. A P99 needs 368 requests in a window.
         settle_s: seconds after each change of the delay that are not measured. They have to
-            outlast connections from before the fault, which are not delayed.
+            outlast the connections that services on the way keep open, which are not delayed.
         rates_rps: requests per second, rising; each rate gets a ladder of its own.
         p99_traffic: a load of its own whose P99 is reported, as ``traffic`` and ``rate_rps``
             (50): send it to the target itself, since behind a caller with a timeout the P99
@@ -155,41 +148,12 @@ def climb(plan: Plan, inject: Inject) -> dict[str, Any]:
 
 def _climb_all(plan: Plan, record: Record, inject: Inject) -> End:
     """Measure at each rate in turn; what stops one for the sake of the service stops all."""
-    for number, load in enumerate(plan.loads, 1):
-        end = _climb_at(load, number, plan, record, inject)
-        if number == len(plan.loads) or end.code in ("guard", "inconclusive", "max-impacted"):
-            return end
-    raise AssertionError("a plan has a load")
-
-
-def _climb_at(load: Load, number: int, plan: Plan, record: Record, inject: Inject) -> End:
-    """Measure at one rate; the loads end with it."""
-    name = plan.name if len(plan.loads) == 1 else f"{plan.name}-{load.rate_rps:g}-rps"
-    logger.info(
-        "ladder %r: load %d of %d, %g requests per second, %d windows of %d s per level",
-        plan.name,
-        number,
-        len(plan.loads),
-        load.rate_rps,
-        plan.windows,
-        plan.window_s,
-    )
-    with contextlib.ExitStack() as started:
-        recording = started.enter_context(_running(name, load, record))
-        p99_recording = None
-        if plan.p99_load:
-            p99_recording = started.enter_context(_running(f"{name}-p99", plan.p99_load, record))
-        return Walk(plan, record, inject, recording, p99_recording).run()
-
-
-@contextlib.contextmanager
-def _running(name: str, load: Load, record: Record) -> Iterator[Recording]:
-    """Drive a load in the ``with`` block and keep what it saw."""
-    recording = loads.start(name, load)
-    try:
-        yield recording
-    finally:
-        record.traffic[name] = loads.finish(recording)
+    end = End("error", "there is no load")
+    for load in plan.loads:
+        end = Walk(plan, record, inject, load).run()
+        if end.code in (*AT_ONCE, "max-impacted"):
+            break
+    return end
 
 
 def _name(name: object) -> str:

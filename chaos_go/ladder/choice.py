@@ -43,12 +43,12 @@ class Chooser:
         number = len(plan.levels_ms) - len(self._given) + 1
         return Step(self._given.pop(0), f"level {number} of {len(plan.levels_ms)}")
 
-    def left(self) -> str:
-        """Say how long it will take from here, the last baseline included."""
+    def left(self, more: int) -> str:
+        """Say how long it will take, with so many levels beside the given ones still to come."""
         level_s = self._plan.level_s
-        if not self._plan.levels_ms:
-            return f"about {level_s:.0f} s per level, the baseline once more at the end"
-        return f"about {(len(self._given) + 2) * level_s:.0f} s left"
+        if self._plan.levels_ms:
+            return f"about {(len(self._given) + more) * level_s:.0f} s left at this load"
+        return f"about {level_s:.0f} s per level"
 
 
 def _seen(rows: Sequence[Row]) -> int:

@@ -1,7 +1,6 @@
 """What a ladder is asked to do, judged before anything is started."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,6 +13,7 @@ from chaos_go.faults import arguments as check
 from chaos_go.ladder import guard as guards
 from chaos_go.traffic import load as loads
 
+_CHANGE_S = 3  # until fault and load are there, and gone again
 LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
 _TRAFFIC = {"url", "method", "headers", "body", "timeout_ms", "max_in_flight"}
@@ -56,7 +56,7 @@ class Plan:
     @property
     def level_s(self) -> float:
         """How long one level takes when every window is measured once."""
-        return self.settle_s + self.windows * self.window_s
+        return self.settle_s + self.windows * self.window_s + _CHANGE_S
 
     @property
     def longest_level_s(self) -> float:
@@ -200,19 +200,8 @@ def _check_doses(plan: Plan) -> None:
 
 
 def _check_time(plan: Plan) -> None:
-    """Refuse what the longest load or the longest fault could not carry."""
+    """Refuse a level that takes longer than a fault may last."""
     longest_s = LONGEST_DURATION_S - plan.max_dose_ms / 1000
     if plan.longest_level_s > longest_s:
         mend = f"a level would take up to {plan.longest_level_s:.0f} s; {longest_s:.0f} s are left"
         raise BadInputError("window_s", plan.window_s, f"{mend}: lower window_s or windows")
-    whole_s = _at_least_s(plan, plan.levels_ms or (plan.start_ms,))
-    if whole_s > LONGEST_DURATION_S:
-        mend = (
-            f"the levels of one load would take {whole_s:.0f} s, and a load lasts at most "
-            f"{LONGEST_DURATION_S:.0f} s; lower window_s or windows, or give fewer levels"
-        )
-        raise BadInputError("levels_ms", list(plan.levels_ms), mend)
-
-
-def _at_least_s(plan: Plan, levels_ms: Sequence[float]) -> float:
-    return (len(levels_ms) + 2) * plan.level_s + plan.patience_s

@@ -54,6 +54,14 @@ class Record:
         if self.stopped == RUNNING:
             self.stopped, self.why = code, why
 
+    def add_traffic(self, name: str, seen: dict[str, Any]) -> None:
+        """Keep what a load saw in one level; all levels together are one load in the journal."""
+        known = self.traffic.setdefault(name, seen)
+        if known is not seen:
+            known["seconds"] += seen["seconds"]
+            known["problem"] = known["problem"] or seen["problem"]
+            known["totals"] = {}  # those of one level alone would mislead
+
     def as_json(self) -> dict[str, Any]:
         """Give the output of the action."""
         return {
