@@ -18,11 +18,12 @@ from world import (
     what_is_left,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 EXPERIMENT = ROOT / "experiments" / "risk-latency-to-rejections.yaml"
 PORTS = {SERVICE_PORT}
 EVIDENCE = {"type": "python", "module": "chaos_go.controls.evidence"}
+MOST_ATTEMPTS = 3
 USERS = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
 
 
@@ -68,12 +69,22 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return journal, ladder
 
 
-def measure(namespace: Namespace, folder: Path, **arguments: Any) -> dict[str, Any]:
-    """Run a quick ladder to its end and give what the journal keeps of it."""
-    run = start(namespace, folder, experiment(folder, short(**arguments)))
-    run.wait(90)
-    print((folder / "chaos.log").read_text())
-    return read(folder)[1]
+def measure(
+    namespace: Namespace, folder: Path, file: Path | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Run a ladder to its end, a quick one or that of a file; give what the journal keeps of it.
+
+    A machine that is too busy to drive the load gives "inconclusive", which is right, and no
+    answer: then the run is repeated.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        run = start(namespace, folder, file or experiment(folder, short(**arguments)))
+        run.wait(90)
+        print((folder / "chaos.log").read_text())
+        ladder = read(folder)[1]
+        if ladder["stopped"] != "inconclusive":
+            break
+    return ladder
 
 
 def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -101,9 +112,7 @@ def test_rejections_of_the_shop_grow_with_the_delay_of_risk(
     arguments["p99_traffic"]["rate_rps"] = 130  # 368 requests in 3 s
     arguments["target"] = "port/8083"
     arguments["guard"]["provider"]["url"] = "http://127.0.0.1:8080/healthz"
-    run = start(namespace, tmp_path, experiment(tmp_path, {**arguments, "rates_rps": [40]}))
-    run.wait(120)
-    print((tmp_path / "chaos.log").read_text())
+    measure(namespace, tmp_path, experiment(tmp_path, {**arguments, "rates_rps": [40]}))
     journal, ladder = read(tmp_path)
     assert ladder["stopped"] == "levels-done"
     k = {level["dose_ms"]: level["k"] for level in ladder["levels"] if level["phase"] == "dosed"}
@@ -144,11 +153,11 @@ def test_abort_in_the_middle_of_a_level(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     """Every transaction times out at the second dose: far fewer are lost than a level has."""
-    ladder = measure(namespace, tmp_path, levels_ms=[20, 1900], windows=1, window_s=20)
+    ladder = measure(namespace, tmp_path, levels_ms=[20, 1900], windows=1, window_s=8)
     assert ladder["stopped"] == "abort"
     aborted = [row for row in ladder["observations"] if row["dose_ms"] == 1900]
     assert aborted[0]["k"] == aborted[0]["n"] > 0
-    assert aborted[0]["seconds"] < 20
+    assert aborted[0]["seconds"] < 8
     assert aborted[0]["p99_high_ms"] is None
     assert ladder["levels"][-1]["phase"] == "baseline-after"
     assert ladder["levels"][-1]["k"] == 0
@@ -163,7 +172,8 @@ def test_transactions_that_may_be_lost_are_spent(
         namespace,
         tmp_path,
         levels_ms=[1900],
-        window_s=20,
+        windows=1,
+        window_s=8,
         max_impacted=30,
         abort_extra_risk=1.0,
     )
@@ -202,12 +212,14 @@ def test_a_load_that_cannot_be_driven_is_not_silently_used(
 ) -> None:
     """One request at a time, each 50 ms: of 200 per second most come too late."""
     traffic = {"url": USERS, "timeout_ms": 1000, "max_in_flight": 1}
-    ladder = measure(namespace, tmp_path, traffic=traffic, rates_rps=[200], windows=1)
+    asked = short(traffic=traffic, rates_rps=[200], windows=1)
+    start(namespace, tmp_path, experiment(tmp_path, asked)).wait(90)
+    ladder = read(tmp_path)[1]
     assert ladder["stopped"] == "inconclusive"
     assert set(doses(ladder)) <= {0}
-    at_dose = [x for x in ladder["inconclusive"] if x["dose_ms"] == 50]
-    assert len(at_dose) == 2, "a window is repeated once"
-    assert "late" in at_dose[0]["reason"]
+    unusable = [x for x in ladder["inconclusive"] if x["level"] == len(ladder["levels"])]
+    assert len(unusable) == 2, "a window is repeated once"
+    assert "late" in unusable[0]["reason"]
 
 
 def test_two_loads_each_from_baseline_to_baseline(
