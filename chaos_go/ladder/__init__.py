@@ -68,8 +68,8 @@ def measure(
             the budget is reached.
         windows: per level; they show how far the risk varies by itself. 3 or more are wise.
         window_s: length of a window in whole seconds. A P99 needs 368 requests in a window.
-        settle_s: seconds after each change of the delay that are not measured. They have to
-            outlast the connections that services on the way keep open, which are not delayed.
+        settle_s: seconds after each change of the delay that are not measured, until queues,
+            retries and requests of before it are over.
         rates_rps: requests per second, rising; each rate gets a ladder of its own.
         p99_traffic: a load of its own whose P99 is reported, as ``traffic`` and ``rate_rps``
             (50): send it to the target itself, since behind a caller with a timeout the P99
