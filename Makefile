@@ -29,7 +29,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## .venv with everything (uv and Go too, when they are missing)
@@ -50,6 +50,10 @@ $(SHOP): $(shop_sources) | $(READY)
 .PHONY: demo
 demo: $(AGENT) $(SHOP) ## break the shop and judge it (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
+
+.PHONY: sla-demo
+sla-demo: $(AGENT) $(SHOP) ## measure how slow is too slow for the shop: table, picture, SLO (5 min)
+	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)
 
 .PHONY: check
 check: lint contract-check docs-check unit ## format, lint, types, layers, contract, docs, unit tests
