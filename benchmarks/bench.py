@@ -22,6 +22,7 @@ import rows
 from table import Report, Row
 
 import chaos_go
+from chaos_go.errors import ChaosGoError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
@@ -75,7 +76,10 @@ def main() -> int:
 
 def _measured(world: contenders.World, name: str, effort: rows.Effort) -> list[Row]:
     began = time.monotonic()
-    measured = SUBJECTS[name](world, effort)
+    try:
+        measured = SUBJECTS[name](world, effort)
+    except (RuntimeError, ChaosGoError) as error:  # the other subjects are not lost for it
+        measured = [Row(name, None, note=str(error))]
     print(f"bench: {name} took {time.monotonic() - began:.0f} s", flush=True)
     return measured
 
