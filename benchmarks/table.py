@@ -69,8 +69,9 @@ class Row:
 
     @property
     def measured(self) -> bool:
-        """Whether all figures that the row needs are there."""
-        return self.ours is not None and (not self.peer or self.theirs is not None)
+        """Whether all figures that the row needs are there, and large enough for a ratio."""
+        theirs = self.theirs is not None and min(self.theirs.values) > 0
+        return self.ours is not None and (not self.peer or theirs)
 
     @property
     def missed(self) -> bool:
@@ -89,7 +90,7 @@ class Row:
 
     def _ratio(self) -> str:
         """Give the ratio of the medians and, in brackets, the ratios of single rounds."""
-        if self.ours is None or self.theirs is None:
+        if not self.measured or self.ours is None or self.theirs is None:
             return ""
         pairs = zip(self.ours.values, self.theirs.values, strict=True)
         ratios = [ours / theirs for ours, theirs in pairs]
