@@ -21,8 +21,9 @@ from chaos_go.errors import AgentLostError, shorten
 
 logger = logging.getLogger("chaostoolkit")
 
-DRAIN_S = 4.0
-"""An agent lets connections end for up to 2 s after its last fault; this is patience for that."""
+EXIT_S = 0.3
+"""How long an agent that has disarmed may take to end before it is left to itself: it relays what
+still goes through it, without any rule, until that has ended, for at most 30 s."""
 
 
 class Lease:
@@ -117,7 +118,7 @@ class Lease:
             self.agent.kill()
             raise AgentLostError(problem)
         if not self.agent.holds:
-            self.agent.finish(DRAIN_S)
+            self.agent.finish(EXIT_S)
         return self.record()
 
     def record(self) -> dict[str, Any]:

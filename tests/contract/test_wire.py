@@ -33,6 +33,7 @@ ONLY_THE_AGENT = {
 # How the user calls a field that is not the argument of the same name.
 ARGUMENTS = {
     "http.abort.headers": "response_headers",
+    "http.existing": "existing_connections",
     "http.modify": "set_headers",
     "http.port": "target",
     "http.proxy.listen": "target",
@@ -40,6 +41,7 @@ ARGUMENTS = {
 }
 NOT_IN_THE_SCHEMA = {
     "bad-regex",
+    "client-address-of-a-proxy",
     "constant-with-jitter",
     "delay-longer-than-fault",
     "header-framing",
@@ -146,6 +148,8 @@ def ask(line: dict[str, Any]) -> None:
     if "percent" in fault:
         Spec.from_line(json.dumps(line))
     options["percentage"] = fault["percentage"]
+    options["keep_client_address"] = fault.get("keep_client_address", False)
+    options["existing_connections"] = fault.get("existing", "takeover")
     if "proxy" in fault:
         options["target"] = f"proxy/{fault['proxy']['listen']}->{fault['proxy']['upstream']}"
     else:

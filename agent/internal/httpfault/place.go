@@ -12,12 +12,15 @@ import (
 	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/takeover"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
@@ -28,9 +31,12 @@ type place struct {
 	where    string // "8081" or the proxy's listen address; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	unwatch  func()    // ends the proof that requests are decided
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	existing *existing // nil for an explicit proxy
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -41,7 +47,14 @@ type place struct {
 func newPlace() *place {
 	p := &place{ended: map[string]*fault{}}
 	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters}
+	p.unwatch = pulse.Each(p.answers)
 	return p
+}
+
+// answers returns when requests can be decided: without that this process has no pulse.
+func (p *place) answers() {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 }
 
 // Arm adds a fault; the first one also brings the requests here.
@@ -54,6 +67,9 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if err := p.agree(s.HTTP); err != nil {
+		return nil, err
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -63,19 +79,32 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where == "" {
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// agree refuses a fault that wants the place otherwise than those that are here already.
+func (p *place) agree(h *spec.HTTP) error {
+	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	switch {
+	case p.where == "":
+	case h.KeepClientAddress != (p.asClient != nil):
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+	case p.existing != nil && h.Existing != p.existing.asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
+	}
+	return nil
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -115,18 +144,36 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
-func (p *place) Close() {
-	if p.relay.Wait(drainTime) > 0 {
-		p.relay.CloseAll()
+func (p *place) Close(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.relay.Wait(drainTime)
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
+	p.relay.CloseAll()
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
+	}
+	p.unwatch()
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
 	}
 }
 
@@ -153,11 +200,14 @@ func (p *place) steer(s *spec.Spec) error {
 	if s.HTTP.Proxy != nil {
 		return p.steerExplicit(s.HTTP.Proxy)
 	}
-	return p.steerPort(s.HTTP.Port)
+	return p.steerPort(s.HTTP)
 }
 
-func (p *place) steerPort(port int) error {
-	if err := steer.CheckListening(port); err != nil {
+func (p *place) steerPort(h *spec.HTTP) error {
+	if err := steer.CheckListening(h.Port); err != nil {
+		return err
+	}
+	if err := p.openReturnPath(h); err != nil {
 		return err
 	}
 	listeners, err := steer.ListenTransparent()
@@ -165,8 +215,9 @@ func (p *place) steerPort(port int) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
+	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
+	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
 		return err
 	}
@@ -174,7 +225,22 @@ func (p *place) steerPort(port int) error {
 		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
 	})
 	p.steering = "tproxy"
-	return nil
+	p.undo = append(p.undo, p.existing.end)
+	return p.existing.handle(inbound(h.Port, rules))
+}
+
+// openReturnPath routes what the service sends to its clients back here, when asked. What killed
+// agents left of such routing goes in any case.
+func (p *place) openReturnPath(h *spec.HTTP) error {
+	if !h.KeepClientAddress {
+		steer.RemoveStaleReturnPaths()
+		return nil
+	}
+	path, err := steer.OpenReturnPath(h.Port)
+	if err == nil {
+		p.asClient = path
+	}
+	return err
 }
 
 func (p *place) steerExplicit(proxy *spec.Proxy) error {
@@ -206,6 +272,12 @@ func (p *place) serve(client *net.TCPConn) {
 		steer.Reset(client)
 		return
 	}
+	if p.existing != nil {
+		p.existing.exclude(
+			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
+			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
+		)
+	}
 	p.relay.Serve(client, upstream)
 }
 
@@ -213,7 +285,11 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 	if p.upstream != "" {
 		return steer.DialUpstream(p.upstream)
 	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
+	service := client.LocalAddr().(*net.TCPAddr)
+	if p.asClient != nil {
+		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
+	}
+	return steer.DialService(service)
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later

@@ -35,15 +35,27 @@ type Spec struct {
 // HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
 // where, exactly one of Abort, Delay and Modify says what.
 type HTTP struct {
-	Port       int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
-	Proxy      *Proxy      `json:"proxy,omitempty"`
-	Match      *Match      `json:"match,omitempty"`
-	Percentage float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
-	Seed       uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
-	Abort      *HTTPAbort  `json:"abort,omitempty"`
-	Delay      *HTTPDelay  `json:"delay,omitempty"`
-	Modify     *HTTPModify `json:"modify,omitempty"`
+	Port              int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	Proxy             *Proxy      `json:"proxy,omitempty"`
+	Match             *Match      `json:"match,omitempty"`
+	KeepClientAddress bool        `json:"keep_client_address,omitempty" jsonschema:"description=with port: the service sees the address of its client and not the agent's"`
+	Percentage        float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
+	Seed              uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
+	Abort             *HTTPAbort  `json:"abort,omitempty"`
+	Delay             *HTTPDelay  `json:"delay,omitempty"`
+	Modify            *HTTPModify `json:"modify,omitempty"`
+	// Existing says what becomes of connections that were open before; all faults of a place agree.
+	Existing string `json:"existing,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset,default=takeover"`
 }
+
+// What becomes of the connections that the service had accepted before the first fault.
+const (
+	// ExistingTakeover has the service itself close them, each behind an answer of its own.
+	ExistingTakeover = "takeover"
+	ExistingLeave    = "leave"
+	// ExistingReset resets them all at once.
+	ExistingReset = "reset"
+)
 
 // Proxy is an explicit proxy: clients dial Listen, which must be a loopback address.
 type Proxy struct {

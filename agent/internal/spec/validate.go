@@ -59,6 +59,18 @@ func (h *HTTP) validate(durationS float64) error {
 			return err
 		}
 	}
+	switch h.Existing {
+	case "":
+		h.Existing = ExistingTakeover
+	case ExistingTakeover, ExistingLeave, ExistingReset:
+	default:
+		return Bad("http.existing", h.Existing, "not a way to handle open connections",
+			"use takeover, leave or reset")
+	}
+	return h.validateFault(durationS)
+}
+
+func (h *HTTP) validateFault(durationS float64) error {
 	switch {
 	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
@@ -75,6 +87,9 @@ func (h *HTTP) validatePlace() error {
 	if (h.Port != 0) == (h.Proxy != nil) {
 		return Bad("http.port", strconv.Itoa(h.Port), "the place is missing, or given twice",
 			"give exactly one of port and proxy")
+	}
+	if h.KeepClientAddress && h.Port == 0 {
+		return Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
 	}
 	if h.Proxy == nil {
 		if h.Port < 1 || h.Port > 65535 {

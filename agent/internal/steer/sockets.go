@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -82,12 +84,18 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 // AcceptExplicit hands every connection to handle until the listener is closed.
 func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) { go accept(l, handle) }
 
+// accept gives a sign of the loop after every connection, and after every interval without one.
 func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
+	loop := pulse.Watch()
+	defer loop.Leave()
 	for {
+		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
+		loop.Sign()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
 			// Out of file descriptors, or a client that left: the next accept may go well.
 			time.Sleep(time.Millisecond)
@@ -137,7 +145,6 @@ func markOwn(_, _ string, raw syscall.RawConn) error {
 
 func setOption(raw syscall.RawConn, level, option, value int) error {
 	var err error
-	return errors.Join(raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), level, option, value)
-	}), err)
+	refused := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, value) })
+	return errors.Join(refused, err)
 }
