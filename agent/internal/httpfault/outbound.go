@@ -3,17 +3,12 @@ package httpfault
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 )
-
-// settleTime is how long after the end of the rules a connection that still met them may take until
-// it is accepted; on loopback that is well below a millisecond, unless the machine is overloaded.
-const settleTime = 20 * time.Millisecond
 
 // outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
 // comes here, and end, when the calls under way have ended.
@@ -25,7 +20,6 @@ type outbound struct {
 	caller    *steer.Caller // nil: the calls of every process
 	asked     string        // what was to become of the calls that were open before
 	found     int           // how many these were
-	calls     atomic.Int64  // connections that are relayed, or about to be
 	// others relays the calls of other processes, and judges none of them.
 	others http1.Relay
 	unread http1.Counters // of others; nobody is told how much they say
@@ -86,8 +80,6 @@ func (o *outbound) begin(callerPID int) (err error) {
 
 // serve relays one call. A dependency that is not there is not there for the caller either.
 func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
-	o.calls.Add(1)
-	defer o.calls.Add(-1)
 	ours := o.caller == nil || o.caller.Owns(client.RemoteAddr().(*net.TCPAddr).AddrPort(), to)
 	upstream, err := steer.DialDependency(to)
 	if err != nil {
@@ -120,17 +112,16 @@ func (o *outbound) report(armed *spec.Armed) {
 // release lets new calls take their old way.
 func (o *outbound) release() {
 	o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
+	o.listeners.Close()
 	o.others.Drain()
 }
 
 // end waits until the calls under way have ended, cuts those that have not, and closes everything.
 func (o *outbound) end(timeout time.Duration) {
-	deadline := time.Now().Add(timeout)
-	for time.Sleep(settleTime); o.calls.Load() > 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	if !o.listeners.Handled(timeout) {
+		o.place.relay.CloseAll()
+		o.others.CloseAll()
 	}
-	o.place.relay.CloseAll()
-	o.others.CloseAll()
 	o.close()
 }
 
