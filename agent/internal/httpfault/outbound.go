@@ -53,6 +53,9 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 }
 
 func (o *outbound) begin(callerPID int) (err error) {
+	if o.rules, err = steer.OpenOutRules(); err != nil {
+		return err
+	}
 	if o.listeners, err = steer.ListenRedirected(); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (o *outbound) begin(callerPID int) (err error) {
 	}
 	o.found = len(existing)
 	o.listeners.AcceptRedirected(o.serve)
-	if o.rules, err = steer.InterceptCalls(o.to, o.listeners); err != nil || o.asked != spec.ExistingReset {
+	if err = o.rules.Intercept(o.to, o.listeners); err != nil || o.asked != spec.ExistingReset {
 		return err
 	}
 	for _, c := range existing {
