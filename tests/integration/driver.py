@@ -68,6 +68,18 @@ def problem() -> dict[str, Any]:
     return {name: record[name] for name in ("state", "reason", "problem", "exit_code")}
 
 
+def post(port: int, path: str, body: Any) -> dict[str, Any]:
+    """Send one POST with JSON to a port of this host; give the status of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return {"status": response.status}
+    finally:
+        connection.close()
+
+
 def _answer(line: str) -> dict[str, Any]:
     asked = json.loads(line)
     module, _, function = asked["call"].rpartition(".")

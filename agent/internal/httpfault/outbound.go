@@ -3,18 +3,12 @@ package httpfault
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
-	"time"
 
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 	"chaosgo/agent/internal/takeover"
 )
-
-// settleTime is how long after the end of the rules a connection that still met them may take until
-// it is accepted; on loopback that is well below a millisecond, unless the machine is overloaded.
-const settleTime = 20 * time.Millisecond
 
 // outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
 // comes here, and end, once the calls under way have ended.
@@ -24,7 +18,6 @@ type outbound struct {
 	listeners *steer.Listeners
 	rules     *steer.OutRules
 	caller    *steer.Caller // nil: the calls of every process
-	calls     atomic.Int64  // connections that are relayed, or about to be
 	// others relays the calls of other processes, and judges none of them.
 	others http1.Relay
 	unread http1.Counters // of others; nobody is told how much they say
@@ -54,12 +47,15 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 		o.close()
 		return err
 	}
-	p.outbound, p.steering = o, "redirect"
+	p.outbound, p.steering, p.handled = o, "redirect", o.listeners.Handled
 	p.undo = append(p.undo, o.release, p.existing.end)
 	return nil
 }
 
 func (o *outbound) begin(callerPID int) (err error) {
+	if o.rules, err = steer.OpenOutRules(); err != nil {
+		return err
+	}
 	if o.listeners, err = steer.ListenRedirected(); err != nil {
 		return err
 	}
@@ -69,7 +65,7 @@ func (o *outbound) begin(callerPID int) (err error) {
 		}
 	}
 	o.listeners.AcceptRedirected(o.serve)
-	if o.rules, err = steer.InterceptCalls(o.to, o.listeners); err != nil {
+	if err = o.rules.Intercept(o.to, o.listeners); err != nil {
 		return err
 	}
 	return o.place.existing.handle(o.side())
@@ -97,8 +93,6 @@ func (o *outbound) side() *side {
 
 // serve relays one call. A dependency that is not there is not there for the caller either.
 func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
-	o.calls.Add(1)
-	defer o.calls.Add(-1)
 	ours := o.caller == nil || o.caller.Owns(client.RemoteAddr().(*net.TCPAddr).AddrPort(), to)
 	upstream, err := steer.DialDependency(to)
 	if err != nil {
@@ -127,15 +121,8 @@ func (o *outbound) report(armed *spec.Armed) {
 // release lets new calls take their old way.
 func (o *outbound) release() {
 	o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
+	o.listeners.Close()
 	o.others.Drain()
-}
-
-// wait returns when the calls under way have ended, or after timeout.
-func (o *outbound) wait(timeout time.Duration) {
-	deadline := time.Now().Add(timeout)
-	for time.Sleep(settleTime); o.calls.Load() > 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // end cuts the calls of other processes that have not ended, and closes everything.

@@ -33,10 +33,11 @@ type place struct {
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	unwatch  func()    // ends the proof that requests are decided
-	undo     []func()  // what steers requests here, in the order in which it was put in place
-	outbound *outbound // nil unless these are the calls to a dependency
-	existing *existing // nil unless a port is intercepted
+	unwatch  func()                           // ends the proof that requests are decided
+	undo     []func()                         // what steers requests here, in the order in which it was put in place
+	handled  func(timeout time.Duration) bool // waits for what was intercepted; nil for an explicit proxy
+	outbound *outbound                        // nil unless these are the calls to a dependency
+	existing *existing                        // nil unless a port is intercepted
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -161,8 +162,8 @@ func (p *place) Close(hurry <-chan struct{}) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		if p.outbound != nil {
-			p.outbound.wait(drainTime)
+		if p.handled != nil {
+			p.handled(drainTime)
 		} else {
 			p.relay.Wait(drainTime)
 		}
