@@ -101,7 +101,8 @@ class AgentProcess:
         self.send(Command(command="heartbeat"))
         silence_s = time.monotonic() - self._heard_s
         self._unheard_beats += 1
-        if silence_s > self._silence_s and self._unheard_beats > _BEATS_WITHOUT_ANSWER:
+        is_silent = self.holds and silence_s > self._silence_s
+        if is_silent and self._unheard_beats > _BEATS_WITHOUT_ANSWER:
             self._hung = f"it hung for {silence_s:.1f} s; "
             self._channel.kill()
 

@@ -11,7 +11,7 @@ import (
 )
 
 // outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
-// comes here, and end, when the calls under way have ended.
+// comes here, and end, once the calls under way have ended.
 type outbound struct {
 	place     *place
 	to        []netip.AddrPort
@@ -119,12 +119,12 @@ func (o *outbound) release() {
 	o.others.Drain()
 }
 
-// end waits until the calls under way have ended, cuts those that have not, and closes everything.
-func (o *outbound) end(timeout time.Duration) {
-	if !o.listeners.Handled(timeout) {
-		o.place.relay.CloseAll()
-		o.others.CloseAll()
-	}
+// wait returns when the calls under way have ended, or after timeout.
+func (o *outbound) wait(timeout time.Duration) { o.listeners.Handled(timeout) }
+
+// end cuts the calls of other processes that have not ended, and closes everything.
+func (o *outbound) end() {
+	o.others.CloseAll()
 	o.close()
 }
 

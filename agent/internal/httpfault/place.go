@@ -11,6 +11,7 @@ import (
 	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 )
@@ -32,6 +33,7 @@ type place struct {
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
+	unwatch  func()    // ends the proof that requests are decided
 	undo     []func()  // what steers requests here, in the order in which it was put in place
 	outbound *outbound // nil unless these are the calls to a dependency
 	existing *existing // nil unless a port is intercepted
@@ -45,7 +47,14 @@ type place struct {
 func newPlace() *place {
 	p := &place{ended: map[string]*fault{}}
 	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters}
+	p.unwatch = pulse.Each(p.answers)
 	return p
+}
+
+// answers returns when requests can be decided: without that this process has no pulse.
+func (p *place) answers() {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 }
 
 // Arm adds a fault; the first one also brings the requests here.
@@ -58,13 +67,8 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
-	if p.where != "" && s.HTTP.KeepClientAddress != (p.asClient != nil) {
-		return nil, spec.Bad("http.keep_client_address", strconv.FormatBool(s.HTTP.KeepClientAddress),
-			"the faults that are here already have it otherwise", "give all faults of one place the same")
-	}
-	if asked := p.existingAsked(); asked != "" && asked != s.HTTP.Existing {
-		return nil, spec.Bad("http.existing", s.HTTP.Existing, "the faults on "+p.where+" hold the open connections by "+asked,
-			"give all faults of one place the same")
+	if err := p.agree(s.HTTP); err != nil {
+		return nil, err
 	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
@@ -73,6 +77,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
+		p.relay.MaxConnections = s.HTTP.MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
 			p.closeReturnPath()
@@ -91,6 +96,20 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// agree refuses a fault that wants the place otherwise than those that are here already.
+func (p *place) agree(h *spec.HTTP) error {
+	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	asked := p.existingAsked()
+	switch {
+	case p.where == "":
+	case h.KeepClientAddress != (p.asClient != nil):
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+	case asked != "" && h.Existing != asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+asked, mend)
+	}
+	return nil
 }
 
 // existingAsked is what the faults that are here want of connections opened before; "" for none.
@@ -150,17 +169,29 @@ func (p *place) Report(id string, e *spec.Event) {
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
-func (p *place) Close() {
-	if p.outbound != nil {
-		p.outbound.end(drainTime)
+func (p *place) Close(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		if p.outbound != nil {
+			p.outbound.wait(drainTime)
+		} else {
+			p.relay.Wait(drainTime)
+		}
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
-	if p.relay.Wait(drainTime) > 0 {
-		p.relay.CloseAll()
+	p.relay.CloseAll()
+	if p.outbound != nil {
+		p.outbound.end()
 	}
 	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
 	}
+	p.unwatch()
 }
 
 func (p *place) closeReturnPath() {

@@ -7,6 +7,7 @@ import (
 
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/takeover"
 )
 
 func (p *place) steer(s *spec.Spec) error {
@@ -36,7 +37,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 		return err
 	}
 	p.undo = append(p.undo, listeners.Close)
-	p.existing = newExisting(h.Port, h.Existing)
+	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(h.Port, listeners)
 	if err != nil {
@@ -47,7 +48,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	})
 	p.steering = "tproxy"
 	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(rules)
+	return p.existing.handle(inbound(h.Port, rules))
 }
 
 // openReturnPath routes what the service sends to its clients back here, when asked. What killed
@@ -94,7 +95,10 @@ func (p *place) serve(client *net.TCPConn) {
 		return
 	}
 	if p.existing != nil {
-		p.existing.exclude(client, upstream)
+		p.existing.exclude(
+			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
+			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
+		)
 	}
 	p.relay.Serve(client, upstream)
 }

@@ -19,7 +19,8 @@ import (
 const elementsAtOnce = 500
 
 // QueueRules lead the packets of certain connections to two queues, one for each direction: each
-// packet once. Without a reader the packets pass (bypass).
+// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
+// method holds the lock of the table.
 type QueueRules struct {
 	rules    *Rules
 	chains   []*nftables.Chain

@@ -83,7 +83,7 @@ func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) 
 func (l *Listeners) accept(handle func(*net.TCPListener, *net.TCPConn)) {
 	for _, listener := range l.all() {
 		l.loops.Go(func() {
-			accept(listener, func(c *net.TCPConn) { l.handled.Go(func() { handle(listener, c) }) })
+			accept(listener, &l.handled, func(c *net.TCPConn) { handle(listener, c) })
 		})
 	}
 }
@@ -124,16 +124,18 @@ func (l *Listeners) Close() {
 		}
 		listener.Close() //nolint:errcheck // a closed listener is all we want
 	}
-	l.loops.Wait()
+	ended(&l.loops, time.Second) // one without room for a connection may take longer
 }
 
 // Handled waits, after Close, until every connection that was accepted has ended; false when timeout
 // came first.
-func (l *Listeners) Handled(timeout time.Duration) bool {
+func (l *Listeners) Handled(timeout time.Duration) bool { return ended(&l.handled, timeout) }
+
+func ended(all *sync.WaitGroup, timeout time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l.handled.Wait()
+		all.Wait()
 	}()
 	select {
 	case <-done:
@@ -172,26 +174,35 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 
 // AcceptExplicit hands every connection to handle until the listener is closed.
 func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) {
-	go accept(l, func(c *net.TCPConn) { go handle(c) })
+	go accept(l, &sync.WaitGroup{}, handle)
 }
 
-// accept gives a sign of the loop after every connection, and after every interval without one.
-func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
+// accept counts every connection in handled, and gives a sign of the loop after each, and after every
+// interval without one.
+func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
+		if !enterRoom(loop) {
+			continue
+		}
 		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
 		loop.Sign()
+		if err == nil {
+			handled.Go(func() {
+				defer leaveRoom()
+				handle(c)
+			})
+			continue
+		}
+		leaveRoom()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case err != nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			// Out of file descriptors, or a client that left: the next accept may go well.
 			time.Sleep(time.Millisecond)
-		default:
-			handle(c)
 		}
 	}
 }
@@ -199,7 +210,7 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 // DialService connects to where an intercepted client wanted to go, past our own rules.
 func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, fmt.Errorf("the service at %s: %w", to, err)
 	}
@@ -219,7 +230,7 @@ func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := d.Dial("tcp", address)
+	c, err := dialPatiently(d, address)
 	if err != nil {
 		return nil, fmt.Errorf("the upstream %s: %w", address, err)
 	}

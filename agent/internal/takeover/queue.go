@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/pulse"
 )
 
 // Of linux/netfilter/nfnetlink_queue.h.
@@ -111,14 +114,21 @@ func (q *queue) run(judge func(packet []byte, size int) (changed bool)) {
 	if err != nil {
 		return // closed before it began
 	}
+	loop := pulse.Watch()
+	defer loop.Leave()
 	for {
+		loop.Sign()
+		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // a closed one shows below
 		var n int
 		var failed error
+		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // Read fails with the same error
 		err := raw.Read(func(fd uintptr) bool {
 			n, _, failed = unix.Recvfrom(int(fd), q.buffer, unix.MSG_DONTWAIT)
 			return !errors.Is(failed, unix.EAGAIN)
 		})
+		loop.Sign()
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
 			return
 		case failed == nil:

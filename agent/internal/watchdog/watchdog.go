@@ -4,6 +4,7 @@
 package watchdog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -149,17 +150,26 @@ func (w *watched) verdict(human io.Writer) int {
 	return spec.ExitDied
 }
 
-// stderr passes on what the worker says to humans and keeps why the Go runtime ended it.
+// stderr passes on what the worker says to humans and keeps the line that tells why the Go runtime
+// ended it. The runtime writes a line in several pieces.
 type stderr struct {
 	to    io.Writer
+	line  []byte
 	cause string
 }
 
-var cause = regexp.MustCompile(`(?m)^(panic|fatal error|SIG[A-Z]+): .*`)
+var cause = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z]+): .+`)
 
 func (s *stderr) Write(text []byte) (int, error) {
-	if s.cause == "" {
-		s.cause = string(cause.Find(text))
+	for _, piece := range bytes.SplitAfter(text, []byte("\n")) {
+		s.line = append(s.line, piece...)
+		if !bytes.HasSuffix(piece, []byte("\n")) {
+			break // the rest of the line is still to come
+		}
+		if s.cause == "" {
+			s.cause = string(cause.Find(bytes.TrimSpace(s.line)))
+		}
+		s.line = s.line[:0]
 	}
 	return s.to.Write(text)
 }

@@ -137,6 +137,22 @@ func TestDeathOfTheWorkerIsTold(t *testing.T) {
 	}
 }
 
+func TestCauseIsFoundInPieces(t *testing.T) {
+	for _, pieces := range [][]string{
+		{"runtime: out of memory: cannot allocate\n", "fatal error: ", "out of memory", "\n", "\nruntime stack:\n"},
+		{"runtime: out of memory\nfatal error: out of memory\npanic: later\n"},
+	} {
+		var human bytes.Buffer
+		s := &stderr{to: &human}
+		for _, piece := range pieces {
+			fmt.Fprint(s, piece)
+		}
+		if s.cause != "fatal error: out of memory" || human.String() != strings.Join(pieces, "") {
+			t.Errorf("%q: cause %q, passed on %q", pieces, s.cause, &human)
+		}
+	}
+}
+
 func TestWorkerDiesWithItsWatchdog(t *testing.T) {
 	a := startAgent(t, "read")
 	a.Process.Kill()
