@@ -41,7 +41,11 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 	}
 	o := &outbound{place: p, to: to}
 	p.existing = newExisting(s.HTTP.Existing)
-	o.others = http1.Relay{Decide: func(*http1.Request) http1.Outcome { return http1.Outcome{} }, Counters: &o.unread}
+	o.others = http1.Relay{
+		Decide:         func(*http1.Request) http1.Outcome { return http1.Outcome{} },
+		Counters:       &o.unread,
+		MaxConnections: s.HTTP.MaxConnections,
+	}
 	if err := o.begin(s.HTTP.CallerPID); err != nil {
 		p.existing.end()
 		o.close()

@@ -83,7 +83,7 @@ func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) 
 func (l *Listeners) accept(handle func(*net.TCPListener, *net.TCPConn)) {
 	for _, listener := range l.all() {
 		l.loops.Go(func() {
-			accept(listener, func(c *net.TCPConn) { handle(listener, c) }, l.handled.Go)
+			accept(listener, &l.handled, func(c *net.TCPConn) { handle(listener, c) })
 		})
 	}
 }
@@ -124,16 +124,18 @@ func (l *Listeners) Close() {
 		}
 		listener.Close() //nolint:errcheck // a closed listener is all we want
 	}
-	l.loops.Wait()
+	ended(&l.loops, time.Second) // one without room for a connection may take longer
 }
 
 // Handled waits, after Close, until every connection that was accepted has ended; false when timeout
 // came first.
-func (l *Listeners) Handled(timeout time.Duration) bool {
+func (l *Listeners) Handled(timeout time.Duration) bool { return ended(&l.handled, timeout) }
+
+func ended(all *sync.WaitGroup, timeout time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l.handled.Wait()
+		all.Wait()
 	}()
 	select {
 	case <-done:
@@ -172,12 +174,12 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 
 // AcceptExplicit hands every connection to handle until the listener is closed.
 func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) {
-	go accept(l, handle, func(f func()) { go f() })
+	go accept(l, &sync.WaitGroup{}, handle)
 }
 
-// accept has start run handle for every connection, without waiting for it. It gives a sign of the
-// loop after every connection, and after every interval without one.
-func accept(l *net.TCPListener, handle func(*net.TCPConn), start func(func())) {
+// accept counts every connection in handled, and gives a sign of the loop after each, and after every
+// interval without one.
+func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
@@ -191,7 +193,7 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn), start func(func())) {
 		c, err := l.AcceptTCP()
 		loop.Sign()
 		if err == nil {
-			start(func() {
+			handled.Go(func() {
 				defer leaveRoom()
 				handle(c)
 			})
