@@ -1,4 +1,4 @@
-"""Faults on the HTTP/1.1 requests that reach a service, and on its answers.
+"""Faults on the HTTP/1.1 requests that reach a service, or that it sends, and on the answers.
 
 All actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
 ``duration_s``, and with the run. Connections that were open before are taken over without a failed
@@ -51,7 +51,9 @@ def abort(
 
     Args:
         target: where: ``port/8081`` (whoever listens there), ``pid/1234`` (in that process'
-            network namespace; ``pid/1234:8081`` when it listens on several ports), or
+            network namespace; ``pid/1234:8081`` when it listens on several ports),
+            ``to/HOST:PORT`` (the calls made in this network namespace to a dependency),
+            ``pid/1234->HOST:PORT`` (only the calls that this process makes to it), or
             ``proxy/LISTEN->UPSTREAM`` (an explicit proxy, without privileges).
         status: of the answer, 200 to 599.
         percentage: of the matching requests, more than 0 and at most 100.
@@ -302,7 +304,9 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",
         duration_s=duration_s,
-        http=replace(fault, port=place.port, proxy=place.proxy),
+        http=replace(
+            fault, port=place.port, proxy=place.proxy, to=place.to, caller_pid=place.caller_pid
+        ),
     )
     argv = [str(binary.find_agent()), "fault", *place.agent_arguments]
     return lease.hold(argv, place.name, spec).record()

@@ -14,16 +14,43 @@ import (
 // sweepInterval is how often connections that have ended are looked for.
 const sweepInterval = 250 * time.Millisecond
 
-// existing are the connections that the service had accepted before the place was intercepted.
+// side is on which end of their connections the agent is.
+type side struct {
+	flows func() ([]takeover.Flow, error)
+	queue func(toServer, toClient uint16, clients []netip.AddrPort) (*steer.QueueRules, error)
+	abort func(takeover.Flow) error
+}
+
+// inbound is the side of the service on port.
+func inbound(port int, rules *steer.Rules) *side {
+	return &side{
+		flows: func() ([]takeover.Flow, error) {
+			accepted, err := steer.Accepted(port)
+			var flows []takeover.Flow
+			for _, c := range accepted {
+				flows = append(flows, takeover.Flow{Client: c.Remote, Server: c.Local})
+			}
+			return flows, err
+		},
+		queue: func(toServer, toClient uint16, clients []netip.AddrPort) (*steer.QueueRules, error) {
+			return rules.QueueInbound(port, toServer, toClient, clients)
+		},
+		abort: func(f takeover.Flow) error {
+			return steer.Abort(steer.Connection{Local: f.Server, Remote: f.Client})
+		},
+	}
+}
+
+// existing are the connections that were open before the place was intercepted.
 type existing struct {
-	port     int
+	side     *side
 	asked    string // spec.Existing...
 	handling string // what it came to
 	found    int
 	problem  string // why they are left alone although that was not asked for
 
 	mu    sync.Mutex
-	ours  map[takeover.Flow]bool // intercepted or our own, seen before watching began
+	ours  map[takeover.Flow]bool // intercepted or our own, until handle is through
 	watch *takeover.Takeover     // nil unless connections are being taken over
 	rules *steer.QueueRules
 	taken uint64 // by a watch that is over
@@ -31,12 +58,13 @@ type existing struct {
 	swept sync.WaitGroup
 }
 
-func newExisting(port int, handling string) *existing {
-	return &existing{port: port, asked: handling, handling: handling, ours: map[takeover.Flow]bool{}}
+func newExisting(handling string) *existing {
+	return &existing{asked: handling, handling: handling, ours: map[takeover.Flow]bool{}}
 }
 
 // handle does with the connections what was asked for. New ones are intercepted already.
-func (e *existing) handle(rules *steer.Rules) error {
+func (e *existing) handle(on *side) error {
+	e.side = on
 	flows, err := e.flows()
 	if err != nil {
 		return spec.CannotRun(err.Error(), "mount /proc")
@@ -45,36 +73,44 @@ func (e *existing) handle(rules *steer.Rules) error {
 	switch e.handling {
 	case spec.ExistingReset:
 		for f := range flows {
-			if err := steer.Abort(steer.Connection{Local: f.Server, Remote: f.Client}); err != nil {
+			if err := on.abort(f); err != nil {
 				return err
 			}
 		}
 	case spec.ExistingTakeover:
-		if err := e.takeOver(flows, rules); err != nil {
+		if err := e.takeOver(flows); err != nil {
 			e.handling, e.problem = spec.ExistingLeave, err.Error()
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for f := range e.ours {
+		if e.watch != nil {
+			e.watch.Leave(f) // it came between the look at the sockets and now
+		}
+	}
+	e.ours = nil
 	return nil
 }
 
-// flows gives the connections of the service that are neither intercepted nor our own.
+// flows gives the connections that are neither intercepted nor our own.
 func (e *existing) flows() (map[takeover.Flow]bool, error) {
-	accepted, err := steer.Accepted(e.port)
+	open, err := e.side.flows()
 	if err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	flows := map[takeover.Flow]bool{}
-	for _, c := range accepted {
-		if f := (takeover.Flow{Client: c.Remote, Server: c.Local}); !e.ours[f] {
+	for _, f := range open {
+		if !e.ours[f] {
 			flows[f] = true
 		}
 	}
 	return flows, nil
 }
 
-func (e *existing) takeOver(flows map[takeover.Flow]bool, rules *steer.Rules) error {
+func (e *existing) takeOver(flows map[takeover.Flow]bool) error {
 	if len(flows) == 0 {
 		return nil
 	}
@@ -83,7 +119,7 @@ func (e *existing) takeOver(flows map[takeover.Flow]bool, rules *steer.Rules) er
 		return err
 	}
 	toServer, toClient := watch.Queues()
-	queued, err := rules.QueueInbound(e.port, toServer, toClient, clients(flows))
+	queued, err := e.side.queue(toServer, toClient, clients(flows))
 	if err != nil {
 		watch.Close()
 		return err
@@ -91,27 +127,20 @@ func (e *existing) takeOver(flows map[takeover.Flow]bool, rules *steer.Rules) er
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.watch, e.rules, e.stop = watch, queued, make(chan struct{})
-	for f := range e.ours {
-		watch.Leave(f) // it came between the look at the sockets and now
-	}
-	e.ours = nil
 	e.swept.Go(e.sweep)
 	return nil
 }
 
-// exclude names an intercepted connection and ours to the service, before any byte is relayed.
-func (e *existing) exclude(client, upstream *net.TCPConn) {
+// exclude names an intercepted connection and ours in its place, before any byte is relayed.
+func (e *existing) exclude(flows ...takeover.Flow) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, f := range []takeover.Flow{
-		{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
-		{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
-	} {
+	for _, f := range flows {
 		switch {
-		case e.watch != nil:
-			e.watch.Leave(f)
 		case e.ours != nil:
 			e.ours[f] = true
+		case e.watch != nil:
+			e.watch.Leave(f)
 		}
 	}
 }

@@ -136,20 +136,21 @@ func (l *lease) hold() int {
 // finish waits until what passed through the faults has ended. Nothing is faulted meanwhile, and
 // nothing else keeps the process: a signal ends it.
 func (l *lease) finish() {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		l.work.Close()
-	}()
+	closed, hurry := make(chan struct{}), make(chan struct{})
+	defer close(closed)
 	var overdue <-chan time.Time
 	if l.hurried {
 		overdue = time.After(hurriedTime)
 	}
-	select {
-	case <-closed:
-	case <-l.signals:
-	case <-overdue:
-	}
+	go func() {
+		defer close(hurry)
+		select {
+		case <-closed:
+		case <-l.signals:
+		case <-overdue:
+		}
+	}()
+	l.work.Close(hurry)
 }
 
 func (l *lease) nextDeadline() time.Time {

@@ -32,11 +32,14 @@ type Spec struct {
 	Load      *Load   `json:"load,omitempty"`
 }
 
-// HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
-// where, exactly one of Abort, Delay and Modify says what.
+// HTTP is one fault on requests: exactly one of Port, Proxy and To says where, exactly one of Abort,
+// Delay and Modify says what. Port is of a service; To, "HOST:PORT", is of a dependency that is called
+// from this network namespace, with CallerPID by that process only.
 type HTTP struct {
 	Port              int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
 	Proxy             *Proxy      `json:"proxy,omitempty"`
+	To                string      `json:"to,omitempty"`
+	CallerPID         int         `json:"caller_pid,omitempty" jsonschema:"minimum=1"`
 	Match             *Match      `json:"match,omitempty"`
 	KeepClientAddress bool        `json:"keep_client_address,omitempty" jsonschema:"description=with port: the service sees the address of its client and not the agent's"`
 	Percentage        float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`

@@ -19,7 +19,8 @@ import (
 const elementsAtOnce = 500
 
 // QueueRules lead the packets of certain connections to two queues, one for each direction: each
-// packet once. Without a reader the packets pass (bypass).
+// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
+// method holds the lock of the table.
 type QueueRules struct {
 	rules    *Rules
 	chains   []*nftables.Chain
@@ -60,6 +61,8 @@ func (r *Rules) QueueOutbound(port int, toServer, toClient uint16, clients []net
 }
 
 func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, error) {
+	r.alive.Lock()
+	defer r.alive.Unlock()
 	q := &QueueRules{rules: r}
 	r.alive.Lock()
 	defer r.alive.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -23,7 +24,13 @@ type Listeners struct {
 
 // ListenTransparent opens the listeners on a free port each.
 func ListenTransparent() (*Listeners, error) {
-	config := net.ListenConfig{Control: transparent}
+	return listen(net.ListenConfig{Control: transparent})
+}
+
+// ListenRedirected opens listeners for connections whose destination was rewritten on the way.
+func ListenRedirected() (*Listeners, error) { return listen(net.ListenConfig{}) }
+
+func listen(config net.ListenConfig) (*Listeners, error) {
 	l := &Listeners{}
 	v4, err4 := config.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 	if err4 == nil {
@@ -58,6 +65,40 @@ func (l *Listeners) Accept(handle func(*net.TCPConn)) {
 			})
 		}
 	}
+}
+
+// AcceptRedirected hands every redirected connection to handle, with where it wanted to go, as
+// Accept does. A connection that dialled the listener itself is reset.
+func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener != nil {
+			go accept(listener, func(c *net.TCPConn) {
+				to, err := originalDestination(c)
+				if err != nil {
+					Reset(c)
+					return
+				}
+				handle(c, to)
+			})
+		}
+	}
+}
+
+// ports gives for each address the port of the listener of its family.
+func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
+	var all []int
+	for _, address := range to {
+		listener := l.v4
+		if address.Addr().Is6() {
+			listener = l.v6
+		}
+		if listener == nil {
+			return nil, spec.CannotRun(fmt.Sprintf("%s is of a family that has no loopback here", address),
+				"bring the interface lo up, or give another address")
+		}
+		all = append(all, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return all, nil
 }
 
 // Close stops listening; connections live on.
@@ -115,6 +156,16 @@ func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
+// DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
+func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: markCall}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, fmt.Errorf("the dependency at %s: %w", to, err)
+	}
+	return c.(*net.TCPConn), nil
+}
+
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
@@ -141,6 +192,10 @@ func transparent(network, _ string, raw syscall.RawConn) error {
 
 func markOwn(_, _ string, raw syscall.RawConn) error {
 	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
+}
+
+func markCall(_, _ string, raw syscall.RawConn) error {
+	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, markOutbound)
 }
 
 func setOption(raw syscall.RawConn, level, option, value int) error {

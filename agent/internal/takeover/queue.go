@@ -117,6 +117,8 @@ func (q *queue) run(judge func(packet []byte, size int) (changed bool)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
+		loop.Sign()
+		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // a closed one shows below
 		var n int
 		var failed error
 		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // Read fails with the same error
