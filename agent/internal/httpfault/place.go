@@ -14,7 +14,6 @@ import (
 	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
-	"chaosgo/agent/internal/takeover"
 )
 
 // drainTime is how long after the last fault the connections that went through it are still relayed:
