@@ -26,6 +26,7 @@ __all__ = ["abort", "delay", "modify"]
 
 # The agent frames the answer itself; a second opinion would break the connection.
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
+_MAX_CONNECTIONS = 10_000
 _WITHOUT_BODY = (204, 304)
 _DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
 _EXISTING = ("takeover", "leave", "reset")
@@ -45,6 +46,7 @@ def abort(
     name: str = "",
     response_headers: dict[str, str] = _NONE,
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
@@ -73,6 +75,9 @@ def abort(
         keep_client_address: true lets the service see the address of its client on connections
             that go through the agent, instead of an address of this host. All faults of one place
             must agree; not with an explicit proxy.
+        max_connections: how many connections of the target are read at a time, at most 1,000,000;
+            those beyond pass unread, counted as ``passthrough.over_limit``. The first fault on a
+            target decides.
         existing_connections: what becomes of connections that clients opened before the fault.
             ``takeover``: one request on each is changed so that the service answers it and then
             closes the connection itself; the client connects again, into the fault, and no request
@@ -101,6 +106,7 @@ def abort(
         existing=_existing(existing_connections),
         abort=HTTPAbort(status=status, headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
@@ -118,6 +124,7 @@ def delay(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
@@ -143,6 +150,7 @@ def delay(
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -168,6 +176,7 @@ def delay(
         existing=_existing(existing_connections),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("delay", target, fault, duration_s, name)
 
@@ -184,6 +193,7 @@ def modify(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
@@ -209,6 +219,7 @@ def modify(
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -230,6 +241,7 @@ def modify(
         existing=_existing(existing_connections),
         modify=HTTPModify(set_headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 
@@ -281,6 +293,12 @@ def _existing(handling: str) -> str:
     if handling not in _EXISTING:
         raise BadInputError("existing_connections", handling, f"use {', '.join(_EXISTING)}")
     return "" if handling == _EXISTING[0] else handling
+
+
+def _max_connections(value: int) -> int:
+    """Give the bound as the agent has it: 0 for its default."""
+    bound = check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
+    return 0 if bound == _MAX_CONNECTIONS else bound
 
 
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:

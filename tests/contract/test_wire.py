@@ -155,6 +155,7 @@ def ask(line: dict[str, Any]) -> None:
     if "percent" in fault:
         Spec.from_line(json.dumps(line))
     options["percentage"] = fault["percentage"]
+    options["max_connections"] = fault.get("max_connections", 1)
     options["keep_client_address"] = fault.get("keep_client_address", False)
     options["existing_connections"] = fault.get("existing", "takeover")
     if "proxy" in fault:

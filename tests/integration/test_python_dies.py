@@ -56,7 +56,11 @@ def test_hung(scene: Scene, armed: Driver) -> None:
 def test_deadline(scene: Scene, driver: Driver) -> None:
     driver.abort(scene.target.chaos, path=FAULTED, duration_s=2.0)
     scene.connect()
-    ends(scene, "the fault's duration is over", lambda: scene.wait_for(scene.target.released, 5.0))
+    ends(
+        scene,
+        "the fault's duration (2 s) is over",
+        lambda: scene.wait_for(scene.target.released, 5.0),
+    )
 
 
 def test_exit_without_a_word(scene: Scene) -> None:

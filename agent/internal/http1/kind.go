@@ -22,6 +22,8 @@ const (
 	Connect
 	// OversizedHead: a head does not fit into the buffer.
 	OversizedHead
+	// OverLimit: as many connections as are judged were open already.
+	OverLimit
 	// Other is no HTTP/1.x, cut off in a head, or an answer that nobody asked for.
 	Other
 	// OtherProcess: the calls of one process are meant, and these are another's. Counted by whoever
@@ -30,7 +32,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "other", "other_process"}
+var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "over_limit", "other", "other_process"}
 
 func (k Kind) String() string { return kindNames[k] }
 

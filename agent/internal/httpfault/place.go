@@ -77,6 +77,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
+		p.relay.MaxConnections = s.HTTP.MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
 			p.closeReturnPath()

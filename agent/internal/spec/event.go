@@ -66,7 +66,7 @@ type HTTPTotals struct {
 	TakenOver              uint64 `json:"taken_over,omitempty"`
 	PassthroughConnections uint64 `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
-	// http2, ambiguous, upgrade, connect, oversized_head or other; or why nothing on them was faulted:
+	// http2, ambiguous, upgrade, connect, oversized_head, over_limit or other; or why nothing on them was faulted:
 	// other_process made the call.
 	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
 	BytesIn     uint64            `json:"bytes_in"`

@@ -54,6 +54,13 @@ func (h *HTTP) validate(durationS float64) error {
 		return Bad("http.percentage", number(h.Percentage), "not a percentage of requests",
 			"give more than 0 and at most 100")
 	}
+	if h.MaxConnections == 0 {
+		h.MaxConnections = DefaultMaxConnections
+	}
+	if h.MaxConnections < 1 || h.MaxConnections > 1_000_000 {
+		return Bad("http.max_connections", strconv.Itoa(h.MaxConnections), "not a bound that is allowed",
+			"give 1 to 1000000, or leave it out for 10000")
+	}
 	if h.Match != nil {
 		if err := h.Match.validate(); err != nil {
 			return err

@@ -130,18 +130,26 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
+		if !enterRoom(loop) {
+			continue
+		}
 		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
 		loop.Sign()
+		if err == nil {
+			go func() {
+				defer leaveRoom()
+				handle(c)
+			}()
+			continue
+		}
+		leaveRoom()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case err != nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			// Out of file descriptors, or a client that left: the next accept may go well.
 			time.Sleep(time.Millisecond)
-		default:
-			go handle(c)
 		}
 	}
 }
@@ -149,7 +157,7 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 // DialService connects to where an intercepted client wanted to go, past our own rules.
 func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, fmt.Errorf("the service at %s: %w", to, err)
 	}
@@ -169,7 +177,7 @@ func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := d.Dial("tcp", address)
+	c, err := dialPatiently(d, address)
 	if err != nil {
 		return nil, fmt.Errorf("the upstream %s: %w", address, err)
 	}
