@@ -159,6 +159,7 @@ def modify(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    remove_body: bool = False,
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
 
@@ -182,6 +183,7 @@ def modify(
         duration_s: the fault ends by itself after so many seconds, at most 3600.
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+        remove_body: True leaves the answer no body, which ``body`` cannot say; False by default.
 
     Returns:
         The record of the fault, see `abort`; ``totals.modified`` counts the answers that were
@@ -192,14 +194,18 @@ def modify(
     """
     body = check.text("body", body)
     answer = _answer_headers("set_headers", set_headers)
-    if not answer and not body:
-        mend = "the fault would change nothing; give set_headers, body or both"
+    if not isinstance(remove_body, bool):
+        raise BadInputError("remove_body", remove_body, "give true or false")
+    if body and remove_body:
+        raise BadInputError("remove_body", remove_body, "give one of body and remove_body")
+    if not answer and not body and not remove_body:
+        mend = "the fault would change nothing; give set_headers, body or remove_body"
         raise BadInputError("set_headers", answer, mend)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
-        modify=HTTPModify(set_headers=answer, body=body),
+        modify=HTTPModify(set_headers=answer, body=body, remove_body=remove_body),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 

@@ -138,8 +138,11 @@ func (a *HTTPAbort) validate() error {
 }
 
 func (m *HTTPModify) validate() error {
-	if len(m.SetHeaders) == 0 && m.Body == "" {
-		return Bad("http.modify", "", "changes nothing", "give set_headers, body or both")
+	if len(m.SetHeaders) == 0 && m.Body == "" && !m.RemoveBody {
+		return Bad("http.modify", "", "changes nothing", "give set_headers, and body or remove_body, or one of them")
+	}
+	if m.Body != "" && m.RemoveBody {
+		return Bad("http.modify.remove_body", "true", "there is a body, too", "give one of body and remove_body")
 	}
 	return answerHeaders("http.modify.set_headers", m.SetHeaders)
 }
