@@ -250,7 +250,7 @@ def test_chaos_toolkit_finds_the_actions_with_plain_types() -> None:
     found = discover_actions("chaos_go.faults.http") + discover_actions("chaos_go.faults")
     assert sorted(action["name"] for action in found) == ["abort", "delay", "modify", "stop"]
     types = {argument["type"] for action in found for argument in action["arguments"]}
-    assert types == {"string", "integer", "number", "mapping"}
+    assert types == {"string", "integer", "number", "mapping", "boolean"}
     json.dumps(found)
 
 
