@@ -76,7 +76,9 @@ def abort(
     status = check.whole("status", status, 200, 599, "the status of a final answer")
     body = check.text("body", body)
     if body and status in _WITHOUT_BODY:
-        raise BadInputError("body", body, f"an answer {status} has no body; leave it out")
+        raise BadInputError(
+            "body", check.hidden(body), f"an answer {status} has no body; leave it out"
+        )
     answer = _answer_headers("response_headers", response_headers)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
