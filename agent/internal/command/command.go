@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"chaosgo/agent/internal/check"
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
@@ -92,7 +93,12 @@ func work(in io.Reader, out io.Writer) int {
 }
 
 func held(in io.Reader, out io.Writer, kinds []string) int {
-	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds})
+	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds, Confine: confined})
+}
+
+// confined gives up what the work that is armed does not need, and does not need for an `add` either.
+func confined(s *spec.Spec) error {
+	return confine.Process(confine.Needs{Steering: s.HTTP != nil && s.HTTP.Proxy == nil})
 }
 
 // signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the
