@@ -63,6 +63,17 @@ def hidden(value: object) -> str:
     return f"({len(value)} characters)" if isinstance(value, str) else type(value).__name__
 
 
+def flag(name: str, value: object) -> bool:
+    """Give true or false.
+
+    Raises:
+        BadInputError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise BadInputError(name, value, "give true or false" + _text_mend(value))
+    return value
+
+
 def fault_name(value: object) -> str:
     """Give the name of a fault; "" lets one be derived."""
     name = text("name", value)

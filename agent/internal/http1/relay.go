@@ -17,7 +17,7 @@ import (
 
 // idleGrace is how long after Drain a connection without a request is left open. A client may be
 // about to use it: closing at once would cross its next request, and a POST is not sent again.
-const idleGrace = 250 * time.Millisecond
+const idleGrace = 2 * time.Second
 
 // Counters only grow. Several relays may share them.
 type Counters struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/pulse"
 )
 
 const (
@@ -29,6 +31,22 @@ var room = sync.OnceValue(func() chan struct{} {
 	most := min(limit.Cur, 4<<20)
 	return make(chan struct{}, max(4, (int(most)-descriptorsKept)/descriptorsEach))
 })
+
+// enterRoom waits for room, not longer than the loop that accepts may be silent. A full house is no hang.
+func enterRoom(loop *pulse.Loop) bool {
+	select {
+	case room() <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case room() <- struct{}{}:
+		return true
+	case <-time.After(pulse.Interval):
+		loop.Sign()
+		return false
+	}
+}
 
 func leaveRoom() { <-room() }
 
