@@ -45,16 +45,22 @@ def confined_to(pid: int, capabilities: int) -> None:
         assert status["Seccomp"] == "2"  # a filter
 
 
+def confined(namespace: Namespace, capabilities: int) -> None:
+    """Check the agent in a namespace; its watchdog, if it has one, keeps nothing."""
+    *watchdogs, worker = namespace.agents()
+    confined_to(worker, capabilities)
+    for pid in watchdogs:
+        confined_to(pid, 0)
+
+
 def test_agent_keeps_net_admin_only(driver: Driver, namespace: Namespace) -> None:
     driver.abort(TARGET, path="/api/v1/users/1")
-    for agent in namespace.agents():
-        confined_to(agent, CAP_NET_ADMIN)
+    confined(namespace, CAP_NET_ADMIN)
     driver.delay(TARGET, delay_ms=20, path="/api/v1/users/2", name="second")
     for host in ("127.0.0.1", "::1"):
         assert driver.request(SERVICE_PORT, host, path="/api/v1/users/1")["status"] == 503
         assert driver.request(SERVICE_PORT, host, path="/api/v1/users/2")["status"] == 200
-    for agent in namespace.agents():
-        confined_to(agent, CAP_NET_ADMIN)
+    confined(namespace, CAP_NET_ADMIN)
     assert driver.stop("second")[0]["totals"]["delayed"] == 2
     driver.stop()
     nothing_left(namespace, {SERVICE_PORT})
@@ -67,8 +73,7 @@ def test_agent_that_entered_a_namespace_is_confined(
     try:
         driver = elsewhere.driver()
         driver.abort(f"pid/{service.pid}")
-        for agent in namespace.agents():
-            confined_to(agent, CAP_NET_ADMIN)
+        confined(namespace, CAP_NET_ADMIN)
         assert namespace.driver().request(SERVICE_PORT)["status"] == 503
         driver.stop()
     finally:
@@ -78,8 +83,7 @@ def test_agent_that_entered_a_namespace_is_confined(
 
 def test_explicit_proxy_keeps_nothing(driver: Driver, namespace: Namespace) -> None:
     driver.abort(PROXY)
-    for agent in namespace.agents():
-        confined_to(agent, 0)
+    confined(namespace, 0)
     assert driver.request(PROXY_PORT)["status"] == 503
     driver.stop()
     nothing_left(namespace, {SERVICE_PORT})
@@ -97,8 +101,7 @@ def test_load_keeps_nothing(driver: Driver, namespace: Namespace) -> None:
     load.stdin.write(json.dumps(spec) + "\n")
     load.stdin.flush()
     assert json.loads(load.stdout.readline())["event"] == "armed"
-    for agent in namespace.agents():
-        confined_to(agent, 0)
+    confined(namespace, 0)
     assert json.loads(load.stdout.readline())["load"]["statuses"].get("200", 0) > 0
     load.communicate()
 

@@ -98,7 +98,11 @@ func held(in io.Reader, out io.Writer, kinds []string) int {
 
 // confined gives up what the work that is armed does not need, and does not need for an `add` either.
 func confined(s *spec.Spec) error {
-	return confine.Process(confine.Needs{Steering: s.HTTP != nil && s.HTTP.Proxy == nil})
+	h := s.HTTP
+	return confine.Process(confine.Needs{
+		Steering:     h != nil && h.Proxy == nil,
+		SeeProcesses: h != nil && h.CallerPID != 0,
+	})
 }
 
 // signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the

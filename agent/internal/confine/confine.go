@@ -33,7 +33,11 @@ func (n Needs) capabilities() (kept uint64) {
 // the capabilities named, and a filter of system calls. Whatever else needs them must be done before:
 // entering namespaces, starting processes, opening files to write. A second call takes away more.
 func Process(n Needs) error {
-	if err := onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+	err := onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil // built with cgo, as for the race detector; the agent never is
+	}
+	if err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
 	if err := dropCapabilities(n.capabilities()); err != nil {
