@@ -65,16 +65,24 @@ class HTTPModify(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class HTTP(Line):
-    """A fault on requests: one of port and proxy, one of abort, delay and modify."""
+    """A fault on requests: one of port, proxy and to, one of abort, delay and modify.
+
+    ``to`` is the HOST:PORT of a dependency; ``caller_pid`` of 0 stands for every caller.
+    """
 
     percentage: float
     port: int = 0
     proxy: Proxy | None = None
+    to: str = ""
+    caller_pid: int = 0
+    max_connections: int = 10_000
     match: Match | None = None
     seed: int = 0
+    existing: str = ""
     abort: HTTPAbort | None = None
     delay: HTTPDelay | None = None
     modify: HTTPModify | None = None
+    keep_client_address: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +133,22 @@ class Command(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Armed(Line):
-    """What is in place now. ``untouched_connections`` were open before and are not faulted."""
+    """What is in place now. Of ``existing_connections``, ``untouched_connections`` are left alone.
+
+    ``pid`` is the process that Python has started, ``worker_pid`` its child that holds the fault.
+    """
 
     agent_version: str
     protocol: int
     pid: int
     untouched_connections: int
+    existing_connections: int = 0
+    existing_handling: str = ""
+    existing_problem: str = ""
+    worker_pid: int = 0
     seed: int = 0
     steering: str = ""
+    resolved: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +168,7 @@ class HTTPTotals(Line):
     bytes_in: int
     bytes_out: int
     passthrough: dict[str, int] = field(default_factory=dict)
+    taken_over: int = 0
 
     @property
     def touched(self) -> int | None:

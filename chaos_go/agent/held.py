@@ -21,8 +21,9 @@ from chaos_go.errors import AgentLostError, shorten
 
 logger = logging.getLogger("chaostoolkit")
 
-DRAIN_S = 4.0
-"""An agent lets connections end for up to 2 s after its last fault; this is patience for that."""
+EXIT_S = 0.3
+"""How long an agent that has disarmed may take to end before it is left to itself: it relays what
+still goes through it, without any rule, until that has ended, for at most 30 s."""
 
 
 class Lease:
@@ -117,7 +118,7 @@ class Lease:
             self.agent.kill()
             raise AgentLostError(problem)
         if not self.agent.holds:
-            self.agent.finish(DRAIN_S)
+            self.agent.finish(EXIT_S)
         return self.record()
 
     def record(self) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class Lease:
             "id": self.id,
             "kind": self.spec.kind,
             "place": self.place_name,
-            "spec": _redact(self.spec.to_dict()),
+            "spec": redact(self.spec.to_dict()),
             "armed_unix_s": self.armed_unix_s,
             "ended_unix_s": self.ended_unix_s,
             "armed": self.armed_detail.to_dict() if self.armed_detail else {},
@@ -198,7 +199,7 @@ def say(problem: Problem) -> str:
     return f"{value}{problem.message}{'; ' if problem.mend else ''}{problem.mend}"
 
 
-def _redact(spec: dict[str, Any]) -> dict[str, Any]:
+def redact(spec: dict[str, Any]) -> dict[str, Any]:
     """Leave out what may be a secret: the values of headers, and bodies."""
     clean: dict[str, Any] = {}
     for name, value in spec.items():
@@ -207,5 +208,5 @@ def _redact(spec: dict[str, Any]) -> dict[str, Any]:
         elif name == "body":
             clean[name] = f"(redacted, {len(value)} characters)"
         else:
-            clean[name] = _redact(value) if isinstance(value, dict) else value
+            clean[name] = redact(value) if isinstance(value, dict) else value
     return clean

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from chaos_go import __version__
 from chaos_go.agent.channel import Channel, LocalChannel
 from chaos_go.agent.contract import DEFAULT_LEASE_S, PROTOCOL, Command, Spec
-from chaos_go.agent.held import DRAIN_S, Lease, say
+from chaos_go.agent.held import EXIT_S, Lease, say
 from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentError, BadInputError, CannotRunHereError, ChaosGoError
 
@@ -81,7 +81,7 @@ class LeaseHolder:
         raise BadInputError("name", name, f"no fault or load has this name; known: {known}")
 
     def stop_all(self, timeout_s: float = 5.0) -> None:
-        """Stop every lease and wait until no agent is left; what goes wrong is logged."""
+        """Stop every lease, and leave no agent that holds anything; what goes wrong is logged."""
         live = [lease for lease in self.leases() if lease.state == "armed"]
         for lease in live:
             lease.ask_to_stop()
@@ -91,7 +91,7 @@ class LeaseHolder:
             except ChaosGoError as error:
                 logger.warning("%s", error)
         for agent in self._running():
-            agent.finish(DRAIN_S)
+            agent.finish(EXIT_S if agent.holds else 0.0)
 
     def _add(self, agent: AgentProcess, spec: Spec, timeout_s: float) -> Lease | None:
         """Add to the agent that is at this place already; None when it just ended."""
@@ -111,7 +111,9 @@ class LeaseHolder:
 
     def _start(self, argv: tuple[str, ...], place: str, spec: Spec, timeout_s: float) -> Lease:
         """Start an agent and have it put the first fault in place."""
-        agent = AgentProcess(self._open_channel(argv), place, spec.lease_s or DEFAULT_LEASE_S)
+        lease_s = spec.lease_s or DEFAULT_LEASE_S
+        reports = spec.http is not None
+        agent = AgentProcess(self._open_channel(argv), place, lease_s, reports=reports)
         try:
             lease = Lease(spec, agent)
             agent.listen(spec.id, lease)

@@ -1,8 +1,10 @@
 """One running agent: it reads every event, hands it to the lease it is about, and sees the end."""
 
 import logging
+import math
 import signal
 import threading
+import time
 from contextlib import suppress
 from typing import Protocol
 
@@ -13,6 +15,8 @@ from chaos_go.errors import BadInputError, shorten
 
 logger = logging.getLogger("chaostoolkit")
 
+_SHORTEST_SILENCE_S = 3.0  # an agent that reports does so every second
+_BEATS_WITHOUT_ANSWER = 3  # by our own clock: after a pause of the whole machine nobody has hung
 _PATIENCE_S = 5.0  # until a process whose stdout has ended, or that was killed, must be gone
 
 
@@ -41,10 +45,23 @@ class AgentProcess:
         exit_code: of the process once it has ended, negative for a signal; else None.
     """
 
-    def __init__(self, channel: Channel, place: str, lease_s: float) -> None:
-        """Prepare; nothing is read before `start`."""
+    def __init__(
+        self, channel: Channel, place: str, lease_s: float, *, reports: bool = False
+    ) -> None:
+        """Prepare; nothing is read before `start`.
+
+        Args:
+            channel: to the process.
+            place: what it holds, for messages.
+            lease_s: it ends by itself after so long without a line from here, in seconds.
+            reports: it speaks every second while it holds something; when it does not, it hangs.
+        """
         self.place = place
         self.lease_s = lease_s
+        self._silence_s = max(0.75 * lease_s, _SHORTEST_SILENCE_S) if reports else math.inf
+        self._heard_s = time.monotonic()
+        self._unheard_beats = 0
+        self._hung = ""
         self.exit_code: int | None = None
         self._channel = channel
         self._listeners: dict[str, Listener] = {}
@@ -77,8 +94,17 @@ class AgentProcess:
             self._channel.send(line.to_line())
 
     def heartbeat(self) -> None:
-        """Say that Python is alive. A beat has 24 bytes: a hung agent's pipe takes an hour's."""
+        """Say that Python is alive, and end an agent that has not been heard for too long.
+
+        A beat has 24 bytes: a hung agent's pipe takes an hour's.
+        """
         self.send(Command(command="heartbeat"))
+        silence_s = time.monotonic() - self._heard_s
+        self._unheard_beats += 1
+        is_silent = self.holds and silence_s > self._silence_s
+        if is_silent and self._unheard_beats > _BEATS_WITHOUT_ANSWER:
+            self._hung = f"it hung for {silence_s:.1f} s; "
+            self._channel.kill()
 
     def kill(self) -> None:
         """End the process at once and wait until it is gone."""
@@ -87,22 +113,26 @@ class AgentProcess:
         self._ended.wait(2 * _PATIENCE_S)
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until the process has ended by itself; kill it when it does not."""
-        if not self._ended.wait(timeout_s):
+        """Wait until the process has ended by itself; kill it when it still holds something then.
+
+        One that holds nothing only lets connections end that went through it.
+        """
+        if not self._ended.wait(timeout_s) and self._held:
             self.kill()
 
     def last_words(self) -> str:
         """Tell how the process ended and what it said to humans."""
         code = self.exit_code
         if code is not None and code < 0:
-            how = f"killed by {_signal_name(-code)}"
+            how = f"{self._hung}killed by {_signal_name(-code)}"
         else:
             how = "it still runs" if code is None else f"exit code {code}"
-        complaints = self._channel.complaints()
+        complaints = _own_words(self._channel.complaints())
         return f"{how}; stderr: {shorten(complaints[-300:], 300)}" if complaints else how
 
     def _read(self) -> None:
         while (line := self._channel.receive()) is not None:
+            self._heard_s, self._unheard_beats = time.monotonic(), 0
             try:
                 self._hand_on(Event.from_line(line))
             except BadInputError as error:
@@ -139,6 +169,12 @@ class AgentProcess:
         except TimeoutError:
             self._channel.kill()
             return self._channel.wait(_PATIENCE_S)
+
+
+def _own_words(complaints: str) -> str:
+    """Give what the agent itself said last, without the stack dump of its crash."""
+    said = [line for line in complaints.splitlines() if line.startswith("chaos-agent: ")]
+    return said[-1] if said else complaints
 
 
 def _signal_name(number: int) -> str:

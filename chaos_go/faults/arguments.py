@@ -58,6 +58,17 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def flag(name: str, value: object) -> bool:
+    """Give true or false.
+
+    Raises:
+        BadInputError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise BadInputError(name, value, "give true or false" + _text_mend(value))
+    return value
+
+
 def fault_name(value: object) -> str:
     """Give the name of a fault; "" lets one be derived."""
     name = text("name", value)

@@ -1,8 +1,8 @@
-"""Faults on the HTTP/1.1 requests that reach a service, and on its answers.
+"""Faults on the HTTP/1.1 requests that reach a service, or that it sends, and on the answers.
 
 All actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
-``duration_s``, and with the run. Requests on connections that were open before are not faulted
-until their clients connect again; ``armed.untouched_connections`` of the record counts them.
+``duration_s``, and with the run. Connections that were open before are taken over without a failed
+request, see ``existing_connections`` of `abort`.
 """
 
 from dataclasses import replace
@@ -28,6 +28,7 @@ __all__ = ["abort", "delay", "modify"]
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
 _WITHOUT_BODY = (204, 304)
 _DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
+_EXISTING = ("takeover", "leave", "reset")
 _NONE: dict[str, str] = {}  # a default; never changed
 
 
@@ -43,12 +44,17 @@ def abort(
     seed: int = 0,
     name: str = "",
     response_headers: dict[str, str] = _NONE,
+    keep_client_address: bool = False,
+    max_connections: int = 10_000,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
 
     Args:
         target: where: ``port/8081`` (whoever listens there), ``pid/1234`` (in that process'
-            network namespace; ``pid/1234:8081`` when it listens on several ports), or
+            network namespace; ``pid/1234:8081`` when it listens on several ports),
+            ``to/HOST:PORT`` (the calls made in this network namespace to a dependency),
+            ``pid/1234->HOST:PORT`` (only the calls that this process makes to it), or
             ``proxy/LISTEN->UPSTREAM`` (an explicit proxy, without privileges).
         status: of the answer, 200 to 599.
         percentage: of the matching requests, more than 0 and at most 100.
@@ -65,6 +71,20 @@ def abort(
             ``abort-port-8081``.
         response_headers: of the answer: names and values, for instance ``{"Retry-After": "1"}``;
             {} for none besides those of the framing.
+        keep_client_address: true lets the service see the address of its client on connections
+            that go through the agent, instead of an address of this host. All faults of one place
+            must agree; not with an explicit proxy.
+        max_connections: how many connections of the target are read at a time, at most 1,000,000;
+            those beyond pass unread, counted as ``passthrough.over_limit``. The first fault on a
+            target decides.
+        existing_connections: what becomes of connections that clients opened before the fault.
+            ``takeover``: one request on each is changed so that the service answers it and then
+            closes the connection itself; the client connects again, into the fault, and no request
+            fails. ``leave``: they are left alone, and their requests are not faulted. ``reset``:
+            they are reset at once, and requests under way fail. All faults on one target say the
+            same; a ``proxy/`` has none. ``armed.existing_connections`` counts them,
+            ``armed.existing_handling`` is what was done, ``totals.taken_over`` how many were
+            taken over.
 
     Returns:
         The record of the fault: ``id``, ``state``, ``place``, ``spec``, ``armed`` and more.
@@ -82,7 +102,10 @@ def abort(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         abort=HTTPAbort(status=status, headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
@@ -99,6 +122,9 @@ def delay(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
+    max_connections: int = 10_000,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
 
@@ -122,6 +148,9 @@ def delay(
             are held then go on at once.
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
+        existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
         The record of the fault, see `abort`.
@@ -143,7 +172,10 @@ def delay(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("delay", target, fault, duration_s, name)
 
@@ -159,6 +191,9 @@ def modify(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    keep_client_address: bool = False,
+    max_connections: int = 10_000,
+    existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
 
@@ -182,6 +217,9 @@ def modify(
         duration_s: the fault ends by itself after so many seconds, at most 3600.
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+        keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
+        existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
         The record of the fault, see `abort`; ``totals.modified`` counts the answers that were
@@ -199,7 +237,10 @@ def modify(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
+        existing=_existing(existing_connections),
         modify=HTTPModify(set_headers=answer, body=body),
+        keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 
@@ -242,6 +283,21 @@ def _longest_ms(distribution: str, delay_ms: float, jitter_ms: float) -> float:
     return delay_ms + jitter_ms
 
 
+def _existing(handling: str) -> str:
+    """Give what becomes of connections that were open before; "" is the agent's default.
+
+    Raises:
+        BadInputError: it is no way to handle them.
+    """
+    if handling not in _EXISTING:
+        raise BadInputError("existing_connections", handling, f"use {', '.join(_EXISTING)}")
+    return "" if handling == _EXISTING[0] else handling
+
+
+def _max_connections(value: int) -> int:
+    return check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
+
+
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:
     """Give what requests must look like; None for any. The agent judges the expressions."""
     match = Match(
@@ -256,11 +312,16 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
     """Put a fault in place and give its record."""
     name = check.fault_name(name)
     place = targets.parse(target)
+    if fault.keep_client_address and not place.port:
+        mend = "only an intercepted port has it; leave it out, or take port/PORT as the target"
+        raise BadInputError("keep_client_address", fault.keep_client_address, mend)
     spec = Spec(
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",
         duration_s=duration_s,
-        http=replace(fault, port=place.port, proxy=place.proxy),
+        http=replace(
+            fault, port=place.port, proxy=place.proxy, to=place.to, caller_pid=place.caller_pid
+        ),
     )
     argv = [str(binary.find_agent()), "fault", *place.agent_arguments]
     return lease.hold(argv, place.name, spec).record()

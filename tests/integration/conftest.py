@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from matrix import MEASURED, TARGETS, Scene, table
 from world import ROOT, SERVICE_PORT, SHOP, Driver, Namespace, wait_until
 
 # A test run in the background of a shell ignores SIGINT, and every child would inherit that.
@@ -49,3 +50,17 @@ def shop(namespace: Namespace, request: pytest.FixtureRequest) -> subprocess.Pop
 def driver(namespace: Namespace) -> Driver:
     """Give a Python process in the namespace that arms faults and sends requests."""
     return namespace.driver()
+
+
+@pytest.fixture(params=TARGETS, ids=lambda target: target.name)
+def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Scene:
+    """Give the scene of a test of the matrix, once per target."""
+    return Scene(namespace, request.param)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured by the matrix."""
+    if MEASURED:
+        terminalreporter.section("gone whatever dies: seconds until free, until nothing was left")
+        for line in table():
+            terminalreporter.write_line(line)

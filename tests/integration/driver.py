@@ -12,6 +12,10 @@ import sys
 import time
 from typing import Any
 
+from chaos_go import targets
+from chaos_go.agent import binary, lease
+from chaos_go.agent.contract import HTTP, HTTPAbort, Match, Spec
+
 
 def request(
     host: str,
@@ -41,6 +45,27 @@ def request(
             }
         )
     return answers
+
+
+def abort_leased(target: str, path: str, lease_s: float) -> None:
+    """Arm an abort whose agent waits for a sign of this process not longer than lease_s."""
+    place = targets.parse(target)
+    abort = HTTPAbort(status=503)
+    fault = HTTP(
+        percentage=100.0,
+        port=place.port,
+        proxy=place.proxy,
+        match=Match(path=path),
+        abort=abort,
+    )
+    spec = Spec(id="leased", kind="http", duration_s=60.0, lease_s=lease_s, http=fault)
+    lease.hold([str(binary.find_agent()), "fault", *place.agent_arguments], place.name, spec)
+
+
+def problem() -> dict[str, Any]:
+    """Give how the newest fault ended."""
+    record = lease.leases()[-1].record()
+    return {name: record[name] for name in ("state", "reason", "problem", "exit_code")}
 
 
 def _answer(line: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Probes of the tests' own experiments: well before the fault, then whatever goes wrong."""
 
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
-
-import driver
 
 _calls: list[str] = []
 
@@ -29,11 +30,22 @@ def say_nothing() -> int | None:
     return 1 if _is_first("say_nothing") else None
 
 
-def write_status(port: int, file: str) -> int:
-    """Send one request and keep the status in a file, which outlives a run without a journal."""
-    status = int(driver.request("127.0.0.1", port)[0]["status"])
-    Path(file).write_text(str(status))
-    return status
+def write_status(url: str) -> int:
+    """Send one request and keep its status in a file, which outlives a run without a journal."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            status = error.code
+    Path("status").write_text(str(status))
+    return int(status)
+
+
+def take_time(seconds: float, file: str) -> None:
+    """Write a file, then wait."""
+    Path(file).touch()
+    time.sleep(seconds)
 
 
 def _is_first(name: str) -> bool:

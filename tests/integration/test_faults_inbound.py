@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -268,32 +267,3 @@ def test_other_ports_are_not_touched(
     assert driver.request(SERVICE_PORT)["status"] == 503
     driver.stop()
     nothing_left(namespace, PORTS | SHOP_PORTS)
-
-
-def test_open_connection_stays_with_the_service(driver: Driver, namespace: Namespace) -> None:
-    """A connection that was open before the fault is neither cut nor faulted, and is counted."""
-    script = (
-        "import http.client, sys\n"
-        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, timeout=20)\n"
-        "for _ in sys.stdin:\n"
-        "    c.request('GET', '/api/v1/users/42'); r = c.getresponse(); r.read()\n"
-        "    print(r.status, flush=True)\n"
-    )
-    client = namespace.popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-    def ask() -> str:
-        assert client.stdin is not None
-        assert client.stdout is not None
-        client.stdin.write("again\n")
-        client.stdin.flush()
-        return str(client.stdout.readline().strip())
-
-    assert ask() == "200"
-    armed = driver.abort(TARGET, duration_s=30)
-    assert ask() == "200"
-    assert driver.request(SERVICE_PORT)["status"] == 503
-    assert armed["armed"]["untouched_connections"] >= 1
-    driver.stop()
-    nothing_left(namespace, PORTS)

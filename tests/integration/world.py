@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,17 +114,31 @@ class Namespace:
         return ports
 
     def agents(self) -> list[int]:
-        """Give the process ids of the agents in here."""
+        """Give the process ids of the agents in here, without the workers that have their parent.
+
+        None is left exactly when this is empty: a worker without its parent counts.
+        """
+        processes = self._agent_processes()
+        return sorted(pid for pid, parent in processes.items() if parent not in processes)
+
+    def worker(self, agent: int) -> int:
+        """Give the process id of the worker of an agent."""
+        (worker,) = (pid for pid, parent in self._agent_processes().items() if parent == agent)
+        return worker
+
+    def _agent_processes(self) -> dict[int, int]:
+        """Give every process of an agent in here, and its parent."""
         here = os.readlink(f"/proc/{self.pid}/ns/net")
-        found = []
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 agent = os.readlink(process / "exe").rpartition("/")[2].startswith("chaos-agent")
                 if agent and os.readlink(process / "ns" / "net") == here:
-                    found.append(int(process.name))
+                    stat = (process / "stat").read_text().rpartition(")")[2]
+                    found[int(process.name)] = int(stat.split()[1])
             except OSError:
                 continue  # it has just ended, or it belongs to somebody else
-        return sorted(found)
+        return found
 
     def tables(self) -> str:
         """Give what nftables holds in here, nothing when it holds nothing."""
@@ -131,18 +146,40 @@ class Namespace:
         assert listed.returncode == 0, listed.stderr
         return listed.stdout.strip()
 
+    def routing(self) -> list[str]:
+        """Give the rules and routes in here that a new network namespace has not."""
+        lines = []
+        for family in ("-4", "-6"):
+            listed = self.run([tool("ip"), family, "rule", "show"]).stdout.splitlines()
+            own = ("lookup local", "lookup main", "lookup default")
+            lines += [line for line in listed if not line.rstrip().endswith(own)]
+            listed = self.run(
+                [tool("ip"), family, "route", "show", "table", "all"]
+            ).stdout.splitlines()
+            lines += [line for line in listed if " table " in line and " table local " not in line]
+        return lines
+
     def locks(self) -> list[str]:
         """Give the abstract sockets with which agents hold their places in here."""
         lines = Path(f"/proc/{self.pid}/net/unix").read_text(errors="replace").splitlines()
         return [line.rpartition(" @")[2] for line in lines if "@chaos-agent/" in line]
+
+    def leave(self) -> None:
+        """End what the test has started in here, its agents not: the kernel keeps it for them."""
+        for child in self._children:
+            child.kill()
+            child.communicate()
+        self._children = []
+        self._holder.communicate()
 
     def close(self) -> None:
         """End everything that was started in here."""
         for child in self._children:
             child.kill()
             child.communicate()
-        for agent in self.agents():
-            os.kill(agent, signal.SIGKILL)
+        for agent in self._agent_processes():
+            with suppress(ProcessLookupError):
+                os.kill(agent, signal.SIGKILL)
         self._holder.communicate()
 
 
@@ -248,6 +285,7 @@ def nothing_left(namespace: Namespace, ports: set[int], within_s: float = 15.0) 
         assert waited_s < within_s, f"still there after {waited_s:.1f} s: {'; '.join(left)}"
         time.sleep(LOOK_S)
     gone_s = time.monotonic() - started
+    assert namespace.routing() == []
     service = 8082 if 8082 in ports else min(ports)
     assert is_answered(namespace, service), f"the service on port {service} does not answer 200"
     print(f"gone after {gone_s:.2f} s")

@@ -51,6 +51,7 @@ def test_abort_asks_for_what_it_was_told(here: Process) -> None:
         seed=7,
         name="users-502",
         response_headers={"Retry-After": "1"},
+        existing_connections="reset",
     )
     assert here.asked() == Spec(
         id="users-502",
@@ -60,6 +61,7 @@ def test_abort_asks_for_what_it_was_told(here: Process) -> None:
             port=8081,
             percentage=30.0,
             seed=7,
+            existing="reset",
             match=Match(path="/api/.*", method="GET", headers={"x-user": "a.*"}),
             abort=HTTPAbort(status=502, headers={"Retry-After": "1"}, body="injected"),
         ),
@@ -81,6 +83,16 @@ def test_delay_asks_for_what_it_was_told(here: Process) -> None:
     asked = here.asked().http
     assert asked is not None
     assert asked.delay == HTTPDelay(delay_ms=100.0, jitter_ms=400.0, distribution="pareto")
+
+
+def test_the_client_address_is_kept_when_asked(here: Process) -> None:
+    http.abort(TARGET, keep_client_address=True)
+    http.delay(TARGET, 10, keep_client_address=True)
+    http.modify(TARGET, body="x", keep_client_address=True)
+    asked = [held.spec.http for held in here.holder.leases()]
+    assert [fault.keep_client_address for fault in asked if fault] == [True, True, True]
+    with pytest.raises(ActivityFailed, match="keep_client_address='yes': give true or false"):
+        http.abort(TARGET, keep_client_address="yes")
 
 
 def test_modify_asks_for_what_it_was_told(here: Process) -> None:
@@ -161,6 +173,7 @@ BAD: list[tuple[str, Any]] = [
     *(("name", value) for value in ["a\nb", "x" * 101, "é" * 51, 7, None]),
     *(("headers", value) for value in ["x-user: a", None, {"x user": "a"}, {"": "a"}, {1: "a"}]),
     *(("response_headers", value) for value in [[], {"a:b": "x"}, {"Content-Length": "3"}]),
+    *(("existing_connections", value) for value in ["", "cut", None, ["leave"]]),
     *(("target", value) for value in ["port/0", "port/70000", "pod/users", 8081]),
 ]
 
@@ -250,7 +263,7 @@ def test_chaos_toolkit_finds_the_actions_with_plain_types() -> None:
     found = discover_actions("chaos_go.faults.http") + discover_actions("chaos_go.faults")
     assert sorted(action["name"] for action in found) == ["abort", "delay", "modify", "stop"]
     types = {argument["type"] for action in found for argument in action["arguments"]}
-    assert types == {"string", "integer", "number", "mapping"}
+    assert types == {"string", "integer", "number", "mapping", "boolean"}
     json.dumps(found)
 
 

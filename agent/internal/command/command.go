@@ -16,6 +16,7 @@ import (
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/watchdog"
 )
 
 const usage = `chaos-agent: faults and load for Go services, held by this process and by nothing else
@@ -27,7 +28,8 @@ const usage = `chaos-agent: faults and load for Go services, held by this proces
   chaos-agent version                   print version and protocol as JSON
 
 One JSON object per line on stdin and stdout; their schema is contract/schema.json of chaos_go.
-Exit codes: 0 undone cleanly, 2 bad spec or usage, 3 cannot run here, 4 ended by a lost lease.
+Exit codes: 0 undone cleanly, 2 bad spec or usage, 3 cannot run here, 4 ended by a lost lease,
+5 crashed or hung: stderr tells, and the kernel has undone everything.
 `
 
 // Run executes one sub-command and returns the exit code of the process.
@@ -59,7 +61,9 @@ func Run(args []string, in io.Reader, out, human io.Writer) int {
 func execute(name string, in io.Reader, out, human io.Writer) int {
 	switch name {
 	case "fault":
-		return held(in, out, lease.FaultKinds())
+		return watchdog.Run(in, out, human)
+	case watchdog.Worker:
+		return work(in, out)
 	case "load":
 		return held(in, out, []string{spec.KindLoad})
 	case "check":
@@ -76,6 +80,17 @@ func execute(name string, in io.Reader, out, human io.Writer) int {
 	return misused(human, name)
 }
 
+// work is the agent proper, under its watchdog.
+func work(in io.Reader, out io.Writer) int {
+	parent, err := watchdog.Attach()
+	if err != nil {
+		return refuse(out, err)
+	}
+	code := held(parent.Bound(in), out, lease.FaultKinds())
+	parent.Leave() // not deferred: a panic must not look like an end in order
+	return code
+}
+
 func held(in io.Reader, out io.Writer, kinds []string) int {
 	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds})
 }
@@ -85,7 +100,7 @@ func held(in io.Reader, out io.Writer, kinds []string) int {
 func signals() <-chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(c, watchdog.Ask...)
 	return c
 }
 

@@ -3,11 +3,21 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/watchdog"
 )
+
+// The watchdog of `fault` starts its own program, here the test binary, as a worker.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == watchdog.Worker {
+		os.Exit(Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
 
 func run(args ...string) (code int, out, human string) {
 	var o, h bytes.Buffer

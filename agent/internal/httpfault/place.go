@@ -3,7 +3,6 @@
 package httpfault
 
 import (
-	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -12,25 +11,32 @@ import (
 	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
+	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime bounds how long connections may take to notice that the fault is over.
-const drainTime = 2 * time.Second
+// drainTime is how long after the last fault the connections that went through it are still relayed:
+// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+const drainTime = 30 * time.Second
 
 func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
 }
 
-// place is one intercepted port, or one explicit proxy, with the faults on it.
+// place is one intercepted port, one dependency whose calls are intercepted, or one explicit proxy, with
+// the faults on it.
 type place struct {
-	where    string // "8081" or the proxy's listen address; empty while nothing is steered
+	where    string // see location; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
+	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	undo     []func() // what steers requests here, in the order in which it was put in place
+	unwatch  func()    // ends the proof that requests are decided
+	undo     []func()  // what steers requests here, in the order in which it was put in place
+	outbound *outbound // nil unless these are the calls to a dependency
+	existing *existing // nil unless a port is intercepted
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -41,7 +47,14 @@ type place struct {
 func newPlace() *place {
 	p := &place{ended: map[string]*fault{}}
 	p.relay = &http1.Relay{Decide: p.decide, Counters: &p.counters}
+	p.unwatch = pulse.Each(p.answers)
 	return p
+}
+
+// answers returns when requests can be decided: without that this process has no pulse.
+func (p *place) answers() {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 }
 
 // Arm adds a fault; the first one also brings the requests here.
@@ -54,6 +67,9 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.where != "" && where != p.where {
 		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
 	}
+	if err := p.agree(s.HTTP); err != nil {
+		return nil, err
+	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
@@ -61,21 +77,50 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
+		p.relay.MaxConnections = s.HTTP.MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
+			p.closeReturnPath()
 			return nil, err
 		}
 		p.where = where
 	}
 	armed.Steering = p.steering
-	if s.HTTP.Port != 0 {
-		// Each connection that is relayed has two sockets on the port: ours and the service's.
-		armed.UntouchedConnections = max(0, steer.Established(s.HTTP.Port)-2*p.relay.Wait(0))
+	if p.existing != nil {
+		p.existing.report(armed)
+	}
+	if p.outbound != nil {
+		p.outbound.report(armed)
 	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
+}
+
+// agree refuses a fault that wants the place otherwise than those that are here already.
+func (p *place) agree(h *spec.HTTP) error {
+	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	asked := p.existingAsked()
+	switch {
+	case p.where == "":
+	case h.KeepClientAddress != (p.asClient != nil):
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+	case asked != "" && h.Existing != asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+asked, mend)
+	}
+	return nil
+}
+
+// existingAsked is what the faults that are here want of connections opened before; "" for none.
+func (p *place) existingAsked() string {
+	switch {
+	case p.existing != nil:
+		return p.existing.asked
+	case p.outbound != nil:
+		return p.outbound.asked
+	}
+	return ""
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -115,18 +160,43 @@ func (p *place) Report(id string, e *spec.Event) {
 	}
 	e.HTTP = f.totals()
 	e.HTTP.Connections = p.counters.Connections.Load()
+	if p.existing != nil {
+		e.HTTP.TakenOver = p.existing.takenOver()
+	}
 	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
 	e.HTTP.BytesIn = p.counters.BytesIn.Load()
 	e.HTTP.BytesOut = p.counters.BytesOut.Load()
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
-func (p *place) Close() {
-	if p.relay.Wait(drainTime) > 0 {
-		p.relay.CloseAll()
+func (p *place) Close(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		if p.outbound != nil {
+			p.outbound.wait(drainTime)
+		} else {
+			p.relay.Wait(drainTime)
+		}
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
+	p.relay.CloseAll()
+	if p.outbound != nil {
+		p.outbound.end()
+	}
+	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
+	}
+	p.unwatch()
+}
+
+func (p *place) closeReturnPath() {
+	if p.asClient != nil {
+		p.asClient.Close()
 	}
 }
 
@@ -142,78 +212,6 @@ func (p *place) startTimer() error {
 	}
 	p.timer = timer
 	return nil
-}
-
-func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+location(s.HTTP), s.ID)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, lock.Release)
-	if s.HTTP.Proxy != nil {
-		return p.steerExplicit(s.HTTP.Proxy)
-	}
-	return p.steerPort(s.HTTP.Port)
-}
-
-func (p *place) steerPort(port int) error {
-	if err := steer.CheckListening(port); err != nil {
-		return err
-	}
-	listeners, err := steer.ListenTransparent()
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, listeners.Close)
-	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
-	})
-	p.steering = "tproxy"
-	return nil
-}
-
-func (p *place) steerExplicit(proxy *spec.Proxy) error {
-	listener, err := steer.ListenExplicit(proxy.Listen)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		listener.Close() //nolint:errcheck // a closed listener is all we want
-	})
-	p.upstream, p.steering = proxy.Upstream, "proxy"
-	steer.AcceptExplicit(listener, p.serve)
-	return nil
-}
-
-// unsteer undoes in reverse: the rules go before the listener that they point to.
-func (p *place) unsteer() {
-	for len(p.undo) > 0 {
-		last := len(p.undo) - 1
-		p.undo[last]()
-		p.undo = p.undo[:last]
-	}
-}
-
-// serve relays one connection. A service that is not there is not there for the client either.
-func (p *place) serve(client *net.TCPConn) {
-	upstream, err := p.dial(client)
-	if err != nil {
-		steer.Reset(client)
-		return
-	}
-	p.relay.Serve(client, upstream)
-}
-
-func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
-	if p.upstream != "" {
-		return steer.DialUpstream(p.upstream)
-	}
-	return steer.DialService(client.LocalAddr().(*net.TCPAddr))
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later
@@ -277,11 +275,4 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-func location(h *spec.HTTP) string {
-	if h.Proxy != nil {
-		return h.Proxy.Listen
-	}
-	return strconv.Itoa(h.Port)
 }

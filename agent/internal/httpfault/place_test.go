@@ -41,7 +41,7 @@ func start(t *testing.T) *behind {
 			b.place.Disarm(b.place.faults[0].id)
 		}
 		b.client.CloseIdleConnections()
-		b.place.Close()
+		b.place.Close(nil)
 		service.Close()
 	})
 	return b

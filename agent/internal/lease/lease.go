@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/watchdog"
 )
 
 // Options are the surroundings of one lease.
@@ -36,7 +37,7 @@ func Run(o Options) int {
 		return l.refuse(first, err)
 	}
 	code := l.hold()
-	l.work.Close()
+	l.finish()
 	return code
 }
 
@@ -49,7 +50,12 @@ type lease struct {
 	held    []held // in the order in which they were armed
 	// silence is how long the control plane may say nothing.
 	silence time.Duration
+	// hurried: a signal ended it.
+	hurried bool
 }
+
+// hurriedTime is how long after a signal the process may still live.
+const hurriedTime = 2 * time.Second
 
 type held struct {
 	id       string
@@ -88,7 +94,10 @@ func (l *lease) arm(s *spec.Spec) error {
 		return err
 	}
 	l.held = append(l.held, held{id: s.ID, deadline: time.Now().Add(seconds(s.DurationS))})
-	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, os.Getpid()
+	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, watchdog.PID()
+	if pid := os.Getpid(); pid != armed.PID {
+		armed.WorkerPID = pid
+	}
 	l.out.emit(spec.Event{Event: spec.EventArmed, ID: s.ID, Armed: armed})
 	return nil
 }
@@ -112,6 +121,7 @@ func (l *lease) hold() int {
 			l.endAll(spec.ReasonLease)
 			return spec.ExitLease
 		case <-l.signals:
+			l.hurried = true
 			l.endAll(spec.ReasonSignal)
 		case <-deadline.C:
 			l.endDue(time.Now())
@@ -121,6 +131,26 @@ func (l *lease) hold() int {
 		deadline.Stop()
 	}
 	return spec.ExitClean
+}
+
+// finish waits until what passed through the faults has ended. Nothing is faulted meanwhile, and
+// nothing else keeps the process: a signal ends it.
+func (l *lease) finish() {
+	closed, hurry := make(chan struct{}), make(chan struct{})
+	defer close(closed)
+	var overdue <-chan time.Time
+	if l.hurried {
+		overdue = time.After(hurriedTime)
+	}
+	go func() {
+		defer close(hurry)
+		select {
+		case <-closed:
+		case <-l.signals:
+		case <-overdue:
+		}
+	}()
+	l.work.Close(hurry)
 }
 
 func (l *lease) nextDeadline() time.Time {

@@ -19,6 +19,7 @@ type memory struct {
 	armed  map[string]bool
 	closed bool
 	refuse error
+	drain  time.Duration // what passes through takes so long to end
 }
 
 func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
@@ -30,7 +31,13 @@ func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
 }
 func (m *memory) Disarm(id string)               { delete(m.armed, id) }
 func (m *memory) Report(_ string, e *spec.Event) { e.HTTP = &spec.HTTPTotals{Seen: 1} }
-func (m *memory) Close()                         { m.closed = true }
+func (m *memory) Close(hurry <-chan struct{}) {
+	select {
+	case <-hurry:
+	case <-time.After(m.drain):
+	}
+	m.closed = true
+}
 
 // session is one run of the lease with its two pipes, as the control plane sees it.
 type session struct {
@@ -279,4 +286,43 @@ func TestReaderThatHangsDoesNotHoldTheFault(t *testing.T) {
 		in.Close()
 		unread.Close()
 	})
+}
+
+func TestWhatPassesMayEndUnlessItIsHurried(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, then os.Signal
+		want        time.Duration
+	}{
+		{"stop", nil, nil, time.Minute},
+		{"stop, then a signal", nil, syscall.SIGTERM, 10 * time.Second},
+		{"signal", syscall.SIGTERM, nil, hurriedTime},
+		{"two signals", syscall.SIGTERM, syscall.SIGTERM, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t)
+				s.work.drain = time.Minute
+				s.send(fault("x", 60, 10))
+				s.expect("armed", "x", "")
+				reason := "stop"
+				if c.first != nil {
+					reason = "signal"
+					s.signals <- c.first
+				} else {
+					s.send(`{"command":"stop"}`)
+				}
+				s.expect("disarmed", "x", reason)
+				ended := time.Now()
+				if c.then != nil {
+					time.Sleep(min(c.want, 10*time.Second))
+					s.signals <- c.then
+				}
+				s.exits(spec.ExitClean)
+				if took := time.Since(ended); took != c.want || !s.work.closed {
+					t.Errorf("the process lived for %v, want %v; closed: %v", took, c.want, s.work.closed)
+				}
+			})
+		})
+	}
 }

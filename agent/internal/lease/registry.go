@@ -15,8 +15,9 @@ type Work interface {
 	Disarm(id string)
 	// Report adds the totals of the fault id to a stats or disarmed event.
 	Report(id string, e *spec.Event)
-	// Close waits, for a bounded time, until what passed through the faults has ended.
-	Close()
+	// Close waits, for a bounded time and not beyond hurry, until what passed through the faults has
+	// ended, and cuts the rest.
+	Close(hurry <-chan struct{})
 }
 
 // Opener makes the work of one kind, with nothing in place yet. The work may emit stats of its own.

@@ -43,6 +43,6 @@ func (w *work) Report(_ string, e *spec.Event) {
 }
 
 // Close has nothing left to wait for.
-func (w *work) Close() {}
+func (w *work) Close(<-chan struct{}) {}
 
 var _ lease.Work = (*work)(nil)

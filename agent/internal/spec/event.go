@@ -29,11 +29,23 @@ const (
 type Armed struct {
 	AgentVersion string `json:"agent_version"`
 	Protocol     int    `json:"protocol"`
-	PID          int    `json:"pid"`
-	Seed         uint64 `json:"seed,omitempty"`
-	// Steering is how requests reach the agent: tproxy, or proxy when clients dial it themselves.
-	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=proxy"`
-	// UntouchedConnections were open before the fault; the requests on them are not faulted.
+	// PID is the agent's: the process that the control plane has started, the watchdog.
+	PID int `json:"pid"`
+	// WorkerPID is its child that holds the fault.
+	WorkerPID int    `json:"worker_pid,omitempty"`
+	Seed      uint64 `json:"seed,omitempty"`
+	// Steering is how requests reach the agent: tproxy, redirect for the calls to a dependency, or proxy
+	// when clients dial it themselves.
+	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=redirect,enum=proxy"`
+	// Resolved are the addresses of the dependency that are intercepted.
+	Resolved []string `json:"resolved,omitempty"`
+	// ExistingConnections were open before the place was intercepted.
+	ExistingConnections int `json:"existing_connections,omitempty"`
+	// ExistingHandling is what becomes of them. It is leave, with the reason in ExistingProblem, where
+	// taking them over is not possible.
+	ExistingHandling string `json:"existing_handling,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset"`
+	ExistingProblem  string `json:"existing_problem,omitempty"`
+	// UntouchedConnections of these are left alone; the requests on them are not faulted.
 	UntouchedConnections int `json:"untouched_connections"`
 }
 
@@ -45,14 +57,17 @@ type HTTPTotals struct {
 	Aborted uint64 `json:"aborted"`
 	Delayed uint64 `json:"delayed"`
 	// Modified answers were really changed; one that cannot have a body keeps none.
-	Modified               uint64  `json:"modified"`
-	DelayAskedMS           float64 `json:"delay_asked_ms"`
-	DelayObtainedMS        float64 `json:"delay_obtained_ms"`
-	DelayObtainedMaxMS     float64 `json:"delay_obtained_max_ms"`
-	Connections            uint64  `json:"connections"`
-	PassthroughConnections uint64  `json:"passthrough_connections"`
+	Modified           uint64  `json:"modified"`
+	DelayAskedMS       float64 `json:"delay_asked_ms"`
+	DelayObtainedMS    float64 `json:"delay_obtained_ms"`
+	DelayObtainedMaxMS float64 `json:"delay_obtained_max_ms"`
+	Connections        uint64  `json:"connections"`
+	// TakenOver connections were open before, and were told to end so that their clients come again.
+	TakenOver              uint64 `json:"taken_over,omitempty"`
+	PassthroughConnections uint64 `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
-	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	// http2, ambiguous, upgrade, connect, oversized_head, over_limit or other; or why nothing on them was faulted:
+	// other_process made the call.
 	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`
@@ -112,6 +127,7 @@ const (
 	ExitBadSpec   = 2
 	ExitCannotRun = 3
 	ExitLease     = 4
+	ExitDied      = 5
 )
 
 // Bad makes the problem of a value in a spec that cannot be meant.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chaosgo/agent/internal/spec"
+	"chaosgo/agent/internal/watchdog"
 )
 
 // Lock holds a place for one agent: two datagram sockets with abstract names, which belong to the
@@ -25,12 +26,19 @@ func Take(place, owner string) (*Lock, error) {
 			"end that fault first, or fault another place")
 	}
 	// The second name only tells the next one who holds the first. It is long enough for an id.
-	label := fmt.Sprintf("%s#%.40s (agent pid %d)", base, owner, os.Getpid())
+	label := fmt.Sprintf("%s#%.40s (agent pid %d)", base, owner, watchdog.PID())
 	if err := l.bind(label); err != nil {
 		l.Release()
 		return nil, spec.CannotRun("cannot name the lock: "+err.Error(), "give the fault a plain name")
 	}
 	return l, nil
+}
+
+// isHeld tells whether an agent in this network namespace holds a place.
+func isHeld(place string) bool {
+	l := &Lock{}
+	defer l.Release()
+	return l.bind("chaos-agent/"+place) != nil
 }
 
 // Release frees the place.

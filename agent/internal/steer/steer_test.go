@@ -50,8 +50,9 @@ func TestListeningAndEstablishedAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if n := Established(port); n != 1 {
-		t.Errorf("%d connections established, want 1", n)
+	held, err := Accepted(port)
+	if err != nil || len(held) != 1 || held[0].Remote.String() != client.LocalAddr().String() {
+		t.Errorf("accepted %v %v, want one from %s", held, err, client.LocalAddr())
 	}
 	l.Close()
 	err = CheckListening(port)

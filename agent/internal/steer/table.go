@@ -15,6 +15,7 @@ import (
 // States of a TCP socket in /proc/net/tcp (include/net/tcp_states.h).
 const (
 	established = 1
+	synReceived = 3
 	listening   = 10
 )
 
@@ -37,38 +38,36 @@ func CheckListening(port int) error {
 			strings.Join(append(others, "(none)")[:max(1, len(others))], ", ")))
 }
 
-// Established counts the connections that the service on port holds now.
-func Established(port int) int {
-	counts, err := localPorts(established)
-	if err != nil {
-		return 0
-	}
-	return counts[port]
-}
-
 // localPorts counts the TCP sockets in one state by local port, IPv4 and IPv6.
 func localPorts(state uint64) (map[int]int, error) {
 	counts := map[int]int{}
+	return counts, eachSocket(func(line string) {
+		if port, ok := localPort(line, state); ok {
+			counts[port]++
+		}
+	})
+}
+
+// eachSocket goes through the TCP sockets of this network namespace, one line each.
+func eachSocket(take func(line string)) error {
 	for _, name := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
 		f, err := os.Open(name)
 		if os.IsNotExist(err) && strings.HasSuffix(name, "6") {
 			continue // a host without IPv6
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		lines := bufio.NewScanner(f)
 		for lines.Scan() {
-			if port, ok := localPort(lines.Text(), state); ok {
-				counts[port]++
-			}
+			take(lines.Text())
 		}
 		f.Close() //nolint:errcheck // read only
 		if err := lines.Err(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return counts, nil
+	return nil
 }
 
 // localPort reads one line: "sl local_address rem_address st ...", addresses as hex IP:PORT.

@@ -21,6 +21,7 @@ const mark = 0x0da7c605
 type Rules struct {
 	conn  *nftables.Conn
 	table *nftables.Table
+	alive *Alive
 }
 
 // Intercept steers new TCP connections to port, on any local address, into the listeners.
@@ -40,23 +41,28 @@ func Intercept(port int, listeners *Listeners) (*Rules, error) {
 		Hooknum:  nftables.ChainHookPrerouting,
 		Priority: nftables.ChainPriorityMangle,
 	})
-	for _, exprs := range inbound(port, listeners) {
+	if r.alive, err = AddAlive(conn, r.table); err != nil {
+		return nil, errors.Join(explain(err), conn.CloseLasting())
+	}
+	for _, exprs := range inbound(port, listeners, r.alive) {
 		conn.AddRule(&nftables.Rule{Table: r.table, Chain: chain, Exprs: exprs})
 	}
 	if err := conn.Flush(); err != nil {
 		return nil, errors.Join(explain(err), conn.CloseLasting())
 	}
+	r.alive.Keep()
 	return r, nil
 }
 
 // Remove takes the rules away; connections that were intercepted live on.
 func (r *Rules) Remove() error {
+	r.alive.Stop()
 	r.conn.DelTable(r.table)
 	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())
 }
 
 // inbound is the rule set as data, in the order in which the kernel asks it.
-func inbound(port int, l *Listeners) [][]expr.Any {
+func inbound(port int, l *Listeners, alive *Alive) [][]expr.Any {
 	accept := &expr.Verdict{Kind: expr.VerdictAccept}
 	rules := [][]expr.Any{
 		// The agent's own connection to the service: without this it would intercept itself.
@@ -75,10 +81,10 @@ func inbound(port int, l *Listeners) [][]expr.Any {
 		{&expr.Socket{Key: expr.SocketKeyTransparent, Register: 1}, equal([]byte{1}), accept},
 	}
 	if l.v4 != nil {
-		rules = append(rules, redirect(unix.NFPROTO_IPV4, l.v4))
+		rules = append(rules, append(alive.If(), redirect(unix.NFPROTO_IPV4, l.v4)...))
 	}
 	if l.v6 != nil {
-		rules = append(rules, redirect(unix.NFPROTO_IPV6, l.v6))
+		rules = append(rules, append(alive.If(), redirect(unix.NFPROTO_IPV6, l.v6)...))
 	}
 	return rules
 }
@@ -116,7 +122,7 @@ func explain(err error) *spec.Problem {
 			"use Linux 5.12 or newer, "+elsewhere)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
 		return spec.CannotRun("this kernel lacks a part of nftables: "+err.Error(),
-			"load nf_tables, nft_tproxy, nft_socket and nft_fib_inet (chaos-agent check tells which), "+elsewhere)
+			"load nf_tables, nft_tproxy, nft_socket, nft_fib_inet, for calls nft_chain_nat and nft_redir (chaos-agent check tells which), "+elsewhere)
 	}
 	return spec.CannotRun("nftables: "+err.Error(), "run `chaos-agent check` there, "+elsewhere)
 }

@@ -1,0 +1,245 @@
+package steer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/spec"
+)
+
+const (
+	// returnBase + a number of its own is the mark, and the routing table, of each return path.
+	returnBase = 0x0da80000
+	// returnPriority of the routing rules: behind that of `local`, before that of `main`.
+	returnPriority = 3496
+	// loopback is the index of lo in every network namespace.
+	loopback = 1
+)
+
+var families = []int{unix.AF_INET, unix.AF_INET6}
+
+// ReturnPath leads what a service sends to clients whose address we have taken back to us. These
+// packets would leave the host, or find the client's own socket; so they get a mark, and a routing
+// rule delivers here what has it (Documentation/networking/tproxy.rst of the kernel).
+//
+// A rule has no owner who takes it along. Left behind it is inert, as nothing sets its mark any
+// more; the watch for it is the next agent's, see RemoveStaleReturnPaths.
+type ReturnPath struct {
+	number int
+	lock   *Lock
+	conn   *nftables.Conn
+	table  *nftables.Table
+	next   atomic.Uint32 // port to dial from
+}
+
+// OpenReturnPath puts the path for one port of a service in place.
+func OpenReturnPath(port int) (*ReturnPath, error) {
+	RemoveStaleReturnPaths()
+	p := &ReturnPath{}
+	p.next.Store(rand.Uint32N(1 << 16))
+	if err := p.takeNumber(); err != nil {
+		return nil, err
+	}
+	err := p.addTable(port)
+	if err == nil {
+		err = p.addRouting()
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close removes the path. Connections that use it would hang then.
+func (p *ReturnPath) Close() {
+	removeRouting(p.number)
+	if p.conn != nil {
+		p.conn.DelTable(p.table)
+		p.conn.Flush()        //nolint:errcheck // closing the socket that owns the table removes it anyway
+		p.conn.CloseLasting() //nolint:errcheck // same
+	}
+	p.lock.Release()
+}
+
+// RemoveStaleReturnPaths removes the routing of agents that were killed.
+func RemoveStaleReturnPaths() {
+	for _, family := range families {
+		rules, err := netlink.RuleList(family)
+		if err != nil {
+			continue // a host without the family has none
+		}
+		for _, rule := range rules {
+			number := int(rule.Mark) - returnBase
+			if rule.Priority == returnPriority && 0 <= number && number < 1<<16 && !isHeld(returnPlace(number)) {
+				removeRouting(number)
+			}
+		}
+	}
+}
+
+func returnPlace(number int) string { return fmt.Sprintf("return/%d", number) }
+
+// takeNumber takes the first one that no living agent has, beginning with one that is likely free.
+func (p *ReturnPath) takeNumber() error {
+	var err error
+	for i := range 100 {
+		p.number = (os.Getpid() + i) & 0xffff
+		if p.lock, err = Take(returnPlace(p.number), "a return path"); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (p *ReturnPath) mark() uint32 { return uint32(returnBase + p.number) }
+
+func (p *ReturnPath) addTable(port int) error {
+	conn, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return explain(err)
+	}
+	p.conn = conn
+	p.table = conn.CreateTable(&nftables.Table{
+		Name:   fmt.Sprintf("chaos-agent-return-%d", p.number),
+		Family: nftables.TableFamilyINet,
+		Flags:  nftables.TableFlagOwner,
+	})
+	chain := conn.AddChain(&nftables.Chain{
+		Name: "output", Table: p.table, Type: nftables.ChainTypeRoute,
+		Hooknum:  nftables.ChainHookOutput,
+		Priority: nftables.ChainPriorityMangle,
+	})
+	for _, exprs := range p.rules(port) {
+		conn.AddRule(&nftables.Rule{Table: p.table, Chain: chain, Exprs: exprs})
+	}
+	if err := conn.Flush(); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+// rules as data. Connection tracking tells the service's packets to us from those to clients that
+// are connected directly.
+func (p *ReturnPath) rules(port int) [][]expr.Any {
+	mine := binaryutil.NativeEndian.PutUint32(p.mark())
+	service := binaryutil.BigEndian.PutUint16(uint16(port))
+	const sourcePort, destinationPort = 0, 2
+	tcpPort := func(offset uint32) expr.Any {
+		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2}
+	}
+	return [][]expr.Any{
+		{
+			meta(expr.MetaKeyMARK), equal(mine),
+			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
+			tcpPort(destinationPort), equal(service),
+			&expr.Immediate{Register: 1, Data: mine},
+			&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
+			&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(mark)},
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+		},
+		{
+			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
+			tcpPort(sourcePort), equal(service),
+			&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, equal(mine),
+			&expr.Immediate{Register: 1, Data: mine},
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+		},
+	}
+}
+
+// addRouting delivers here what has the mark. A host may lack one family: no client comes from it.
+func (p *ReturnPath) addRouting() error {
+	var failed error
+	added := 0
+	for _, family := range families {
+		err := netlink.RouteReplace(returnRoute(family, p.number))
+		if err == nil {
+			err = netlink.RuleAdd(returnRule(family, p.number))
+		}
+		if err == nil {
+			added++
+		} else {
+			failed = err
+		}
+	}
+	if added == 0 {
+		return spec.CannotRun("cannot route answers back: "+failed.Error(), "leave keep_client_address out")
+	}
+	return nil
+}
+
+func removeRouting(number int) {
+	for _, family := range families {
+		netlink.RuleDel(returnRule(family, number))   //nolint:errcheck // it is not there: a host without the family
+		netlink.RouteDel(returnRoute(family, number)) //nolint:errcheck // same
+	}
+}
+
+func returnRule(family, number int) *netlink.Rule {
+	rule := netlink.NewRule()
+	rule.Family, rule.Priority = family, returnPriority
+	rule.Mark, rule.Table = uint32(returnBase+number), returnBase+number
+	return rule
+}
+
+func returnRoute(family, number int) *netlink.Route {
+	everything := &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
+	if family == unix.AF_INET6 {
+		everything = &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
+	}
+	return &netlink.Route{
+		Family: family, LinkIndex: loopback, Dst: everything, Table: returnBase + number,
+		Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+	}
+}
+
+// Dial connects to where an intercepted client wanted to go, from the client's address. The port is
+// another one: to connection tracking, the client's own would be the connection that was
+// intercepted. It lies below the range that clients take theirs from, so it is free on the client's
+// side as well.
+func (p *ReturnPath) Dial(client, to *net.TCPAddr) (*net.TCPConn, error) {
+	const tries, first, ports = 16, 10240, 32768 - 10240
+	from := &net.TCPAddr{IP: client.IP, Zone: client.Zone}
+	var err error
+	for range tries {
+		var c *net.TCPConn
+		from.Port = first + int(p.next.Add(1))%ports
+		if c, err = p.dialFrom(from, to); err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("the service at %s for %s: %w", to, client, err)
+}
+
+func (p *ReturnPath) dialFrom(from, to *net.TCPAddr) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: from, Control: p.standIn}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// standIn lets a socket have an address that is not of this host, and marks what it sends.
+func (p *ReturnPath) standIn(network, address string, raw syscall.RawConn) error {
+	if err := transparent(network, address, raw); err != nil {
+		return err
+	}
+	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, int(p.mark()))
+}

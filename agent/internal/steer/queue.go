@@ -1,0 +1,200 @@
+package steer
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// elementsAtOnce keeps the list of elements in one attribute of netlink, of at most 64 KiB.
+const elementsAtOnce = 500
+
+// QueueRules lead the packets of certain connections to two queues, one for each direction: each
+// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
+// method holds the lock of the table.
+type QueueRules struct {
+	rules    *Rules
+	chains   []*nftables.Chain
+	families []*family
+}
+
+// family is what differs between IPv4 and IPv6.
+type family struct {
+	protocol                    byte // NFPROTO_...
+	source, destination, length uint32
+	port                        uint32 // the register behind the address
+	clients                     *nftables.Set
+}
+
+// path is where the packets of one direction pass.
+type path struct {
+	chain      string
+	hook       *nftables.ChainHook
+	toServer   bool
+	serverPort int
+	queue      uint16
+}
+
+// QueueInbound queues what these clients and the service on port, which is here, say to each other.
+func (r *Rules) QueueInbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
+	return r.queue([]path{
+		{chain: "taken-over-in", hook: nftables.ChainHookPrerouting, toServer: true, serverPort: port, queue: toServer},
+		{chain: "taken-over-out", hook: nftables.ChainHookOutput, serverPort: port, queue: toClient},
+	}, clients)
+}
+
+// QueueOutbound queues what these clients, which are here, and the server on port say to each other.
+func (r *Rules) QueueOutbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
+	return r.queue([]path{
+		{chain: "taken-over-out", hook: nftables.ChainHookOutput, toServer: true, serverPort: port, queue: toServer},
+		{chain: "taken-over-in", hook: nftables.ChainHookInput, serverPort: port, queue: toClient},
+	}, clients)
+}
+
+func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, error) {
+	q := &QueueRules{rules: r}
+	r.alive.Lock()
+	defer r.alive.Unlock()
+	if err := q.addSets(clients); err != nil {
+		return nil, err
+	}
+	// The kernel may lack nft_queue and have the target of iptables, or the other way round.
+	native := func(number uint16) expr.Any { return &expr.Queue{Num: number, Flag: expr.QueueFlagBypass} }
+	err := q.addChains(paths, native)
+	if err != nil {
+		err = q.addChains(paths, xtQueue)
+	}
+	if err != nil {
+		return nil, errors.Join(spec.CannotRun("this kernel has no NFQUEUE: "+err.Error(), "load nft_queue or xt_NFQUEUE"), q.removeSets())
+	}
+	return q, nil
+}
+
+// xtQueue is the iptables target NFQUEUE, revision 3: number, total, flags (1 is bypass), padding.
+func xtQueue(number uint16) expr.Any {
+	info := xt.Unknown(make([]byte, 8))
+	for i, v := range []uint16{number, 1, 1} {
+		binary.NativeEndian.PutUint16(info[2*i:], v)
+	}
+	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &info}
+}
+
+func (q *QueueRules) addSets(clients []netip.AddrPort) error {
+	v4, err4 := nftables.ConcatSetType(nftables.TypeIPAddr, nftables.TypeInetService)
+	v6, err6 := nftables.ConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetService)
+	if err := errors.Join(err4, err6); err != nil {
+		return err
+	}
+	set := func(name string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: q.rules.table, Name: name, KeyType: key, Concatenation: true}
+	}
+	q.families = []*family{
+		{protocol: unix.NFPROTO_IPV4, source: 12, destination: 16, length: 4, port: unix.NFT_REG32_01, clients: set("clients4", v4)},
+		{protocol: unix.NFPROTO_IPV6, source: 8, destination: 24, length: 16, port: unix.NFT_REG_2, clients: set("clients6", v6)},
+	}
+	for _, f := range q.families {
+		if err := q.rules.conn.AddSet(f.clients, nil); err != nil {
+			return err
+		}
+	}
+	if err := q.rules.conn.Flush(); err != nil {
+		return err
+	}
+	return q.eachBatch(clients, q.rules.conn.SetAddElements)
+}
+
+func (q *QueueRules) removeSets() error {
+	for _, f := range q.families {
+		q.rules.conn.DelSet(f.clients)
+	}
+	return q.rules.conn.Flush()
+}
+
+// eachBatch changes the sets, a part at a time.
+func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.Set, []nftables.SetElement) error) error {
+	elements := make([][]nftables.SetElement, len(q.families))
+	slices.SortFunc(clients, netip.AddrPort.Compare)
+	for _, c := range slices.Compact(clients) {
+		i := 0
+		if c.Addr().Is6() {
+			i = 1
+		}
+		key := append(c.Addr().AsSlice(), byte(c.Port()>>8), byte(c.Port()), 0, 0)
+		elements[i] = append(elements[i], nftables.SetElement{Key: key})
+	}
+	for i, f := range q.families {
+		for part := range slices.Chunk(elements[i], elementsAtOnce) {
+			if err := change(f.clients, part); err != nil {
+				return err
+			}
+			if err := q.rules.conn.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (q *QueueRules) addChains(paths []path, queue func(number uint16) expr.Any) error {
+	q.chains = nil
+	for _, p := range paths {
+		chain := q.rules.conn.AddChain(&nftables.Chain{
+			Name: p.chain, Table: q.rules.table, Type: nftables.ChainTypeFilter,
+			Hooknum: p.hook, Priority: nftables.ChainPriorityMangle,
+		})
+		q.chains = append(q.chains, chain)
+		for _, f := range q.families {
+			exprs := append(q.rules.alive.If(), f.matches(p.toServer, p.serverPort)...)
+			q.rules.conn.AddRule(&nftables.Rule{Table: q.rules.table, Chain: chain, Exprs: append(exprs, queue(p.queue))})
+		}
+	}
+	return q.rules.conn.Flush()
+}
+
+// matches selects the TCP packets of one direction between the server's port and the clients.
+func (f *family) matches(toServer bool, serverPort int) []expr.Any {
+	const sourcePort, destinationPort = 0, 2
+	client, clientPort, server := f.destination, uint32(destinationPort), uint32(sourcePort)
+	if toServer {
+		client, clientPort, server = f.source, sourcePort, destinationPort
+	}
+	return []expr.Any{
+		meta(expr.MetaKeyNFPROTO), equal([]byte{f.protocol}),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: server, Len: 2},
+		equal(binaryutil.BigEndian.PutUint16(uint16(serverPort))),
+		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: client, Len: f.length},
+		&expr.Payload{DestRegister: f.port, Base: expr.PayloadBaseTransportHeader, Offset: clientPort, Len: 2},
+		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: f.clients.Name, SetID: f.clients.ID},
+	}
+}
+
+// Release takes connections out of the rules.
+func (q *QueueRules) Release(clients []netip.AddrPort) error {
+	q.rules.alive.Lock()
+	defer q.rules.alive.Unlock()
+	if q.chains == nil {
+		return nil
+	}
+	return q.eachBatch(clients, q.rules.conn.SetDeleteElements)
+}
+
+// Remove takes the rules away. The chains stay until the table goes: taking any chain off its hook
+// makes the kernel drop all packets that wait in queues.
+func (q *QueueRules) Remove() error {
+	q.rules.alive.Lock()
+	defer q.rules.alive.Unlock()
+	for _, c := range q.chains {
+		q.rules.conn.FlushChain(c)
+	}
+	q.chains = nil
+	return q.rules.conn.Flush()
+}

@@ -1,0 +1,111 @@
+package watchdog
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/pulse"
+)
+
+// Parent is the watchdog as its worker sees it.
+type Parent struct {
+	signs *os.File
+	hung  bool
+	ended chan struct{} // closed when the parent is gone or hangs
+}
+
+var attached bool
+
+// PID is the process id of the agent: the one that its control plane has started.
+func PID() int {
+	if attached {
+		return os.Getppid()
+	}
+	return os.Getpid()
+}
+
+// Attach connects the worker with its watchdog: from now on the pulse of this process is heard.
+func Attach() (*Parent, error) {
+	const signsFD, beatsFD = 3, 4
+	for _, fd := range []int{signsFD, beatsFD} {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+			return nil, errors.New("a worker is started by `chaos-agent fault` only")
+		}
+	}
+	p := &Parent{signs: os.NewFile(signsFD, "signs"), ended: make(chan struct{})}
+	attached = true
+	nameProcess()
+	pulse.Each(func() { p.say(beat) })
+	go p.watch(bytesOf(os.NewFile(beatsFD, "beats")))
+	return p, nil
+}
+
+// Bound gives what can be read of in, until the parent is gone or hangs: then it ends, as it does
+// when the control plane is gone.
+func (p *Parent) Bound(in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	go func() {
+		io.Copy(w, in) //nolint:errcheck // any error is the end of the input
+		w.Close()      //nolint:errcheck // never fails
+	}()
+	go func() {
+		<-p.ended
+		w.Close() //nolint:errcheck // never fails
+	}()
+	return r
+}
+
+// Leave says that this process exits now, and by its own will. A parent that hangs is killed: it
+// holds nothing, but should not stay behind.
+func (p *Parent) Leave() {
+	p.say(bye)
+	select {
+	case <-p.ended:
+		if p.hung {
+			unix.Kill(os.Getppid(), unix.SIGKILL) //nolint:errcheck // this process ends with it
+		}
+	default:
+	}
+}
+
+func (p *Parent) say(what byte) {
+	p.signs.Write([]byte{what}) //nolint:errcheck // a parent that is gone takes this process with it
+}
+
+func (p *Parent) watch(beats <-chan byte) {
+	defer close(p.ended)
+	tick := time.NewTicker(pulse.Interval)
+	defer tick.Stop()
+	for left := silenceLimit; left >= 0; {
+		select {
+		case _, ok := <-beats:
+			if !ok {
+				return
+			}
+			left = silenceLimit
+		case <-tick.C:
+			left--
+		}
+	}
+	p.hung = true
+}
+
+// bytesOf hands over every byte of f and closes the channel at its end.
+func bytesOf(f *os.File) <-chan byte {
+	c := make(chan byte)
+	go func() {
+		defer close(c)
+		one := make([]byte, 1)
+		for {
+			if _, err := f.Read(one); err != nil {
+				return
+			}
+			c <- one[0]
+		}
+	}()
+	return c
+}
