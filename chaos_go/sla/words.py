@@ -18,11 +18,11 @@ FLAGS = {
         "look at the plot and trust the bracket; was something else changing meanwhile?",
     ),
     "not-identifiable": (
-        "the observations do not determine the limit",
+        "the observations do not bound the limit from below",
         "measure levels just below and just above the budget",
     ),
     "extrapolation": (
-        "the budget is outside the observed extra impact",
+        "the extra impact did not reach the budget",
         "inject longer delays until the impact is clearly above the budget",
     ),
     "overdispersed": (
