@@ -130,21 +130,23 @@ class Level:
         """Measure a window, up to now if something ends the walk; None when it is of no use."""
         origin = recording.origin()
         start = origin + math.ceil(recording.now() - origin)
-        end, seconds = self._watch(recording, start)
-        if seconds == 0:
-            return None, end
+        end, seen_s = self._watch(recording, start)
+        if end:  # nothing to repeat: what was seen until then is kept as it is
+            whole = (recording.name, start, start + len(seen_s), recording.timeout_ms, seen_s)
+            window = Window(*whole)
+            return (window if window.total("impact_n") else None), end
         try:
-            window = recording.between(start, start + seconds)
+            window = recording.between(start, start + self._plan.window_s)
         except NotEnoughDataError as error:
             if recording.lease.state != "armed":
                 raise
             self._refuse({"start_unix_s": start}, str(error))
             self._say(f"window is of no use{', and repeated' if again else ''}: {error}")
-            return None, end
-        return (window if window.total("impact_n") else None), end
+            return None, None
+        return (window if window.total("impact_n") else None), None
 
-    def _watch(self, recording: Recording, start: float) -> tuple[End | None, int]:
-        """Look at every second of a window as it arrives; give how many whole ones it has."""
+    def _watch(self, recording: Recording, start: float) -> tuple[End | None, list[LoadSecond]]:
+        """Look at every second of a window as it arrives; give those that have arrived."""
         length = self._plan.window_s
         latest = start + length + self._plan.patience_s
         while True:
@@ -155,9 +157,9 @@ class Level:
             ]
             end = self._is_spent(recording) or self._is_abort(seconds)
             if end:
-                return end, len(seconds)
+                return end, seconds
             if len(seconds) == length or recording.now() > latest:
-                return None, length
+                return None, seconds
             recording.wait(latest)
 
     def _is_spent(self, recording: Recording) -> End | None:

@@ -90,7 +90,9 @@ def measure(
 def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
     """Judge the run."""
     command = [CHAOS, "--no-version-check", "go", "verdict", folder / "journal.json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    judged = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    print(judged.stdout, judged.stderr)
+    return judged
 
 
 def doses(ladder: dict[str, Any]) -> list[float]:
