@@ -27,14 +27,14 @@ class Truth:
     """A curve: extra risk at a dose, and the dose of an extra risk."""
 
     name: str
-    extra: Callable[[float], float]
+    risk: Callable[[float], float]
 
     def dose(self, budget: float) -> float:
         """Invert by bisection."""
         low, high = 1.0, 5000.0
         while high - low > 1e-6:
             middle = (low + high) / 2
-            low, high = (middle, high) if self.extra(middle) < budget else (low, middle)
+            low, high = (middle, high) if self.risk(middle) < budget else (low, middle)
         return high
 
 
@@ -79,24 +79,35 @@ class Case:
     theirs: float | None = None
 
 
+LOGISTIC, WEIBULL, HINGE = "log-logistic", "weibull", "hinge"
 CASES = [
-    *(Case(t, 0.02, 1000, theirs=c) for t, c in (("log-logistic", .952), ("weibull", .940), ("hinge", .967))),
-    *(Case(t, 0.01, 5000, theirs=c) for t, c in (("log-logistic", .953), ("weibull", .942), ("hinge", .933))),
-    *(Case(t, 0.02, 2000, FOUR, theirs=c) for t, c in (("log-logistic", .957), ("weibull", .930), ("hinge", .940))),
-    *(Case(t, 0.005, 1000, theirs=c) for t, c in (("log-logistic", .965), ("weibull", .942), ("hinge", .912))),
-    Case("saturating", 0.02, 2000, theirs=.955),
+    Case(LOGISTIC, 0.02, 1000, theirs=0.952),
+    Case(WEIBULL, 0.02, 1000, theirs=0.940),
+    Case(HINGE, 0.02, 1000, theirs=0.967),
+    Case(LOGISTIC, 0.01, 5000, theirs=0.953),
+    Case(WEIBULL, 0.01, 5000, theirs=0.942),
+    Case(HINGE, 0.01, 5000, theirs=0.933),
+    Case(LOGISTIC, 0.02, 2000, FOUR, theirs=0.957),
+    Case(WEIBULL, 0.02, 2000, FOUR, theirs=0.930),
+    Case(HINGE, 0.02, 2000, FOUR, theirs=0.940),
+    Case(LOGISTIC, 0.005, 1000, theirs=0.965),
+    Case(WEIBULL, 0.005, 1000, theirs=0.942),
+    Case(HINGE, 0.005, 1000, theirs=0.912),
+    Case("saturating", 0.02, 2000, theirs=0.955),
     Case("saturating", 0.01, 2000),
     Case("saturating", 0.005, 2000),
-    Case("step", 0.02, 1000, theirs=.895),
-    *(Case(t, 0.02, 3000, windows=10, rho=0.01, theirs=c) for t, c in (("log-logistic", .940), ("weibull", .915), ("hinge", .947))),
-]  # fmt: skip
+    Case("step", 0.02, 1000, theirs=0.895),
+    Case(LOGISTIC, 0.02, 3000, windows=10, rho=0.01, theirs=0.940),
+    Case(WEIBULL, 0.02, 3000, windows=10, rho=0.01, theirs=0.915),
+    Case(HINGE, 0.02, 3000, windows=10, rho=0.01, theirs=0.947),
+]
 
 
 def draw(case: Case, truth: Truth, rng: np.random.Generator) -> Observations:
     """Draw one data set; with rho the windows are beta-binomial with that correlation."""
     levels = []
     for dose in case.doses:
-        p = BACKGROUND + (1 - BACKGROUND) * truth.extra(dose)
+        p = BACKGROUND + (1 - BACKGROUND) * truth.risk(dose)
         size = case.n // case.windows
         risks = np.full(case.windows, p)
         if case.rho:
@@ -144,11 +155,9 @@ def main() -> None:
     parser.add_argument("--truth", help="only this one")
     asked = parser.parse_args()
     started = time.monotonic()
-    print(f"two-sided 95 % intervals, N={asked.n} per cell, seed {asked.seed}; "
-          f"Monte-Carlo error +-{1.96 * math.sqrt(0.95 * 0.05 / asked.n):.3f}")  # fmt: skip
-    print(
-        "| truth | case | theirs | ours | safe limit holds | bounded | width ln | RMSE ln | bias ln |"
-    )
+    error = 1.96 * math.sqrt(0.95 * 0.05 / asked.n)
+    print(f"95 %, N={asked.n} per cell, seed {asked.seed}, Monte-Carlo error +-{error:.3f}")
+    print("| truth | case | theirs | ours | safe holds | bounded | width ln | RMSE ln | bias ln |")
     print("|---|---|---|---|---|---|---|---|---|")
     for at, case in enumerate(CASES):
         if asked.truth in (None, case.truth):

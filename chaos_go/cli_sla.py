@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaos_go.sla.answer import Answer
+    from chaos_go.sla.export import Objective, Source
     from chaos_go.sla.observations import Observations
 
 BAD_INPUT, INCONCLUSIVE = 2, 3
@@ -108,7 +109,11 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
 @click.option("--selector", help="""label matchers of the histogram  [default: job="SERVICE"]""")
 @click.option("--buckets", default="", help="its buckets in seconds, 0.1,0.25,0.5: rounds down")
 @click.option("--hop", "hops", multiple=True, help="a caller, outermost first: gives its timeout")
-@click.option("--hop-margin", type=float, help="ms each hop needs for itself  [default: a tenth]")
+@click.option(
+    "--hop-margin",
+    type=click.FloatRange(0, 1e6),
+    help="ms each hop needs for itself  [default: a tenth]",
+)
 @click.option("-o", "--output", default="-", help="file to write  [default: standard output]")
 def export(file: str, budget: str, confidence: str, output: str, **options: Any) -> None:
     """Write the SLO that follows from the limit, with the curve it comes from as comments.
@@ -118,12 +123,19 @@ def export(file: str, budget: str, confidence: str, output: str, **options: Any)
 
     def _export() -> int:
         from chaos_go.errors import NotEnoughDataError
+        from chaos_go.sla import export as exporting
 
+        kind = options["kind"]
+        exporting.check_format(kind)
+        buckets = _buckets(options["buckets"])
+        names = exporting.Names(options["service"], options["metric"], options["selector"], buckets)
+        answer, observations, measured = _calculate(file, (budget,), confidence)
         try:
-            text = _slo(file, budget, confidence, options)
+            objective = exporting.objective(answer, observations, names)
         except NotEnoughDataError as error:
             click.echo(f"inconclusive: {error}", err=True)
             return INCONCLUSIVE
+        text = _slo(objective, kind, _source(file, measured), options)
         with click.open_file(output, "w", encoding="utf-8") as stream:
             stream.write(text)
         return 0
@@ -131,30 +143,27 @@ def export(file: str, budget: str, confidence: str, output: str, **options: Any)
     _guarded(_export)
 
 
-def _slo(file: str, budget: str, confidence: str, options: dict[str, Any]) -> str:
-    import time
-
+def _slo(objective: "Objective", kind: str, source: "Source", options: dict[str, Any]) -> str:
     import yaml
 
-    from chaos_go import __version__
-    from chaos_go.errors import BadInputError
-    from chaos_go.sla import export as exporting
+    from chaos_go.sla.export import FORMATS, comments
     from chaos_go.sla.timeouts import chain
 
-    kind, formats = options["kind"], exporting.FORMATS
-    if kind not in formats:
-        raise BadInputError("format", kind, f"unknown; known are {', '.join(formats)}")
-    names = exporting.Names(
-        options["service"], options["metric"], options["selector"], _buckets(options["buckets"])
-    )
-    answer, observations, measured = _calculate(file, (budget,), confidence)
-    today = f"calculated on {time.strftime('%Y-%m-%d', time.gmtime(time.time()))}"
-    date = f"measured on {measured[:10]}, {today}" if measured else today
-    objective = exporting.objective(answer, observations, names)
     timeouts = chain(objective.limit_ms, options["hops"], options["hop_margin"])
-    source = exporting.Source("standard input" if file == "-" else file, date, __version__)
-    document = yaml.safe_dump(formats[kind](objective), sort_keys=False, width=1000)
-    return exporting.comments(objective, source, timeouts) + document
+    document = yaml.safe_dump(FORMATS[kind](objective), sort_keys=False, width=1000)
+    return comments(objective, source, timeouts) + document
+
+
+def _source(file: str, measured: str | None) -> "Source":
+    import time
+
+    from chaos_go import __version__
+    from chaos_go.sla.export import Source
+
+    date = f"calculated on {time.strftime('%Y-%m-%d', time.gmtime(time.time()))}"
+    if measured:
+        date = f"measured on {measured[:10]}, {date}"
+    return Source("standard input" if file == "-" else file, date, __version__)
 
 
 def _buckets(text: str) -> tuple[float, ...]:

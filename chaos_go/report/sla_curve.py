@@ -22,13 +22,15 @@ _CLOSEST = 0.08  # of the width of the picture, between two labels of the upper 
 
 
 def check_output(path: str) -> None:
-    """Refuse a file that is no picture.
+    """Refuse a file that is no picture or has no directory, before anything is calculated.
 
     Raises:
-        BadInputError: the file is of another kind.
+        BadInputError: it is so.
     """
     if Path(path).suffix not in _SUFFIXES:
         raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
+    if not Path(path).parent.is_dir():
+        raise BadInputError("output", path, "there is no such directory")
 
 
 def draw(answer: Answer, observations: Observations, path: str, impact: str) -> None:
@@ -121,12 +123,13 @@ def _curve(axes: "Axes", load: Load, colour: str, named: bool = True) -> None:
     known = [one for one in load.thresholds if one.estimate_ms is not None]
     if not known:
         return
-    heights = [_impact(load, one.budget) for one in known]
-    doses = [one.estimate_ms or 0.0 for one in known]
+    budgets = [one.budget for one in known]
+    heights, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
     label = "average of the models" if named else None
     axes.plot([0, *doses], [load.background, *heights], color=colour, linewidth=2, label=label)
-    lows = [one.low_ms or 0.0 for one in known]
-    highs = [right if one.high_ms is None else one.high_ms for one in known]
+    _, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
+    ends = [right if one.high_ms is None else min(one.high_ms, right) for one in known]
+    _, highs = _smooth(load, budgets, ends)
     band = f"{percent(known[0].confidence)} band" if named else None
     axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)
 
@@ -135,13 +138,14 @@ def _families(axes: "Axes", load: Load) -> None:
     names = dict.fromkeys(family.name for one in load.thresholds for family in one.families)
     for at, name in enumerate(names):
         points = [
-            (family.estimate_ms, _impact(load, one.budget))
+            (one.budget, family.estimate_ms)
             for one in load.thresholds
             for family in one.families
             if family.name == name
         ]
+        heights, doses = _smooth(load, *map(list, zip(*points, strict=True)))
         label = "each model" if at == 0 else None
-        axes.plot(*zip(*points, strict=True), color=_FAINT, linewidth=0.8, alpha=0.6, label=label)
+        axes.plot(doses, heights, color=_FAINT, linewidth=0.8, alpha=0.6, label=label)
 
 
 def _points(
@@ -244,3 +248,17 @@ def _p99_axis(axes: "Axes", levels: Sequence[Level]) -> None:
 
 def _impact(load: Load, extra: float) -> float:
     return load.background + (1 - load.background) * extra
+
+
+def _smooth(
+    load: Load, budgets: Sequence[float], doses_ms: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """Give heights and doses of a curve through a few points, which stays monotone between them."""
+    import numpy as np
+    from scipy.interpolate import PchipInterpolator
+
+    roots = np.cbrt(budgets)  # where the points of `curves` are evenly spaced
+    if len(roots) > 1:
+        fine = np.linspace(roots[0], roots[-1], 60)
+        doses_ms, roots = PchipInterpolator(roots, doses_ms)(fine), fine
+    return [_impact(load, float(root) ** 3) for root in roots], [float(dose) for dose in doses_ms]

@@ -122,7 +122,7 @@ FAMILIES: tuple[Family, ...] = (
 
 def able(budget: float) -> tuple[Family, ...]:
     """Give the families that reach a budget: a plateau has to be clearly above it."""
-    return tuple(family for family in FAMILIES if family.plateau > 1.2 * budget)
+    return tuple(one for one in FAMILIES if one.plateau == 1.0 or one.plateau > 1.2 * budget)
 
 
 def by_name(name: str) -> Family:

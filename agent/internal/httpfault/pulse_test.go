@@ -10,7 +10,7 @@ import (
 
 func TestPlaceThatDecidesNothingStopsThePulse(t *testing.T) {
 	p := newPlace()
-	defer p.Close()
+	defer p.Close(nil)
 	var beats atomic.Int64
 	defer pulse.Each(func() { beats.Add(1) })()
 

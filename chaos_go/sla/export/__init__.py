@@ -4,6 +4,7 @@ A format is a pure function from an `Objective` to what is in the file, to be wr
 the `comments`.
 """
 
+from chaos_go.errors import BadInputError
 from chaos_go.sla.export import openslo, prometheus, sloth
 from chaos_go.sla.export.heading import comments
 from chaos_go.sla.export.objective import Names, Objective, Source, objective
@@ -14,4 +15,14 @@ FORMATS = {
     "prometheus": prometheus.document,
 }
 
-__all__ = ["FORMATS", "Names", "Objective", "Source", "comments", "objective"]
+__all__ = ["FORMATS", "Names", "Objective", "Source", "check_format", "comments", "objective"]
+
+
+def check_format(kind: str) -> None:
+    """Refuse a format that there is not.
+
+    Raises:
+        BadInputError: it is not one of `FORMATS`.
+    """
+    if kind not in FORMATS:
+        raise BadInputError("format", kind, f"unknown; known are {', '.join(FORMATS)}")
