@@ -19,7 +19,7 @@ from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Record, Row
 from chaos_go.traffic import load as loads
-from chaos_go.traffic.recording import Recording, Window
+from chaos_go.traffic.recording import LARGEST_UNSENT, Recording, Window
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -131,10 +131,8 @@ class Level:
         origin = recording.origin()
         start = origin + math.ceil(recording.now() - origin)
         end, seen_s = self._watch(recording, start)
-        if end:  # nothing to repeat: what was seen until then is kept as it is
-            whole = (recording.name, start, start + len(seen_s), recording.timeout_ms, seen_s)
-            window = Window(*whole)
-            return (window if window.total("impact_n") else None), end
+        if end:
+            return self._cut(recording, start, seen_s), end
         try:
             window = recording.between(start, start + self._plan.window_s)
         except NotEnoughDataError as error:
@@ -143,7 +141,21 @@ class Level:
             self._refuse({"start_unix_s": start}, str(error))
             self._say(f"window is of no use{', and repeated' if again else ''}: {error}")
             return None, None
-        return (window if window.total("impact_n") else None), None
+        if window.total("impact_n"):
+            return window, None
+        self._refuse({"start_unix_s": start}, "no transaction was answered or timed out")
+        return None, None
+
+    def _cut(self, recording: Recording, start: float, seconds: list[LoadSecond]) -> Window | None:
+        """Give the window that was cut short, unless its load was not as asked."""
+        window = Window(recording.name, start, start + len(seconds), recording.timeout_ms, seconds)
+        unsent, intended = window.total("late") + window.total("dropped"), window.total("intended")
+        if unsent > max(1, LARGEST_UNSENT * intended):  # of few requests, one is more than 1 %
+            reason = f"{unsent} of {intended} requests of the window that was cut short were late"
+            self._refuse({"start_unix_s": start}, reason)
+            self._say(f"window is of no use: {reason}")
+            return None
+        return window if window.total("impact_n") else None
 
     def _watch(self, recording: Recording, start: float) -> tuple[End | None, list[LoadSecond]]:
         """Look at every second of a window as it arrives; give those that have arrived."""
