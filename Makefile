@@ -27,10 +27,12 @@ bench_sources := $(shell find benchmarks -name '*.go' -o -name 'go.*')
 RACE := $(if $(shell command -v gcc cc clang),-race)
 EXPERIMENT ?= experiments/users-answer-503.yaml
 ARGS ?=
+# How long `make fuzz` looks for new inputs of each fuzz target.
+FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## .venv with everything (uv and Go too, when they are missing)
@@ -51,6 +53,10 @@ $(SHOP): $(shop_sources) | $(READY)
 .PHONY: demo
 demo: $(AGENT) $(SHOP) ## break the shop and judge it (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
+
+.PHONY: sla-demo
+sla-demo: $(AGENT) $(SHOP) ## measure how slow is too slow for the shop: table, picture, SLO (5 min)
+	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)
 
 $(BENCH): $(bench_sources) | $(READY)
 	@cd benchmarks && CGO_ENABLED=0 go build -trimpath -o bin/bench ./cmd/bench
@@ -77,6 +83,12 @@ unit: unit-go unit-python ## unit tests of both languages
 unit-go: | $(READY)
 	@$(if $(RACE),,echo "no C compiler: Go tests run without the race detector")
 	@for module in $(GO_MODULES); do (cd $$module && go test $(RACE) -timeout 120s ./...); done
+
+.PHONY: fuzz
+fuzz: | $(READY) ## every fuzz target for a while (FUZZTIME=5m); unit runs what they have found before
+	@cd agent && grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r package; do \
+	  for target in $$(grep -hoE '^func Fuzz\w+' $$package/*_test.go | cut -c6-); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; done; done
 
 .PHONY: unit-python
 unit-python: $(AGENT) | $(READY)

@@ -12,6 +12,7 @@ __all__ = ["ACTIVITY_MODULES", "__version__", "discover"]
 ACTIVITY_MODULES = {
     "chaos_go.faults": "action",
     "chaos_go.faults.http": "action",
+    "chaos_go.ladder": "action",
     "probes.traffic": "probe",
     "probes.http": "probe",
     "chaos_go.controls.traffic": "control",

@@ -5,12 +5,17 @@ Chaos Toolkit imports this module on every `chaos` command, so nothing but click
 
 import click
 
+from chaos_go.cli_sla import sla
+
 SETUP_ERROR = 4
 
 
 @click.group()
 def go() -> None:
     """Faults and verdicts for Go services."""
+
+
+go.add_command(sla)
 
 
 @go.command()

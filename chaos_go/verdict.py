@@ -8,7 +8,8 @@ rollback all exit with 0. Here the worst finding wins, in this order:
 - ``inconclusive``: the question was not answered. The baseline was not met or not measured, a probe
   failed (which says nothing about the service), a fault touched no request or ended early, ...
 - ``violated``: a probe gave a number outside its tolerance, after or during the method.
-- ``held``: none of these, with the hypothesis met before and after and every fault on record.
+- ``held``: none of these, with the hypothesis met before and after and every fault on record. A
+  ladder (`chaos_go.ladder`) measures a curve and needs no hypothesis: it has to come to its end.
 """
 
 import json
@@ -25,6 +26,7 @@ _FAULTS, _EVIDENCE = "chaos_go.faults", "chaos_go.controls.evidence"
 _SCHEMA = 1
 _NEEDED = ("experiment", "status", "steady_states", "run", "rollbacks")
 _CLEAN_ENDS = ("stop", "deadline")
+_LADDER, _WHOLE_LADDERS = "chaos_go.ladder", ("levels-done", "design-done", "abort", "max-impacted")
 _RAISED = "chaoslib.exceptions.ActivityFailed: "
 
 Finding = tuple[str, str]
@@ -66,6 +68,7 @@ def judge(journal: dict[str, Any]) -> Verdict:
             *_judge_hypothesis(journal),
             *_judge_method(journal),
             *_judge_faults(journal),
+            *_judge_ladders(journal),
             *_judge_rollbacks(journal),
         ]
     except (AttributeError, LookupError, TypeError) as error:
@@ -123,6 +126,8 @@ def _judge_hypothesis(journal: _Object) -> Iterator[Finding]:
     """Judge every check of the hypothesis."""
     hypothesis = journal["experiment"].get("steady-state-hypothesis") or {}
     if not hypothesis.get("probes"):
+        if _ladder_runs(journal):
+            return
         yield "inconclusive", "the experiment has no hypothesis with probes: add what should hold"
         return
     states = journal["steady_states"]
@@ -236,6 +241,31 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
         yield "held", f"{fault}: {counted}, {done} in {lasted_s:.1f} s"
 
 
+def _judge_ladders(journal: _Object) -> Iterator[Finding]:
+    """Judge whether each curve was measured from baseline to baseline, and its faults are over."""
+    if not _ladder_runs(journal):
+        return
+    if not _has_evidence(journal):
+        outcome = "inconclusive" if journal.get("status") == "completed" else "unsafe"
+        mend = f"declare the control {_EVIDENCE} at the top level of the experiment"
+        yield outcome, f"no record of the faults of the ladder and whether they are over; {mend}"
+        return
+    for ladder in journal["chaos_go"].get("ladders", []):
+        rows = ladder["observations"]
+        doses = len({row["dose_ms"] for row in rows})
+        seen = (
+            f"{sum(row['n'] for row in rows)} transactions in {len(rows)} windows of {doses} doses"
+        )
+        what = f"ladder {ladder['name']} ({seen}) ended with {ladder['stopped']}: {ladder['why']}"
+        phases = {level["phase"] for level in ladder["levels"] if level["n"]}
+        if ladder["stopped"] not in _WHOLE_LADDERS:
+            yield "inconclusive", f"{what}; `chaos go sla fit` tells what the windows so far say"
+        elif not {"baseline-before", "dosed", "baseline-after"} <= phases:
+            yield "inconclusive", f"{what}; it has no {'baseline' if 'dosed' in phases else 'dose'}"
+        else:
+            yield "held", f"{what}; `chaos go sla fit` makes a limit of it"
+
+
 def _is_gone(record: _Object) -> bool:
     """Whether the fault is over: undone by its agent, or gone with it, as the rules are."""
     if not all(
@@ -276,6 +306,10 @@ def _is_fault(run: _Object) -> bool:
     """Whether this puts one of our faults in place."""
     provider = run["activity"].get("provider") or {}
     return _module(run).startswith(_FAULTS) and provider.get("func") != "stop"
+
+
+def _ladder_runs(journal: _Object) -> list[_Object]:
+    return [run for run in journal["run"] if _module(run) == _LADDER]
 
 
 def _module(run: _Object) -> str:

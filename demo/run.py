@@ -17,9 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import namespace
 import processes
+import sla
 import yaml
 from shop import Shop, ShopError
 
@@ -29,6 +31,7 @@ from chaos_go.errors import ChaosGoError
 HERE = Path(__file__).resolve().parent
 SETUP_ERROR = 4
 INTERRUPTED = 130
+HAVE_DATA = (0, 2)  # exit codes of verdicts after which what was measured can be looked at
 NEEDED = ("owner_tables", "tproxy", "ip_transparent", "so_mark")
 """What `chaos-agent check` must find in a namespace, so that faults can intercept there."""
 
@@ -66,7 +69,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        return run(options.experiment, options.bad, options.out)
+        return run(options.experiment, options.bad, options.out, options.sla_budget)
     except (SetupError, ShopError, ChaosGoError, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return SETUP_ERROR
@@ -74,13 +77,14 @@ def main() -> int:
         return INTERRUPTED
 
 
-def run(experiment: Path, bad: str, out: Path) -> int:
+def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
     """Run one experiment and give the exit code of its verdict.
 
     Args:
         experiment: YAML file.
         bad: how checkout is built badly; "" builds it well.
         out: folder for journal, logs and picture.
+        budget: of a ladder, for instance ``2%``: what follows from it is printed; "" for none.
 
     Raises:
         SetupError, ShopError, ChaosGoError, OSError: it could not begin.
@@ -99,7 +103,7 @@ def run(experiment: Path, bad: str, out: Path) -> int:
     with _running(way.relay, out / "relay.log"), Shop(out, bad, way.checkout_flags):
         _say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
         _chaos_run(experiment, journal, way.run_options)
-    return _judge(journal, picture)
+    return _judge(journal, picture, budget)
 
 
 def choose_place() -> Place:
@@ -119,21 +123,24 @@ def choose_place() -> Place:
 
 
 def _explicit_proxy(experiment: Path) -> Way:
-    """Lead checkout -> relay -> fault (while it is armed) -> service."""
+    """Lead checkout -> relay -> fault (while it is armed) -> service, and so whoever else asks."""
     port = _faulted_port(experiment)
     relay_port, proxy_port = port + RELAY_OFFSET, port + PROXY_OFFSET
     flags = [USERS_OF_PORT[port], f"http://127.0.0.1:{relay_port}"]
     relay = [sys.executable, str(HERE / "relay.py")]
     relay += [str(number) for number in (relay_port, proxy_port, port)]
     target = f"proxy/127.0.0.1:{proxy_port}->127.0.0.1:{port}"
-    return Way(flags, relay, ["--var", f"target={target}"])
+    options = ["--var", f"target={target}"]
+    if "risk_url" in _configuration(experiment):
+        options += ["--var", f"risk_url=http://127.0.0.1:{relay_port}"]
+    return Way(flags, relay, options)
 
 
 def _faulted_port(experiment: Path) -> int:
     """Read the port out of the default of the experiment's configuration ``target``."""
     try:
-        target = str(yaml.safe_load(experiment.read_text())["configuration"]["target"]["default"])
-    except (KeyError, TypeError, yaml.YAMLError):
+        target = str(_configuration(experiment)["target"]["default"])
+    except (KeyError, TypeError):
         target = ""
     kind, _, number = target.partition("/")
     if kind != "port" or not number.isdecimal() or int(number) not in USERS_OF_PORT:
@@ -143,6 +150,14 @@ def _faulted_port(experiment: Path) -> int:
             f"give one of {known}, or run where network namespaces are allowed"
         )
     return int(number)
+
+
+def _configuration(experiment: Path) -> dict[str, Any]:
+    """Give the configuration of an experiment; empty when it has none that can be read."""
+    try:
+        return dict(yaml.safe_load(experiment.read_text())["configuration"])
+    except (KeyError, TypeError, ValueError, yaml.YAMLError):
+        return {}
 
 
 @contextlib.contextmanager
@@ -176,14 +191,16 @@ def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
             processes.stop(chaos, ROLLBACK_GRACE_S)
 
 
-def _judge(journal: Path, picture: Path) -> int:
-    """Draw the picture, print the verdict and give its exit code."""
+def _judge(journal: Path, picture: Path, budget: str) -> int:
+    """Draw the picture, print the verdict and what a ladder found; give the verdict's exit code."""
     chaos = _chaos(journal)
     if not journal.exists():
         raise SetupError(f"chaos wrote no journal; {_log(journal)} tells why")
     drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
     verdict = subprocess.run([*chaos, "go", "verdict", str(journal)], check=False)
     _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
+    if budget and verdict.returncode in HAVE_DATA:
+        return sla.tell(chaos, journal, budget) or verdict.returncode
     return verdict.returncode
 
 
@@ -204,6 +221,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run an experiment against the shop, judge it.")
     parser.add_argument("experiment", type=Path, help="YAML file in experiments/")
     parser.add_argument("--bad", default="", help="how checkout is built badly, e.g. no-retry")
+    parser.add_argument("--sla-budget", default="", help="tell what a ladder found, e.g. for 2%%")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the results")
     options = parser.parse_args()
     if not options.experiment.is_file():

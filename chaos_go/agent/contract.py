@@ -65,11 +65,17 @@ class HTTPModify(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class HTTP(Line):
-    """A fault on requests: one of port and proxy, one of abort, delay and modify."""
+    """A fault on requests: one of port, proxy and to, one of abort, delay and modify.
+
+    ``to`` is the HOST:PORT of a dependency; ``caller_pid`` of 0 stands for every caller.
+    """
 
     percentage: float
     port: int = 0
     proxy: Proxy | None = None
+    to: str = ""
+    caller_pid: int = 0
+    max_connections: int = 0
     match: Match | None = None
     seed: int = 0
     existing: str = ""
@@ -142,6 +148,7 @@ class Armed(Line):
     worker_pid: int = 0
     seed: int = 0
     steering: str = ""
+    resolved: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

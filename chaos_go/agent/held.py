@@ -127,7 +127,7 @@ class Lease:
             "id": self.id,
             "kind": self.spec.kind,
             "place": self.place_name,
-            "spec": _redact(self.spec.to_dict()),
+            "spec": redact(self.spec.to_dict()),
             "armed_unix_s": self.armed_unix_s,
             "ended_unix_s": self.ended_unix_s,
             "armed": self.armed_detail.to_dict() if self.armed_detail else {},
@@ -199,7 +199,7 @@ def say(problem: Problem) -> str:
     return f"{value}{problem.message}{'; ' if problem.mend else ''}{problem.mend}"
 
 
-def _redact(spec: dict[str, Any]) -> dict[str, Any]:
+def redact(spec: dict[str, Any]) -> dict[str, Any]:
     """Leave out what may be a secret: the values of headers, and bodies."""
     clean: dict[str, Any] = {}
     for name, value in spec.items():
@@ -208,5 +208,5 @@ def _redact(spec: dict[str, Any]) -> dict[str, Any]:
         elif name == "body":
             clean[name] = f"(redacted, {len(value)} characters)"
         else:
-            clean[name] = _redact(value) if isinstance(value, dict) else value
+            clean[name] = redact(value) if isinstance(value, dict) else value
     return clean

@@ -18,6 +18,7 @@ from chaoslib.exceptions import InterruptExecution, InvalidControl
 from chaos_go.agent import lease as agent_lease
 from chaos_go.agent.held import Lease
 from chaos_go.controls.journal import section
+from chaos_go.ladder.record import RUNNING, records
 
 __all__ = [
     "after_experiment_control",
@@ -28,7 +29,7 @@ __all__ = [
 
 logger = logging.getLogger("chaostoolkit")
 
-_earlier: set[int] = set()  # ids of the objects of leases that belong to an earlier run
+_earlier: set[int] = set()  # ids of the leases and ladders that belong to an earlier run
 
 
 def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
@@ -44,6 +45,7 @@ def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
     if unknown:
         raise InterruptExecution(f"evidence control: {_refusal(unknown)}")
     _earlier.update(id(lease) for lease in agent_lease.leases() if lease.state != "armed")
+    _earlier.update(id(ladder) for ladder in records() if ladder.stopped != RUNNING)
 
 
 def after_experiment_control(
@@ -51,14 +53,21 @@ def after_experiment_control(
 ) -> None:
     """Stop every fault that is still held and write all records to ``journal["chaos_go"]``.
 
-    Chaos Toolkit calls this whatever the status of the run, after the rollbacks.
+    Chaos Toolkit calls this whatever the status of the run, after the rollbacks. What ladders have
+    measured is in ``ladders`` and what their loads saw in ``traffic``, interrupted or not.
 
     Args:
         context: the experiment; given by Chaos Toolkit.
         state: the journal; given by Chaos Toolkit.
         unknown: refused before the experiment.
     """
-    section(state)["faults"] = _end_all()
+    ours = section(state)
+    ours["faults"] = _end_all()
+    ladders = [ladder for ladder in records() if id(ladder) not in _earlier]
+    if ladders:
+        ours["ladders"] = [ladder.as_json() for ladder in ladders]
+    for ladder in ladders:
+        ours["traffic"].update(ladder.traffic)
 
 
 def cleanup_control() -> None:

@@ -9,7 +9,10 @@ SCHEMA = 1
 
 
 def section(journal: dict[str, Any]) -> dict[str, Any]:
-    """Give our section of a journal, empty at first: ``faults`` (a list) and ``traffic``."""
+    """Give our section of a journal, empty at first: ``faults`` (a list) and ``traffic``.
+
+    ``ladders`` (a list) is there when the run had one.
+    """
     empty = {"schema": SCHEMA, "version": __version__, "faults": [], "traffic": {}}
     ours: dict[str, Any] = journal.setdefault("chaos_go", empty)
     return ours

@@ -23,7 +23,6 @@ from chaos_go.agent.contract import Load
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.traffic import load as loads
-from chaos_go.traffic.recording import Recording
 
 __all__ = [
     "after_experiment_control",
@@ -105,13 +104,13 @@ def after_experiment_control(
     """
     for recording in loads.running():
         if recording.name == name:
-            section(state)["traffic"][name] = _stop(recording)
+            section(state)["traffic"][name] = loads.finish(recording)
 
 
 def cleanup_control() -> None:
     """Stop what still runs: after a crash of the run the hook above is not called, this one is."""
     for recording in loads.running():
-        _stop(recording)
+        loads.finish(recording)
 
 
 def validate_control(control: dict[str, Any]) -> None:
@@ -137,23 +136,6 @@ def validate_control(control: dict[str, Any]) -> None:
             loads.check(Load(**{"rate_rps": 50.0, **values}))
     except ChaosGoError as error:
         raise InvalidControl(f"control {control['name']!r}: {error}") from error
-
-
-def _stop(recording: Recording) -> dict[str, Any]:
-    problem = recording.problem()
-    try:
-        record = loads.stop(recording)
-    except ChaosGoError as error:
-        record = recording.lease.record()
-        problem = problem or str(error)
-    if problem:
-        logger.warning(problem)
-    return {
-        "spec": record["spec"],
-        "seconds": [second.to_dict() for second in recording.seconds()],
-        "totals": record["totals"],
-        "problem": problem,
-    }
 
 
 def _known_arguments() -> set[str]:

@@ -1,4 +1,4 @@
-"""Faults on the HTTP/1.1 requests that reach a service, and on its answers.
+"""Faults on the HTTP/1.1 requests that reach a service, or that it sends, and on the answers.
 
 All actions return as soon as the fault is in place. It ends by `chaos_go.faults.stop`, after
 ``duration_s``, and with the run. Connections that were open before are taken over without a failed
@@ -26,6 +26,7 @@ __all__ = ["abort", "delay", "modify"]
 
 # The agent frames the answer itself; a second opinion would break the connection.
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
+_MAX_CONNECTIONS = 10_000
 _WITHOUT_BODY = (204, 304)
 _DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
 _EXISTING = ("takeover", "leave", "reset")
@@ -45,13 +46,16 @@ def abort(
     name: str = "",
     response_headers: dict[str, str] = _NONE,
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
 
     Args:
         target: where: ``port/8081`` (whoever listens there), ``pid/1234`` (in that process'
-            network namespace; ``pid/1234:8081`` when it listens on several ports), or
+            network namespace; ``pid/1234:8081`` when it listens on several ports),
+            ``to/HOST:PORT`` (the calls made in this network namespace to a dependency),
+            ``pid/1234->HOST:PORT`` (only the calls that this process makes to it), or
             ``proxy/LISTEN->UPSTREAM`` (an explicit proxy, without privileges).
         status: of the answer, 200 to 599.
         percentage: of the matching requests, more than 0 and at most 100.
@@ -71,6 +75,9 @@ def abort(
         keep_client_address: true lets the service see the address of its client on connections
             that go through the agent, instead of an address of this host. All faults of one place
             must agree; not with an explicit proxy.
+        max_connections: how many connections of the target are read at a time, at most 1,000,000;
+            those beyond pass unread, counted as ``passthrough.over_limit``. The first fault on a
+            target decides.
         existing_connections: what becomes of connections that clients opened before the fault.
             ``takeover``: one request on each is changed so that the service answers it and then
             closes the connection itself; the client connects again, into the fault, and no request
@@ -99,6 +106,7 @@ def abort(
         existing=_existing(existing_connections),
         abort=HTTPAbort(status=status, headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("abort", target, fault, check.duration(duration_s), name)
 
@@ -116,6 +124,7 @@ def delay(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
@@ -141,6 +150,7 @@ def delay(
         seed: decides which requests are hit and how long, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``delay-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -166,6 +176,7 @@ def delay(
         existing=_existing(existing_connections),
         delay=HTTPDelay(delay_ms=delay_ms, jitter_ms=jitter_ms, distribution=distribution),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("delay", target, fault, duration_s, name)
 
@@ -182,6 +193,7 @@ def modify(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
@@ -207,6 +219,7 @@ def modify(
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
         keep_client_address: what the service sees, see `abort`.
+        max_connections: read at a time, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
 
     Returns:
@@ -228,6 +241,7 @@ def modify(
         existing=_existing(existing_connections),
         modify=HTTPModify(set_headers=answer, body=body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
+        max_connections=_max_connections(max_connections),
     )
     return _hold("modify", target, fault, check.duration(duration_s), name)
 
@@ -281,6 +295,12 @@ def _existing(handling: str) -> str:
     return "" if handling == _EXISTING[0] else handling
 
 
+def _max_connections(value: int) -> int:
+    """Give the bound as the agent has it: 0 for its default."""
+    bound = check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
+    return 0 if bound == _MAX_CONNECTIONS else bound
+
+
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:
     """Give what requests must look like; None for any. The agent judges the expressions."""
     match = Match(
@@ -302,7 +322,9 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",
         duration_s=duration_s,
-        http=replace(fault, port=place.port, proxy=place.proxy),
+        http=replace(
+            fault, port=place.port, proxy=place.proxy, to=place.to, caller_pid=place.caller_pid
+        ),
     )
     argv = [str(binary.find_agent()), "fault", *place.agent_arguments]
     return lease.hold(argv, place.name, spec).record()

@@ -20,6 +20,7 @@ WINDOW_S = 5
 _SUFFIXES = (".png", ".svg")
 # Okabe and Ito's colours, told apart by the colour-blind too; each load has its own dashes as well.
 _LINES = (("#0072B2", "-"), ("#009E73", "--"), ("#CC79A7", "-."), ("#000000", ":"))
+_MOST_NAMED = 3  # faults
 _LIMIT, _FAULT = "#D55E00", "#E69F00"
 
 
@@ -132,6 +133,13 @@ def _error_rate(window: Sequence[LoadSecond]) -> float:
     return failed / sent if sent else math.nan
 
 
+def _fault_label(number: int, record: dict[str, Any], of: int) -> str:
+    """Name a fault in the legend; many, as a ladder has them, are one entry."""
+    if of <= _MOST_NAMED:
+        return f"fault {record['id']}"
+    return f"{of} faults" if number == 0 else ""
+
+
 def _panel(
     axes: "Axes", journal: dict[str, Any], quantity: str, loads: Sequence[Series], origin: float
 ) -> None:
@@ -151,7 +159,8 @@ def _panel(
             ha="right",
             color=_LIMIT,
         )
-    for record in journal["chaos_go"].get("faults", []):
+    records = journal["chaos_go"].get("faults", [])
+    for number, record in enumerate(records):
         start, end = record.get("armed_unix_s"), record.get("ended_unix_s")
         if start is not None:
             last = loads[0].unix_s[-1]
@@ -161,7 +170,7 @@ def _panel(
                 color=_FAULT,
                 alpha=0.25,
                 linewidth=0,
-                label=f"fault {record['id']}",
+                label=_fault_label(number, record, len(records)),
             )
     drawn = [value for load in loads for value in getattr(load, quantity)]
     highest = max([value for value in drawn if value > 0] + limits(journal, quantity), default=1)

@@ -83,24 +83,51 @@ class Fit:
 
 @dataclass(frozen=True)
 class Load:
-    """The thresholds at one load (several loads: the SLO decay curve)."""
+    """The thresholds at one load (several loads: the SLO decay curve).
 
-    load_rps: float
+    Attributes:
+        load_rps: the load; None when the data have no such column.
+        background: risk without a fault, a fraction.
+        thresholds: one per budget, in the order of the budgets.
+    """
+
+    load_rps: float | None
     background: float
     thresholds: tuple[Threshold, ...]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Everything that was calculated from one set of observations."""
+    """Everything that was calculated from one set of observations.
+
+    Attributes:
+        background: risk without a fault, a fraction, by the best family.
+        phi: by how much the counts vary more than independent transactions would, >= 1.
+        fit: goodness of fit of the best family.
+        thresholds: one per budget; with several loads those of the highest, the most constraining.
+        loads: one entry per load; a single one without `load_rps` when the data have no such
+            column but a P99 or a bracket to tell.
+        shape_p: p value of the test that all loads have a common shape; None with one load.
+    """
 
     background: float
     phi: float
     fit: Fit
     thresholds: tuple[Threshold, ...]
     loads: tuple[Load, ...] = ()
+    shape_p: float | None = None
     schema: int = field(default=1)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the answer as plain JSON values."""
-        return asdict(self)
+        """Give the answer as plain JSON values; P99 and bracket are told per load only."""
+        thresholds = [asdict(threshold) for threshold in self.thresholds]
+        for threshold in thresholds:
+            del threshold["p99"], threshold["bracket_ms"]
+        return {
+            "schema": self.schema,
+            "background": self.background,
+            "phi": self.phi,
+            "fit": asdict(self.fit),
+            "thresholds": thresholds,
+            "loads": [asdict(load) for load in self.loads],
+        }

@@ -7,14 +7,15 @@ One file per kind of target; each has one function that reads what follows ``kin
 from collections.abc import Callable
 
 from chaos_go.errors import TargetError
-from chaos_go.targets import pid, port, proxy
+from chaos_go.targets import pid, port, proxy, to
 from chaos_go.targets.place import Place
 
 __all__ = ["KINDS", "Place", "parse"]
 
 KINDS: dict[str, tuple[str, Callable[[str, str], Place]]] = {
     "port": ("port/8081", port.parse),
-    "pid": ("pid/1234 or pid/1234:8081", pid.parse),
+    "pid": ("pid/1234, pid/1234:8081 or pid/1234->users:8082", pid.parse),
+    "to": ("to/users:8082", to.parse),
     "proxy": ("proxy/127.0.0.1:9081->127.0.0.1:8081", proxy.parse),
 }
 """Prefix of a target: an example, and what reads it."""
@@ -25,8 +26,10 @@ def parse(target: str) -> Place:
 
     Args:
         target: ``port/8081`` (whoever listens there, in this network namespace), ``pid/1234`` or
-            ``pid/1234:8081`` (in the network namespace of that process), or
-            ``proxy/LISTEN->UPSTREAM`` (an explicit proxy, needs no privileges).
+            ``pid/1234:8081`` (in the network namespace of that process), ``to/HOST:PORT`` (the
+            calls made in this network namespace to a dependency), ``pid/1234->HOST:PORT`` (the
+            calls that this process makes to it), or ``proxy/LISTEN->UPSTREAM`` (an explicit proxy,
+            needs no privileges).
 
     Raises:
         TargetError: the kind is unknown, the rest cannot be meant, or the process is not there.

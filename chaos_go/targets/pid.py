@@ -1,6 +1,7 @@
-"""``pid/1234`` and ``pid/1234:8081``: in the network namespace of a process.
+"""``pid/1234``, ``pid/1234:8081`` and ``pid/1234->HOST:PORT``: a process and its network namespace.
 
-Without a port it is the one that the process itself listens on. Read from procfs: proc(5) for
+Without a port it is the one that the process itself listens on; with an arrow, these are the calls
+that this process makes to a dependency. Read from procfs: proc(5) for
 ``fd`` and ``net/tcp``.
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos_go.errors import TargetError
+from chaos_go.targets import to
 from chaos_go.targets.place import Place, read_port
 
 _LISTEN = "0A"  # TCP_LISTEN of include/net/tcp_states.h, as net/tcp prints it
@@ -15,20 +17,42 @@ _PREFIX = "socket:["
 
 
 def parse(target: str, rest: str) -> Place:
-    """Read ``1234`` or ``1234:8081`` and look the process up.
+    """Read ``1234``, ``1234:8081`` or ``1234->HOST:PORT`` and look the process up.
 
     Raises:
         TargetError: no pid, no such process, or the port is not given and not clear.
     """
+    rest, arrow, dependency = rest.partition("->")
+    if arrow:
+        return _calls(target, rest, to.dependency(target, dependency))
     text, colon, port_text = rest.partition(":")
+    pid = _read_pid(target, text)
+    port = read_port(target, port_text) if colon else 0
+    _expect_process(target, pid)
+    port = port or _only_port(target, pid)
+    return Place(f"pid/{pid}:{port}", "pid", port, agent_arguments=_enter(pid))
+
+
+def _calls(target: str, pid_text: str, dependency: str) -> Place:
+    pid = _read_pid(target, pid_text)
+    _expect_process(target, pid)
+    name = f"pid/{pid}->{dependency}"
+    return Place(name, "pid", to=dependency, caller_pid=pid, agent_arguments=_enter(pid))
+
+
+def _enter(pid: int) -> list[str]:
+    return ["--netns-pid", str(pid)]
+
+
+def _read_pid(target: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:10]) < 2**31):
         raise TargetError(target, f"the pid {text!r} is not a number; give one like pid/1234:8081")
-    pid = int(text)
-    port = read_port(target, port_text) if colon else 0
+    return int(text)
+
+
+def _expect_process(target: str, pid: int) -> None:
     if not Path(f"/proc/{pid}").exists():
         raise TargetError(target, f"there is no process {pid}; give the pid of the service")
-    port = port or _only_port(target, pid)
-    return Place(f"pid/{pid}:{port}", "pid", port, agent_arguments=["--netns-pid", str(pid)])
 
 
 def _only_port(target: str, pid: int) -> int:

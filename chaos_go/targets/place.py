@@ -16,8 +16,10 @@ class Place:
     Attributes:
         name: the target, complete: ``pid/1234:8081`` even if no port was given.
         kind: what stands before the slash.
-        port: the TCP port whose connections are intercepted; 0 with a proxy.
-        proxy: the explicit proxy; None with a port.
+        port: the TCP port whose connections are intercepted; 0 with a proxy or a dependency.
+        proxy: the explicit proxy; None without.
+        to: HOST:PORT of the dependency whose calls are intercepted; "" without.
+        caller_pid: the process whose calls to it are meant; 0 for every process.
         agent_arguments: what the agent's command line needs to get there.
     """
 
@@ -25,12 +27,30 @@ class Place:
     kind: str
     port: int = 0
     proxy: Proxy | None = None
+    to: str = ""
+    caller_pid: int = 0
     agent_arguments: list[str] = field(default_factory=list)
 
     @property
     def slug(self) -> str:
         """The name as part of another name: ``port-8081``."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", self.name.partition("->")[0]).strip("-")
+        name = self.name.partition("->")[0] if self.proxy else self.name
+        return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+
+
+def read_host_port(target: str, text: str, example: str) -> tuple[str, int]:
+    """Read ``HOST:PORT`` and give host, an IPv6 address with its brackets, and port.
+
+    Raises:
+        TargetError: one of them is missing or cannot be meant.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    bad = ":" in host and not bracketed
+    if not colon or not host.strip("[]") or bad or any(x in host for x in " /%"):
+        mend = f"{text!r} is not host:port; give one like {example}, IPv6 as [::1]:8081"
+        raise TargetError(target, mend)
+    return host, read_port(target, port)
 
 
 def read_port(target: str, text: str) -> int:

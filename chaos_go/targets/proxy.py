@@ -7,7 +7,7 @@ import ipaddress
 
 from chaos_go.agent.contract import Proxy
 from chaos_go.errors import TargetError
-from chaos_go.targets.place import Place, read_port
+from chaos_go.targets.place import Place, read_host_port
 
 _EXAMPLE = "proxy/127.0.0.1:9081->127.0.0.1:8081"
 
@@ -22,8 +22,8 @@ def parse(target: str, rest: str) -> Place:
     listen, arrow, upstream = rest.partition("->")
     if not arrow:
         raise TargetError(target, f"the -> is missing; give one like {_EXAMPLE}")
-    listen_host, listen_port = _split(target, listen)
-    upstream_host, upstream_port = _split(target, upstream)
+    listen_host, listen_port = read_host_port(target, listen, _EXAMPLE)
+    upstream_host, upstream_port = read_host_port(target, upstream, _EXAMPLE)
     if not _is_loopback(listen_host):
         mend = (
             f"LISTEN {listen!r} must be a loopback address like 127.0.0.1 or [::1], so that "
@@ -36,16 +36,6 @@ def parse(target: str, rest: str) -> Place:
     return Place(
         f"proxy/{listen}->{upstream}", "proxy", proxy=Proxy(listen=listen, upstream=upstream)
     )
-
-
-def _split(target: str, text: str) -> tuple[str, int]:
-    """Give host, with its brackets, and port."""
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host.strip("[]") or (":" in host and not bracketed) or " " in host:
-        mend = f"{text!r} is not host:port; give one like {_EXAMPLE}, IPv6 as [::1]:8081"
-        raise TargetError(target, mend)
-    return host, read_port(target, port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,14 +1,18 @@
 """Loads of this process: what may be asked, start, find, stop."""
 
+import logging
 import math
 import threading
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import urlsplit
 
 from chaos_go.agent import binary, lease
 from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load, Spec
-from chaos_go.errors import BadInputError, NotEnoughDataError
+from chaos_go.errors import BadInputError, ChaosGoError, NotEnoughDataError
 from chaos_go.traffic.recording import Recording
+
+logger = logging.getLogger("chaostoolkit")
 
 LARGEST_RATE_RPS = 50_000.0
 LARGEST_TIMEOUT_MS = 60_000.0
@@ -163,6 +167,24 @@ def stop(recording: Recording) -> dict[str, object]:
         if _recordings.get(recording.name) is recording:
             del _recordings[recording.name]
     return recording.lease.stop(timeout_s=recording.patience_s + 2)
+
+
+def finish(recording: Recording) -> dict[str, Any]:
+    """Stop a load and give what the journal keeps of it; what went wrong is its ``problem``."""
+    problem = recording.problem()
+    try:
+        record = stop(recording)
+    except ChaosGoError as error:
+        record = recording.lease.record()
+        problem = problem or str(error)
+    if problem:
+        logger.warning(problem)
+    return {
+        "spec": record["spec"],
+        "seconds": [second.to_dict() for second in recording.seconds()],
+        "totals": record["totals"],
+        "problem": problem,
+    }
 
 
 def _check_url(url: object) -> None:

@@ -103,6 +103,30 @@ class Recording:
         """Give the time by the clock of this recording, in seconds since 1970."""
         return self._clock.now()
 
+    def origin(self) -> float:
+        """Give the start of the first second, in seconds since 1970, once that has arrived.
+
+        Raises:
+            NotEnoughDataError: it did not arrive in time.
+        """
+        with self._changed:
+            return self._wait_for_origin()
+
+    def wait(self, until_unix_s: float) -> None:
+        """Wait until a time, or until the next second arrives, whichever is first.
+
+        Raises:
+            NotEnoughDataError: the load has ended, so nothing will arrive.
+        """
+        with self._changed:
+            if ended := self._ended():
+                raise NotEnoughDataError(
+                    f"traffic {self.name!r} ended ({ended}) after {len(self._seconds)} s of data"
+                )
+            left_s = until_unix_s - self._clock.now()
+            if left_s > 0:
+                self._clock.wait(self._changed, min(left_s, _LOOK_S))
+
     def problem(self) -> str:
         """Tell what is wrong with the record as a whole, or nothing when it is sound."""
         with self._changed:

@@ -23,10 +23,12 @@ LINES: dict[str, type[Line]] = {"spec": Spec, "command": Command, "event": Event
 # What no argument of an action can say, and the one thing that Python cannot judge: RE2.
 ONLY_THE_AGENT = {
     "bad-regex",
+    "caller-of-nothing",
     "kind-unknown",
     "lease-61",
     "no-id",
     "two-places",
+    "two-places-to",
     "two-things",
     "wrong-version",
 }
@@ -37,10 +39,12 @@ ARGUMENTS = {
     "http.modify": "set_headers",
     "http.port": "target",
     "http.proxy.listen": "target",
+    "http.to": "target",
     "line": "http.percent",
 }
 NOT_IN_THE_SCHEMA = {
     "bad-regex",
+    "caller-of-nothing",
     "client-address-of-a-proxy",
     "constant-with-jitter",
     "delay-longer-than-fault",
@@ -52,7 +56,10 @@ NOT_IN_THE_SCHEMA = {
     "normal-without-jitter",
     "open-relay",
     "pareto-longer-than-fault",
+    "to-everybody",
+    "to-without-port",
     "two-places",
+    "two-places-to",
     "two-things",
 }
 
@@ -148,10 +155,13 @@ def ask(line: dict[str, Any]) -> None:
     if "percent" in fault:
         Spec.from_line(json.dumps(line))
     options["percentage"] = fault["percentage"]
+    options["max_connections"] = fault.get("max_connections", 1)
     options["keep_client_address"] = fault.get("keep_client_address", False)
     options["existing_connections"] = fault.get("existing", "takeover")
     if "proxy" in fault:
         options["target"] = f"proxy/{fault['proxy']['listen']}->{fault['proxy']['upstream']}"
+    elif "to" in fault:
+        options["target"] = f"to/{fault['to']}"
     else:
         options["target"] = f"port/{fault['port']}"
     if "delay" in fault:

@@ -74,12 +74,36 @@ class Clients:
             Client(bystander_url, keeps_connection=keeps) for keeps in (True, False)
         ]
         self._live: list[Client] = []
+        self._idle = http.client.HTTPConnection("")
+        self._path = ""
 
     def connect(self, url: str, number: int) -> None:
         """Start clients that keep their connections; return when each was answered."""
         self._live = [Client(url) for _ in range(number)]
         while not all(client.answered for client in self._live):
             time.sleep(PAUSE_S)
+
+    def open_idle(self, url: str) -> None:
+        """Open a connection, use it once and keep it."""
+        parts = urlsplit(url)
+        self._path = parts.path
+        self._idle = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+        self._idle.connect()
+        self._use_idle()
+
+    def use_idle(self) -> float:
+        """Use the connection again, without connecting anew; give the seconds until an answer."""
+        self._idle.auto_open = 0
+        started = time.monotonic()
+        self._use_idle()
+        return time.monotonic() - started
+
+    def _use_idle(self) -> None:
+        self._idle.request("GET", self._path)
+        answer = self._idle.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"status {answer.status}")
 
     def wait_for(self, url: str, outcome: str, within_s: float) -> float:
         """Connect anew until a request has this outcome; give the seconds it took, else -1."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from matrix import DEAD_S, DRAIN_S, FAULTED, HUNG_S, LEASE_S, Scene
-from world import Driver, wait_until
+from matrix import DEAD_S, DRAIN_S, FAULTED, HUNG_S, LEASE_S, MEASURED, TARGETS, Scene
+from world import Driver, Namespace, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -102,6 +102,24 @@ def test_agent_that_hangs_as_a_whole(scene: Scene, armed: Driver) -> None:
         gone_within_s=LEASE_S + 1,
     )
     told(armed, "it hung for")
+
+
+def test_existing_connection_of_an_agent_that_hangs(namespace: Namespace, driver: Driver) -> None:
+    """The agent waits for its next request; the packets of that pass by like new connections."""
+    scene = Scene(namespace, TARGETS[0])
+    scene.open_idle()
+    driver.call("driver.abort_leased", target=scene.target.chaos, path=FAULTED, lease_s=LEASE_S)
+    both(scene, signal.SIGSTOP)
+    answered_s = scene.use_idle()
+    MEASURED.append(("agent: SIGSTOP, both, older connection", "inbound", answered_s, answered_s))
+    assert answered_s < HUNG_S
+    scene.breaks(
+        "agent: SIGSTOP, both, then SIGKILL",
+        lambda: both(scene, signal.SIGKILL),
+        free_within_s=HUNG_S,
+        gone_within_s=DEAD_S,
+    )
+    assert scene.use_idle() < DEAD_S
 
 
 def test_agent_without_memory(scene: Scene, armed: Driver) -> None:

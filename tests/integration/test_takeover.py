@@ -209,7 +209,7 @@ def test_traffic_goes_on_when_the_agent_is_killed(namespace: Namespace, keepaliv
         time.sleep(0.002 * kill)
         agent.process.send_signal(signal.SIGKILL)
         assert agent.process.wait(5) == -signal.SIGKILL
-        wait_until("its table is gone", lambda: namespace.tables() == "")
+        wait_until("the table is gone", lambda: namespace.tables() == "")
     time.sleep(0.3)
     report = clients.end()
     print(f"{len(report['failures'])} of {report['requests']} requests failed by {kills} kills")

@@ -270,7 +270,7 @@ def what_is_left(namespace: Namespace, ports: set[int]) -> list[str]:
     left += [f"lock {name}" for name in namespace.locks()]
     if tables := namespace.tables():
         left.append(f"nftables: {tables}")
-    return left or [f"routing: {line}" for line in namespace.routing()]
+    return left
 
 
 def nothing_left(namespace: Namespace, ports: set[int], within_s: float = 15.0) -> float:
@@ -285,6 +285,7 @@ def nothing_left(namespace: Namespace, ports: set[int], within_s: float = 15.0) 
         assert waited_s < within_s, f"still there after {waited_s:.1f} s: {'; '.join(left)}"
         time.sleep(LOOK_S)
     gone_s = time.monotonic() - started
+    assert namespace.routing() == []
     service = 8082 if 8082 in ports else min(ports)
     assert is_answered(namespace, service), f"the service on port {service} does not answer 200"
     print(f"gone after {gone_s:.2f} s")

@@ -119,4 +119,4 @@ def test_the_plugin_costs_nothing_to_import():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.split() == ["chaos_go", "chaos_go.cli"]
+    assert done.stdout.split() == ["chaos_go", "chaos_go.cli", "chaos_go.cli_sla"]

@@ -65,11 +65,11 @@ func TestHeadersAreSet(t *testing.T) {
 					t.Fatalf("%s: %v\n%.400q, want\n%.400q", path, err, got, want)
 				}
 			}
+			client.Close()
+			noneLeft(t, r)
 			if changed.Load() != 1 {
 				t.Errorf("%d answers were changed", changed.Load())
 			}
-			client.Close()
-			noneLeft(t, r)
 		})
 	}
 }
@@ -119,11 +119,11 @@ func TestBodiesAreReplaced(t *testing.T) {
 					t.Errorf("the next answer: %v, %.300q", err, next)
 				}
 			}
+			client.Close()
+			noneLeft(t, r)
 			if changed.Load() != 1 {
 				t.Errorf("%d answers were changed", changed.Load())
 			}
-			client.Close()
-			noneLeft(t, r)
 		})
 	}
 }

@@ -59,6 +59,12 @@ func passAll(*Request) Outcome { return Outcome{} }
 func relayTo(t testing.TB, service string, decide Decider) (r *Relay, address string) {
 	t.Helper()
 	r = &Relay{Decide: decide, Counters: &Counters{}}
+	return r, inFront(t, r, service)
+}
+
+// inFront has a relay accept connections for a service.
+func inFront(t testing.TB, r *Relay, service string) (address string) {
+	t.Helper()
 	l := listen(t)
 	go func() {
 		for {
@@ -76,7 +82,7 @@ func relayTo(t testing.TB, service string, decide Decider) (r *Relay, address st
 			}()
 		}
 	}()
-	return r, l.Addr().String()
+	return l.Addr().String()
 }
 
 func httpService(t testing.TB, handle http.HandlerFunc) (address string) {

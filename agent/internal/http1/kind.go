@@ -22,12 +22,17 @@ const (
 	Connect
 	// OversizedHead: a head does not fit into the buffer.
 	OversizedHead
+	// OverLimit: as many connections as are judged were open already.
+	OverLimit
 	// Other is no HTTP/1.x, cut off in a head, or an answer that nobody asked for.
 	Other
+	// OtherProcess: the calls of one process are meant, and these are another's. Counted by whoever
+	// sees whose they are; such connections are read, but nothing on them is judged.
+	OtherProcess
 	kinds
 )
 
-var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "other"}
+var kindNames = [kinds]string{"tls", "http2", "ambiguous", "upgrade", "connect", "oversized_head", "over_limit", "other", "other_process"}
 
 func (k Kind) String() string { return kindNames[k] }
 

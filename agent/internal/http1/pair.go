@@ -54,6 +54,12 @@ func (p *pair) run() {
 	p.close()
 }
 
+// leaveUnread has both directions relayed unread from their first byte on.
+func (p *pair) leaveUnread(kind Kind) {
+	p.queue.giveUpOrder(kind)
+	p.countBlind(kind)
+}
+
 // close closes both connections; a second time it does nothing.
 func (p *pair) close() {
 	p.ending.Store(true)

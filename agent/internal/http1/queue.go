@@ -114,7 +114,7 @@ func (q *queue) flush() error {
 		n, err := q.client.Write(q.waiting[0].answer)
 		q.out.Add(uint64(n))
 		if err != nil {
-			return writeError{err}
+			return err // no writeError: it is the client that is gone, also for who relays requests
 		}
 		q.drop()
 	}

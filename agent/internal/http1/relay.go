@@ -40,6 +40,9 @@ type Relay struct {
 	Decide Decider
 	// Counters are added to.
 	Counters *Counters
+	// MaxConnections bounds those that are read and judged at a time; more are relayed unread, so that
+	// nobody is refused because of us. 0 is no bound.
+	MaxConnections int
 
 	draining atomic.Bool
 	mu       sync.Mutex
@@ -52,7 +55,9 @@ type Relay struct {
 func (r *Relay) Serve(client, upstream *net.TCPConn) {
 	p := newPair(r, client, upstream)
 	r.Counters.Connections.Add(1)
-	r.enter(p)
+	if !r.enter(p) {
+		p.leaveUnread(OverLimit)
+	}
 	defer r.leave(p)
 	p.run()
 }
@@ -113,13 +118,15 @@ func (r *Relay) connections() []*pair {
 	return all
 }
 
-func (r *Relay) enter(p *pair) {
+// enter tells whether the connection is within the bound.
+func (r *Relay) enter(p *pair) (within bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.live == nil {
 		r.live = make(map[*pair]struct{})
 	}
 	r.live[p] = struct{}{}
+	return r.MaxConnections == 0 || len(r.live) <= r.MaxConnections
 }
 
 func (r *Relay) leave(p *pair) {

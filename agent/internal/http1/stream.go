@@ -221,13 +221,26 @@ func (s *stream) chunks(to *net.TCPConn, headSize int) error {
 	}
 }
 
-// all passes on everything up to the end of the connection, for which it gives io.EOF.
+// all passes on everything up to the end of the connection, for which it gives io.EOF. Only while
+// much comes at a time the kernel moves it: waiting there would hold a pipe, and thus two file
+// descriptors, for each direction of each idle connection.
 func (s *stream) all(to *net.TCPConn) error {
-	if err := s.pass(to, s.end-s.start); err != nil {
-		return err
-	}
 	for {
-		if err := s.splice(to, spliceStep); err != nil {
+		much := s.end-s.start == fullSize
+		if err := s.pass(to, s.end-s.start); err != nil {
+			return err
+		}
+		if much {
+			if err := s.splice(to, spliceStep); err != nil {
+				return err
+			}
+		}
+		if s.end == len(s.buffer) {
+			s.grow()
+		} else {
+			s.shrink()
+		}
+		if err := s.fill(); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@
 package httpfault
 
 import (
-	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
-	"chaosgo/agent/internal/takeover"
 )
 
 // drainTime is how long after the last fault the connections that went through it are still relayed:
@@ -26,9 +24,10 @@ func init() {
 	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
 }
 
-// place is one intercepted port, or one explicit proxy, with the faults on it.
+// place is one intercepted port, one dependency whose calls are intercepted, or one explicit proxy, with
+// the faults on it.
 type place struct {
-	where    string // "8081" or the proxy's listen address; empty while nothing is steered
+	where    string // see location; empty while nothing is steered
 	upstream string // where an explicit proxy goes; "" is the client's own destination
 	steering string
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
@@ -36,7 +35,8 @@ type place struct {
 	counters http1.Counters
 	unwatch  func()    // ends the proof that requests are decided
 	undo     []func()  // what steers requests here, in the order in which it was put in place
-	existing *existing // nil for an explicit proxy
+	outbound *outbound // nil unless these are the calls to a dependency
+	existing *existing // nil unless a port is intercepted
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -77,6 +77,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
+		p.relay.MaxConnections = s.HTTP.MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
 			p.closeReturnPath()
@@ -88,6 +89,9 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if p.existing != nil {
 		p.existing.report(armed)
 	}
+	if p.outbound != nil {
+		p.outbound.report(armed)
+	}
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
@@ -97,14 +101,26 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 // agree refuses a fault that wants the place otherwise than those that are here already.
 func (p *place) agree(h *spec.HTTP) error {
 	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	asked := p.existingAsked()
 	switch {
 	case p.where == "":
 	case h.KeepClientAddress != (p.asClient != nil):
 		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
-	case p.existing != nil && h.Existing != p.existing.asked:
-		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
+	case asked != "" && h.Existing != asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+asked, mend)
 	}
 	return nil
+}
+
+// existingAsked is what the faults that are here want of connections opened before; "" for none.
+func (p *place) existingAsked() string {
+	switch {
+	case p.existing != nil:
+		return p.existing.asked
+	case p.outbound != nil:
+		return p.outbound.asked
+	}
+	return ""
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -157,13 +173,20 @@ func (p *place) Close(hurry <-chan struct{}) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		p.relay.Wait(drainTime)
+		if p.outbound != nil {
+			p.outbound.wait(drainTime)
+		} else {
+			p.relay.Wait(drainTime)
+		}
 	}()
 	select {
 	case <-drained:
 	case <-hurry:
 	}
 	p.relay.CloseAll()
+	if p.outbound != nil {
+		p.outbound.end()
+	}
 	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
@@ -189,107 +212,6 @@ func (p *place) startTimer() error {
 	}
 	p.timer = timer
 	return nil
-}
-
-func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+location(s.HTTP), s.ID)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, lock.Release)
-	if s.HTTP.Proxy != nil {
-		return p.steerExplicit(s.HTTP.Proxy)
-	}
-	return p.steerPort(s.HTTP)
-}
-
-func (p *place) steerPort(h *spec.HTTP) error {
-	if err := steer.CheckListening(h.Port); err != nil {
-		return err
-	}
-	if err := p.openReturnPath(h); err != nil {
-		return err
-	}
-	listeners, err := steer.ListenTransparent()
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, listeners.Close)
-	p.existing = newExisting(h.Existing)
-	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(h.Port, listeners)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
-	})
-	p.steering = "tproxy"
-	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(inbound(h.Port, rules))
-}
-
-// openReturnPath routes what the service sends to its clients back here, when asked. What killed
-// agents left of such routing goes in any case.
-func (p *place) openReturnPath(h *spec.HTTP) error {
-	if !h.KeepClientAddress {
-		steer.RemoveStaleReturnPaths()
-		return nil
-	}
-	path, err := steer.OpenReturnPath(h.Port)
-	if err == nil {
-		p.asClient = path
-	}
-	return err
-}
-
-func (p *place) steerExplicit(proxy *spec.Proxy) error {
-	listener, err := steer.ListenExplicit(proxy.Listen)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		listener.Close() //nolint:errcheck // a closed listener is all we want
-	})
-	p.upstream, p.steering = proxy.Upstream, "proxy"
-	steer.AcceptExplicit(listener, p.serve)
-	return nil
-}
-
-// unsteer undoes in reverse: the rules go before the listener that they point to.
-func (p *place) unsteer() {
-	for len(p.undo) > 0 {
-		last := len(p.undo) - 1
-		p.undo[last]()
-		p.undo = p.undo[:last]
-	}
-}
-
-// serve relays one connection. A service that is not there is not there for the client either.
-func (p *place) serve(client *net.TCPConn) {
-	upstream, err := p.dial(client)
-	if err != nil {
-		steer.Reset(client)
-		return
-	}
-	if p.existing != nil {
-		p.existing.exclude(
-			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
-			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
-		)
-	}
-	p.relay.Serve(client, upstream)
-}
-
-func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
-	if p.upstream != "" {
-		return steer.DialUpstream(p.upstream)
-	}
-	service := client.LocalAddr().(*net.TCPAddr)
-	if p.asClient != nil {
-		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
-	}
-	return steer.DialService(service)
 }
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later
@@ -353,11 +275,4 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-func location(h *spec.HTTP) string {
-	if h.Proxy != nil {
-		return h.Proxy.Listen
-	}
-	return strconv.Itoa(h.Port)
 }

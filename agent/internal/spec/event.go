@@ -34,8 +34,11 @@ type Armed struct {
 	// WorkerPID is its child that holds the fault.
 	WorkerPID int    `json:"worker_pid,omitempty"`
 	Seed      uint64 `json:"seed,omitempty"`
-	// Steering is how requests reach the agent: tproxy, or proxy when clients dial it themselves.
-	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=proxy"`
+	// Steering is how requests reach the agent: tproxy, redirect for the calls to a dependency, or proxy
+	// when clients dial it themselves.
+	Steering string `json:"steering,omitempty" jsonschema:"enum=tproxy,enum=redirect,enum=proxy"`
+	// Resolved are the addresses of the dependency that are intercepted.
+	Resolved []string `json:"resolved,omitempty"`
 	// ExistingConnections were open before the place was intercepted.
 	ExistingConnections int `json:"existing_connections,omitempty"`
 	// ExistingHandling is what becomes of them. It is leave, with the reason in ExistingProblem, where
@@ -63,7 +66,8 @@ type HTTPTotals struct {
 	TakenOver              uint64 `json:"taken_over,omitempty"`
 	PassthroughConnections uint64 `json:"passthrough_connections"`
 	// Passthrough counts these connections by why they were, from some byte on, relayed unread: tls,
-	// http2, ambiguous, upgrade, connect, oversized_head or other.
+	// http2, ambiguous, upgrade, connect, oversized_head, over_limit or other; or why nothing on them was faulted:
+	// other_process made the call.
 	Passthrough map[string]uint64 `json:"passthrough,omitempty"`
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`

@@ -19,6 +19,8 @@ const (
 	MaxDurationS  = 3600.0
 	MaxLeaseS     = 60.0
 	DefaultLeaseS = 10.0
+	// DefaultMaxConnections of one place.
+	DefaultMaxConnections = 10_000
 )
 
 // Spec is the first line in, and what an `add` command carries: one fault or one load.
@@ -32,18 +34,24 @@ type Spec struct {
 	Load      *Load   `json:"load,omitempty"`
 }
 
-// HTTP is one fault on the requests that reach a service: exactly one of Port and Proxy says
-// where, exactly one of Abort, Delay and Modify says what.
+// HTTP is one fault on requests: exactly one of Port, Proxy and To says where, exactly one of Abort,
+// Delay and Modify says what. Port is of a service; To, "HOST:PORT", is of a dependency that is called
+// from this network namespace, with CallerPID by that process only.
 type HTTP struct {
-	Port              int         `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
-	Proxy             *Proxy      `json:"proxy,omitempty"`
-	Match             *Match      `json:"match,omitempty"`
-	KeepClientAddress bool        `json:"keep_client_address,omitempty" jsonschema:"description=with port: the service sees the address of its client and not the agent's"`
-	Percentage        float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
-	Seed              uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
-	Abort             *HTTPAbort  `json:"abort,omitempty"`
-	Delay             *HTTPDelay  `json:"delay,omitempty"`
-	Modify            *HTTPModify `json:"modify,omitempty"`
+	Port              int    `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	Proxy             *Proxy `json:"proxy,omitempty"`
+	To                string `json:"to,omitempty"`
+	CallerPID         int    `json:"caller_pid,omitempty" jsonschema:"minimum=1"`
+	Match             *Match `json:"match,omitempty"`
+	KeepClientAddress bool   `json:"keep_client_address,omitempty" jsonschema:"description=with port: the service sees the address of its client and not the agent's"`
+	// MaxConnections bounds how many connections of the place are judged at a time; the fault that comes
+	// first to a place decides. More are relayed unread and counted as over_limit.
+	MaxConnections int         `json:"max_connections,omitempty" jsonschema:"minimum=1,maximum=1000000,default=10000"`
+	Percentage     float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
+	Seed           uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`
+	Abort          *HTTPAbort  `json:"abort,omitempty"`
+	Delay          *HTTPDelay  `json:"delay,omitempty"`
+	Modify         *HTTPModify `json:"modify,omitempty"`
 	// Existing says what becomes of connections that were open before; all faults of a place agree.
 	Existing string `json:"existing,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset,default=takeover"`
 }

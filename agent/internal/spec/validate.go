@@ -54,6 +54,13 @@ func (h *HTTP) validate(durationS float64) error {
 		return Bad("http.percentage", number(h.Percentage), "not a percentage of requests",
 			"give more than 0 and at most 100")
 	}
+	if h.MaxConnections == 0 {
+		h.MaxConnections = DefaultMaxConnections
+	}
+	if h.MaxConnections < 1 || h.MaxConnections > 1_000_000 {
+		return Bad("http.max_connections", strconv.Itoa(h.MaxConnections), "not a bound that is allowed",
+			"give 1 to 1000000, or leave it out for 10000")
+	}
 	if h.Match != nil {
 		if err := h.Match.validate(); err != nil {
 			return err
@@ -84,26 +91,53 @@ func (h *HTTP) validateFault(durationS float64) error {
 }
 
 func (h *HTTP) validatePlace() error {
-	if (h.Port != 0) == (h.Proxy != nil) {
+	places := 0
+	for _, given := range []bool{h.Port != 0, h.Proxy != nil, h.To != ""} {
+		if given {
+			places++
+		}
+	}
+	if places != 1 {
 		return Bad("http.port", strconv.Itoa(h.Port), "the place is missing, or given twice",
-			"give exactly one of port and proxy")
+			"give exactly one of port, proxy and to")
 	}
 	if h.KeepClientAddress && h.Port == 0 {
 		return Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
 	}
-	if h.Proxy == nil {
-		if h.Port < 1 || h.Port > 65535 {
-			return Bad("http.port", strconv.Itoa(h.Port), "not a port", "give 1 to 65535")
-		}
-		return nil
+	if h.CallerPID != 0 && (h.To == "" || h.CallerPID < 0) {
+		return Bad("http.caller_pid", strconv.Itoa(h.CallerPID), "no process that calls a dependency",
+			"give a pid together with to, or leave it out")
 	}
-	listen, err := netip.ParseAddrPort(h.Proxy.Listen)
+	switch {
+	case h.To != "":
+		return validateTo(h.To)
+	case h.Proxy != nil:
+		return h.Proxy.validate()
+	case h.Port < 1 || h.Port > 65535:
+		return Bad("http.port", strconv.Itoa(h.Port), "not a port", "give 1 to 65535")
+	}
+	return nil
+}
+
+func validateTo(to string) error {
+	host, port, err := net.SplitHostPort(to)
+	if err != nil || host == "" || strings.ContainsAny(host, " %/") || !isPort(port) {
+		return Bad("http.to", to, "not host:port", "give one like users:8082, 127.0.0.1:8082 or [::1]:8082")
+	}
+	if address, err := netip.ParseAddr(host); err == nil && (address.IsUnspecified() || address.IsMulticast()) {
+		return Bad("http.to", to, "not an address that can be called", "give the one that the caller uses")
+	}
+	return nil
+}
+
+func (p *Proxy) validate() error {
+	listen, err := netip.ParseAddrPort(p.Listen)
 	if err != nil || !listen.Addr().IsLoopback() {
-		return Bad("http.proxy.listen", h.Proxy.Listen, "not a loopback address with a port",
+		return Bad("http.proxy.listen", p.Listen, "not a loopback address with a port",
 			"give one like 127.0.0.1:9081: nobody outside may use the agent as a relay")
 	}
-	if host, port, err := net.SplitHostPort(h.Proxy.Upstream); err != nil || host == "" || !isPort(port) {
-		return Bad("http.proxy.upstream", h.Proxy.Upstream, "not host:port", "give one like 127.0.0.1:8081")
+	if host, port, err := net.SplitHostPort(p.Upstream); err != nil || host == "" || !isPort(port) {
+		return Bad("http.proxy.upstream", p.Upstream, "not host:port", "give one like 127.0.0.1:8081")
 	}
 	return nil
 }

@@ -61,8 +61,6 @@ func (r *Rules) QueueOutbound(port int, toServer, toClient uint16, clients []net
 }
 
 func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, error) {
-	r.alive.Lock()
-	defer r.alive.Unlock()
 	q := &QueueRules{rules: r}
 	r.alive.Lock()
 	defer r.alive.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -23,7 +24,13 @@ type Listeners struct {
 
 // ListenTransparent opens the listeners on a free port each.
 func ListenTransparent() (*Listeners, error) {
-	config := net.ListenConfig{Control: transparent}
+	return listen(net.ListenConfig{Control: transparent})
+}
+
+// ListenRedirected opens listeners for connections whose destination was rewritten on the way.
+func ListenRedirected() (*Listeners, error) { return listen(net.ListenConfig{}) }
+
+func listen(config net.ListenConfig) (*Listeners, error) {
 	l := &Listeners{}
 	v4, err4 := config.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 	if err4 == nil {
@@ -60,6 +67,40 @@ func (l *Listeners) Accept(handle func(*net.TCPConn)) {
 	}
 }
 
+// AcceptRedirected hands every redirected connection to handle, with where it wanted to go, as
+// Accept does. A connection that dialled the listener itself is reset.
+func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener != nil {
+			go accept(listener, func(c *net.TCPConn) {
+				to, err := originalDestination(c)
+				if err != nil {
+					Reset(c)
+					return
+				}
+				handle(c, to)
+			})
+		}
+	}
+}
+
+// ports gives for each address the port of the listener of its family.
+func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
+	var all []int
+	for _, address := range to {
+		listener := l.v4
+		if address.Addr().Is6() {
+			listener = l.v6
+		}
+		if listener == nil {
+			return nil, spec.CannotRun(fmt.Sprintf("%s is of a family that has no loopback here", address),
+				"bring the interface lo up, or give another address")
+		}
+		all = append(all, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return all, nil
+}
+
 // Close stops listening; connections live on.
 func (l *Listeners) Close() {
 	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
@@ -89,18 +130,26 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
+		if !enterRoom(loop) {
+			continue
+		}
 		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
 		loop.Sign()
+		if err == nil {
+			go func() {
+				defer leaveRoom()
+				handle(c)
+			}()
+			continue
+		}
+		leaveRoom()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case err != nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			// Out of file descriptors, or a client that left: the next accept may go well.
 			time.Sleep(time.Millisecond)
-		default:
-			go handle(c)
 		}
 	}
 }
@@ -108,9 +157,19 @@ func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
 // DialService connects to where an intercepted client wanted to go, past our own rules.
 func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, fmt.Errorf("the service at %s: %w", to, err)
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
+func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: markCall}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, fmt.Errorf("the dependency at %s: %w", to, err)
 	}
 	return c.(*net.TCPConn), nil
 }
@@ -118,7 +177,7 @@ func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 // DialUpstream connects an explicit proxy to its upstream.
 func DialUpstream(address string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := d.Dial("tcp", address)
+	c, err := dialPatiently(d, address)
 	if err != nil {
 		return nil, fmt.Errorf("the upstream %s: %w", address, err)
 	}
@@ -141,6 +200,10 @@ func transparent(network, _ string, raw syscall.RawConn) error {
 
 func markOwn(_, _ string, raw syscall.RawConn) error {
 	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
+}
+
+func markCall(_, _ string, raw syscall.RawConn) error {
+	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, markOutbound)
 }
 
 func setOption(raw syscall.RawConn, level, option, value int) error {

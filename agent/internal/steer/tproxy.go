@@ -122,7 +122,7 @@ func explain(err error) *spec.Problem {
 			"use Linux 5.12 or newer, "+elsewhere)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
 		return spec.CannotRun("this kernel lacks a part of nftables: "+err.Error(),
-			"load nf_tables, nft_tproxy, nft_socket and nft_fib_inet (chaos-agent check tells which), "+elsewhere)
+			"load nf_tables, nft_tproxy, nft_socket, nft_fib_inet, for calls nft_chain_nat and nft_redir (chaos-agent check tells which), "+elsewhere)
 	}
 	return spec.CannotRun("nftables: "+err.Error(), "run `chaos-agent check` there, "+elsewhere)
 }

@@ -1,0 +1,159 @@
+package steer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// Caller is one process, whose connections are told from those of everybody else by the inodes of
+// its sockets.
+type Caller struct {
+	mu sync.Mutex
+	// fds is its /proc/PID/fd. While it is open it never becomes that of a later process of this pid.
+	fds *os.File
+}
+
+// FindCaller opens a process of this network namespace, after a look whether the kernel tells whose
+// the connections to the listeners are.
+func FindCaller(pid int, l *Listeners) (*Caller, error) {
+	if err := l.checkDiag(); err != nil {
+		return nil, err
+	}
+	return openCaller(pid)
+}
+
+func openCaller(pid int) (*Caller, error) {
+	const mend = "give the pid of the running process whose calls are meant, in the network namespace of the fault"
+	text := strconv.Itoa(pid)
+	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, spec.Bad("http.caller_pid", text, "there is no such process", mend)
+	}
+	if err != nil {
+		return nil, spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
+	}
+	if ours, err := os.Readlink("/proc/self/ns/net"); err != nil || ours != theirs {
+		return nil, spec.Bad("http.caller_pid", text, "it is in another network namespace", mend+" (--netns-pid)")
+	}
+	fds, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return nil, spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
+	}
+	c := &Caller{fds: fds}
+	if _, err := c.sockets(); err != nil {
+		return nil, errors.Join(spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen"), fds.Close())
+	}
+	return c, nil
+}
+
+// Close lets go of the process.
+func (c *Caller) Close() {
+	c.fds.Close() //nolint:errcheck // read only
+}
+
+// Owns tells whether the caller has the socket of a connection.
+func (c *Caller) Owns(local, remote netip.AddrPort) bool {
+	inode, err := inodeOf(local, remote)
+	if err != nil {
+		return false
+	}
+	own, err := c.sockets()
+	return err == nil && own[inode]
+}
+
+// sockets gives the inodes of its sockets; none when it has ended.
+func (c *Caller) sockets() (map[uint32]bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.fds.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	names, err := c.fds.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	own := map[uint32]bool{}
+	link := make([]byte, 64)
+	for _, name := range names {
+		n, err := unix.Readlinkat(int(c.fds.Fd()), name, link)
+		if err != nil {
+			continue // closed since
+		}
+		text, isSocket := strings.CutPrefix(string(link[:n]), "socket:[")
+		if inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 32); isSocket && err == nil {
+			own[uint32(inode)] = true
+		}
+	}
+	return own, nil
+}
+
+// Offsets and sizes of linux/inet_diag.h: inet_diag_req_v2 and inet_diag_msg.
+const (
+	diagRequestSize = 56
+	diagID          = 8 // of the request
+	diagInode       = 68
+	diagMessageSize = 72
+)
+
+// diagRequest asks for one TCP socket by its addresses.
+type diagRequest [diagRequestSize]byte
+
+// Len and Serialize make it part of a netlink request.
+func (r *diagRequest) Len() int          { return len(r) }
+func (r *diagRequest) Serialize() []byte { return r[:] }
+
+// inodeOf asks the kernel (sock_diag(7)) for the inode of one TCP socket of this network namespace.
+func inodeOf(local, remote netip.AddrPort) (uint32, error) {
+	r := &diagRequest{unix.AF_INET, unix.IPPROTO_TCP}
+	if local.Addr().Is6() {
+		r[0] = unix.AF_INET6
+	}
+	binary.NativeEndian.PutUint32(r[4:], ^uint32(0)) // every state
+	binary.BigEndian.PutUint16(r[diagID:], local.Port())
+	binary.BigEndian.PutUint16(r[diagID+2:], remote.Port())
+	copy(r[diagID+4:], local.Addr().AsSlice())
+	copy(r[diagID+20:], remote.Addr().AsSlice())
+	binary.NativeEndian.PutUint64(r[diagID+40:], ^uint64(0)) // INET_DIAG_NOCOOKIE
+	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
+	request.AddData(r)
+	messages, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
+	if err != nil {
+		return 0, err
+	}
+	if len(messages) != 1 || len(messages[0]) < diagMessageSize {
+		return 0, errors.New("sock_diag: not the answer to one socket")
+	}
+	return binary.NativeEndian.Uint32(messages[0][diagInode:]), nil
+}
+
+// checkDiag sees by a connection of our own whether the kernel tells whose a socket is.
+func (l *Listeners) checkDiag() error {
+	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
+		if listener == nil {
+			continue
+		}
+		c, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			return spec.CannotRun(err.Error(), "bring the interface lo up")
+		}
+		defer c.Close() //nolint:errcheck // only made to be looked up
+		local, remote := c.LocalAddr().(*net.TCPAddr).AddrPort(), c.RemoteAddr().(*net.TCPAddr).AddrPort()
+		if _, err := inodeOf(local, remote); err != nil {
+			return spec.CannotRun("this kernel does not tell whose a connection is: "+err.Error(),
+				"load the module tcp_diag, or fault the calls of every process here: to/HOST:PORT")
+		}
+	}
+	return nil
+}

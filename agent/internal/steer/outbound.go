@@ -1,0 +1,128 @@
+package steer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// markOutbound tells the agent's calls to a dependency. It is not mark: a fault on the dependency's
+// own port, in the same network namespace, meets these calls as it meets any other.
+const markOutbound = mark + 1
+
+// The flags of a TCP header that its first packet is known by (RFC 9293 section 3.1).
+const (
+	tcpSYN = 0x02
+	tcpACK = 0x10
+)
+
+// OutRules are the steering of the calls to one dependency. The kernel removes them with the agent,
+// as it does Rules.
+type OutRules struct {
+	conn  *nftables.Conn
+	table *nftables.Table
+	chain *nftables.Chain
+	alive *Alive
+}
+
+// InterceptCalls steers new TCP connections from this network namespace to any of the addresses
+// into the listeners. Connections that are open already keep their way.
+func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error) {
+	ports, err := listeners.ports(to)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return nil, explain(err)
+	}
+	r := &OutRules{conn: conn}
+	// The agent before this one may still drain, with a table of its own.
+	r.table = conn.CreateTable(&nftables.Table{
+		Name:   fmt.Sprintf("chaos-agent-http-out-%08x", rand.Uint32()),
+		Family: nftables.TableFamilyINet,
+		Flags:  nftables.TableFlagOwner,
+	})
+	r.chain = conn.AddChain(&nftables.Chain{
+		Name: "output", Table: r.table, Type: nftables.ChainTypeNAT,
+		Hooknum:  nftables.ChainHookOutput,
+		Priority: nftables.ChainPriorityNATDest,
+	})
+	if r.alive, err = AddAlive(conn, r.table); err != nil {
+		return nil, errors.Join(explain(err), conn.CloseLasting())
+	}
+	for _, exprs := range outbound(to, ports, r.alive) {
+		conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: exprs})
+	}
+	if err := conn.Flush(); err != nil {
+		return nil, errors.Join(explain(err), conn.CloseLasting())
+	}
+	r.alive.Keep()
+	return r, nil
+}
+
+// Empty takes the rules away but leaves what translates the addresses of connections that were
+// intercepted earlier: a NAT chain, and one expression that makes the kernel track connections.
+// Without either of them these connections would hang, because nothing on them arrives any more.
+func (r *OutRules) Empty() error {
+	r.alive.Lock()
+	defer r.alive.Unlock()
+	r.conn.FlushChain(r.chain)
+	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: []expr.Any{
+		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
+	}})
+	return r.conn.Flush()
+}
+
+// Remove takes the table away. What still goes through the agent is cut.
+func (r *OutRules) Remove() error {
+	r.alive.Stop()
+	r.conn.DelTable(r.table)
+	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())
+}
+
+// outbound is the rule set as data, in the order in which the kernel asks it.
+func outbound(to []netip.AddrPort, ports []int, alive *Alive) [][]expr.Any {
+	accept := &expr.Verdict{Kind: expr.VerdictAccept}
+	rules := [][]expr.Any{
+		// The agents' own connections, to the dependency and to a service behind an inbound fault.
+		{meta(expr.MetaKeyMARK), equal(binaryutil.NativeEndian.PutUint32(markOutbound)), accept},
+		{meta(expr.MetaKeyMARK), equal(binaryutil.NativeEndian.PutUint32(mark)), accept},
+		{meta(expr.MetaKeyL4PROTO), unequal([]byte{unix.IPPROTO_TCP}), accept},
+		// The kernel may see connections that are open already as new ones, because it tracks them
+		// from now on only. Redirecting their next packet would cut them.
+		{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{tcpSYN | tcpACK}, Xor: []byte{0}},
+			unequal([]byte{tcpSYN}), accept,
+		},
+	}
+	for i, destination := range to {
+		rules = append(rules, append(alive.If(), redirectCalls(destination, ports[i])...))
+	}
+	return rules
+}
+
+// redirectCalls sends what goes to one address to a port of loopback.
+func redirectCalls(to netip.AddrPort, port int) []expr.Any {
+	family, offset := byte(unix.NFPROTO_IPV4), uint32(16) // of the destination in an IPv4 header
+	if to.Addr().Is6() {
+		family, offset = unix.NFPROTO_IPV6, 24
+	}
+	address := to.Addr().AsSlice()
+	return []expr.Any{
+		meta(expr.MetaKeyNFPROTO), equal([]byte{family}),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(len(address))},
+		equal(address),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		equal(binaryutil.BigEndian.PutUint16(to.Port())),
+		&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(uint16(port))},
+		&expr.Redir{RegisterProtoMin: 1},
+	}
+}

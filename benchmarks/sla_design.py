@@ -1,0 +1,111 @@
+"""What the choice of doses costs: width and error of the interval, and rejected transactions.
+
+The location of the curve is unknown: it is stretched by a random factor. Every design has the same
+number of levels, the baseline included. ``theirs`` are the figures of a first laboratory version.
+
+    python benchmarks/sla_design.py --n 150 --seed 1
+"""
+
+import argparse
+import math
+import time
+
+import numpy as np
+from sla_coverage import BACKGROUND, Truth, truths
+
+from chaos_go.sla.design import next_level
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.solve import back_calculate
+
+BUDGET = 0.02
+N_LEVEL = 1000
+GRID = {6: (100, 200, 400, 800, 1600), 8: (100, 149, 221, 328, 488, 725, 1077, 1600)[:7]}
+THEIRS = {
+    (6, "fixed grid"): (0.262, 0.069, 481),
+    (6, "next_level"): (0.235, 0.063, 124),
+    (8, "fixed grid"): (0.213, 0.061, 789),
+    (8, "next_level"): (0.180, 0.048, 168),
+}
+
+
+def measure(truth: Truth, scale: float, dose: float, rng: np.random.Generator) -> Level:
+    """Draw one level of the curve stretched by scale."""
+    p = BACKGROUND + (1 - BACKGROUND) * truth.risk(dose / scale)
+    return Level(dose, N_LEVEL, int(rng.binomial(N_LEVEL, p)))
+
+
+def merged(levels: list[Level]) -> Observations:
+    """Sum up the levels of one dose."""
+    sums: dict[float, tuple[int, int]] = {}
+    for level in levels:
+        n, k = sums.get(level.dose_ms, (0, 0))
+        sums[level.dose_ms] = (n + level.n, k + level.k)
+    rows = tuple(Level(dose, n, k) for dose, (n, k) in sorted(sums.items()))
+    return Observations(rows, windowed=False)
+
+
+def adaptive(truth: Truth, scale: float, count: int, rng: np.random.Generator) -> Observations:
+    """Measure where `next_level` says, up to a number of levels."""
+    levels = [measure(truth, scale, 0.0, rng)]
+    while len(levels) < count:
+        step = next_level(
+            merged(levels),
+            BUDGET,
+            start_ms=100,
+            max_dose_ms=3200,
+            target_width=0,
+            rejected_budget=10**9,
+        )
+        if step.dose_ms is None:
+            break
+        levels.append(measure(truth, scale, step.dose_ms, rng))
+    return merged(levels)
+
+
+def fixed(truth: Truth, scale: float, count: int, rng: np.random.Generator) -> Observations:
+    """Measure a geometric grid."""
+    return merged([measure(truth, scale, dose, rng) for dose in (0.0, *map(float, GRID[count]))])
+
+
+def run(count: int, name: str, n: int, rng: np.random.Generator) -> str:
+    """Give one line of the table."""
+    design = adaptive if name == "next_level" else fixed
+    curves = [truths()[one] for one in ("log-logistic", "weibull", "hinge")]
+    widths, errors, rejected, covered = [], [], [], 0
+    for at in range(n):
+        truth, scale = curves[at % 3], math.exp(rng.uniform(math.log(0.3), math.log(1.6)))
+        observations = design(truth, scale, count, rng)
+        (found,) = back_calculate(observations, [BUDGET]).thresholds
+        target = scale * truth.dose(BUDGET)
+        covered += (found.low_ms or 0) <= target <= (found.high_ms or math.inf)
+        rejected.append(sum(level.k for level in observations.levels if level.dose_ms > 0))
+        if found.verdict == "bounded" and found.estimate_ms:
+            widths.append(math.log((found.high_ms or math.inf) / (found.low_ms or 1)))
+            errors.append(math.log(found.estimate_ms / target))
+    width, rmse, cost = THEIRS[count, name]
+    return (
+        f"| {count} | {name} | {width:.3f} / {np.mean(widths):.3f} "
+        f"| {rmse:.3f} / {math.sqrt(np.mean(np.square(errors))):.3f} "
+        f"| {cost} / {np.median(rejected):.0f} | {covered / n:.3f} | {len(widths) / n:.2f} |"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=150, help="experiments per line")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    started = time.monotonic()
+    print(
+        f"{100 * BUDGET:g} %, n={N_LEVEL} per level, N={asked.n}, seed {asked.seed}; theirs / ours"
+    )
+    print("| levels | design | width ln | RMSE ln | impact, median | coverage | bounded |")
+    print("|---|---|---|---|---|---|---|")
+    for at, (count, name) in enumerate(THEIRS):
+        print(run(count, name, asked.n, np.random.default_rng([asked.seed, at])), flush=True)
+    print(f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

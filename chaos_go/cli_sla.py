@@ -1,0 +1,208 @@
+"""``chaos go sla``: from measured latency and business impact to limits, pictures and SLO files.
+
+Chaos Toolkit imports this module on every `chaos` command, so nothing but click is imported here.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chaos_go.sla.answer import Answer
+    from chaos_go.sla.export import Objective, Source
+    from chaos_go.sla.observations import Observations
+
+BAD_INPUT, INCONCLUSIVE = 2, 3
+
+_file = click.argument("file")
+_budgets = click.option(
+    "--budget",
+    "budgets",
+    multiple=True,
+    required=True,
+    help="extra impact tolerated over the background: 1% or 0.01; +1% when the background is above",
+)
+_budget = click.option("--budget", required=True, help="as in `fit`")
+_confidence = click.option("--confidence", default="95", show_default=True, help="in percent")
+_impact = click.option(
+    "--impact", default="rejections", show_default=True, help="what k counts, for the sentences"
+)
+
+
+@click.group()
+def sla() -> None:
+    """How slow is too slow for the business: limits, their interval, and SLO files.
+
+    FILE is a CSV table (dose_ms,n,k[,load_rps][,window][,p99_ms,p99_low_ms,p99_high_ms]), the same
+    as JSON, or the journal of a run with a ladder; - is standard input.
+
+    Exit code: 0 there is an answer, 2 bad input (nothing was written), 3 inconclusive.
+    """
+
+
+@sla.command()
+@_file
+@_budgets
+@_confidence
+@_impact
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def fit(file: str, budgets: tuple[str, ...], confidence: str, impact: str, as_json: bool) -> None:
+    """Calculate which delay, and which P99, keeps the extra impact within each budget.
+
+    Exit code: 0, 2 bad input, 3 when a budget is inconclusive.
+    """
+
+    def _fit() -> int:
+        import json
+
+        from chaos_go.report import sla_text
+
+        answer, observations, _ = _calculate(file, budgets, confidence)
+        if as_json:
+            click.echo(json.dumps(answer.as_json(), indent=2, allow_nan=False))
+        else:
+            click.echo(sla_text.report(answer, observations, impact))
+        return _code(answer)
+
+    _guarded(_fit)
+
+
+@sla.command()
+@_file
+@_budgets
+@_confidence
+@_impact
+@click.option("-o", "--output", required=True, help="picture to write: .svg or .png")
+def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, output: str) -> None:
+    """Draw the curve, its band, the budgets and the limits; over several loads the decay too.
+
+    Exit code: 0, 2 bad input, 3 when a budget is inconclusive (the picture is written).
+    """
+
+    def _plot() -> int:
+        from chaos_go.report import sla_curve
+
+        sla_curve.check_output(output)
+        answer, observations, _ = _calculate(file, budgets, confidence)
+        sla_curve.draw(answer, observations, output, impact)
+        return _code(answer)
+
+    _guarded(_plot)
+
+
+@sla.command()
+@_file
+@_budget
+@_confidence
+@click.option(
+    "--format", "kind", required=True, help="openslo, sloth or prometheus (rules and alerts)"
+)
+@click.option("--service", required=True, help="name of the service, as DNS allows it")
+@click.option(
+    "--metric",
+    default="http_request_duration_seconds",
+    show_default=True,
+    help="histogram of its latency in seconds",
+)
+@click.option("--selector", help="""label matchers of the histogram  [default: job="SERVICE"]""")
+@click.option("--buckets", default="", help="its buckets in seconds, 0.1,0.25,0.5: rounds down")
+@click.option("--hop", "hops", multiple=True, help="a caller, outermost first: gives its timeout")
+@click.option(
+    "--hop-margin",
+    type=click.FloatRange(0, 1e6),
+    help="ms each hop needs for itself  [default: a tenth]",
+)
+@click.option("-o", "--output", default="-", help="file to write  [default: standard output]")
+def export(file: str, budget: str, confidence: str, output: str, **options: Any) -> None:
+    """Write the SLO that follows from the limit, with the curve it comes from as comments.
+
+    Exit code: 0, 2 bad input, 3 when there is no safe limit. Nothing is written on 2 and 3.
+    """
+
+    def _export() -> int:
+        from chaos_go.errors import NotEnoughDataError
+        from chaos_go.sla import export as exporting
+
+        kind = options["kind"]
+        exporting.check_format(kind)
+        buckets = _buckets(options["buckets"])
+        names = exporting.Names(options["service"], options["metric"], options["selector"], buckets)
+        answer, observations, measured = _calculate(file, (budget,), confidence)
+        try:
+            objective = exporting.objective(answer, observations, names)
+        except NotEnoughDataError as error:
+            click.echo(f"inconclusive: {error}", err=True)
+            return INCONCLUSIVE
+        text = _slo(objective, kind, _source(file, measured), options)
+        with click.open_file(output, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return 0
+
+    _guarded(_export)
+
+
+def _slo(objective: "Objective", kind: str, source: "Source", options: dict[str, Any]) -> str:
+    import yaml
+
+    from chaos_go.sla.export import FORMATS, comments
+    from chaos_go.sla.timeouts import chain
+
+    timeouts = chain(objective.limit_ms, options["hops"], options["hop_margin"])
+    document = yaml.safe_dump(FORMATS[kind](objective), sort_keys=False, width=1000)
+    return comments(objective, source, timeouts) + document
+
+
+def _source(file: str, measured: str | None) -> "Source":
+    import time
+
+    from chaos_go import __version__
+    from chaos_go.sla.export import Source
+
+    date = f"calculated on {time.strftime('%Y-%m-%d', time.gmtime(time.time()))}"
+    if measured:
+        date = f"measured on {measured[:10]}, {date}"
+    return Source("standard input" if file == "-" else file, date, __version__)
+
+
+def _buckets(text: str) -> tuple[float, ...]:
+    from chaos_go.errors import BadInputError
+
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        mend = "give upper bounds in seconds, separated by commas: 0.1,0.25,0.5"
+        raise BadInputError("buckets", text, mend) from None
+
+
+def _calculate(
+    file: str, budget_texts: "Sequence[str]", confidence_text: str
+) -> "tuple[Answer, Observations, str | None]":
+    """Read and solve; the last of the result is when it was measured, if the file tells."""
+    from chaos_go.report import sla_files
+    from chaos_go.sla import budget, latency, solve
+
+    budgets = [budget.parse(text) for text in budget_texts]
+    confidence = budget.parse_confidence(confidence_text)
+    observations, measured = sla_files.read(file)
+    budget.check(budgets, observations)
+    answer = solve.back_calculate(observations, [one.extra for one in budgets], confidence)
+    return latency.with_p99(answer, observations), observations, measured
+
+
+def _code(answer: "Answer") -> int:
+    verdicts = {threshold.verdict for threshold in answer.thresholds}
+    return INCONCLUSIVE if "inconclusive" in verdicts else 0
+
+
+def _guarded(command: "Callable[[], int]") -> None:
+    """Run a command and exit with what it gives; an expected failure is one line and exit 2."""
+    from chaos_go.errors import ChaosGoError
+
+    try:
+        code = command()
+    except (ChaosGoError, ValueError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        code = BAD_INPUT
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,56 @@
+"""Which dose comes next: the given ones in order, or what the design says."""
+
+from collections.abc import Sequence
+
+from chaos_go.ladder.plan import Plan
+from chaos_go.ladder.record import Row
+from chaos_go.sla import records
+from chaos_go.sla.design import Step, next_level
+
+
+class Chooser:
+    """Chooses the levels of one load."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with the first given level, if any is given."""
+        self._plan = plan
+        self._given = list(plan.levels_ms)
+        self._chosen = 0
+        self.done_code = "levels-done" if plan.levels_ms else "design-done"
+
+    def next(self, rows: Sequence[Row], impacted: int) -> Step:
+        """Give the next dose, or None and why there is none.
+
+        Args:
+            rows: what was measured at this load.
+            impacted: how many transactions of how many that may be were rejected so far.
+        """
+        plan = self._plan
+        if not plan.levels_ms and self._chosen == plan.max_levels:
+            return Step(None, f"max_levels ({plan.max_levels}) are measured")
+        if not plan.levels_ms:
+            self._chosen += 1
+            return next_level(
+                records.read({"kind": records.KIND, "observations": list(rows)}),
+                plan.budget,
+                start_ms=plan.start_ms,
+                max_dose_ms=plan.max_dose_ms,
+                target_width=plan.target_width,
+                rejected_budget=plan.max_impacted - impacted + _seen(rows),
+            )
+        if not self._given:
+            return Step(None, f"all {len(plan.levels_ms)} levels are measured")
+        number = len(plan.levels_ms) - len(self._given) + 1
+        return Step(self._given.pop(0), f"level {number} of {len(plan.levels_ms)}")
+
+    def left(self, more: int) -> str:
+        """Say how long it will take, with so many levels beside the given ones still to come."""
+        level_s = self._plan.level_s
+        if self._plan.levels_ms:
+            return f"about {(len(self._given) + more) * level_s:.0f} s left at this load"
+        return f"about {level_s:.0f} s per level"
+
+
+def _seen(rows: Sequence[Row]) -> int:
+    """Count the rejected transactions that the design knows of: those of windows under a dose."""
+    return sum(row["k"] for row in rows if row["dose_ms"])

@@ -1,0 +1,242 @@
+"""One level: a dose is put in place, the load runs, windows are measured, the dose is gone.
+
+The load starts after the dose and ends before it: no connection is older than the fault, and no
+request of a window goes on without it.
+"""
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaos_go.agent.contract import Load, LoadSecond
+from chaos_go.agent.lease import Lease
+from chaos_go.errors import AgentLostError, ChaosGoError, NoEffectError, NotEnoughDataError
+from chaos_go.ladder import guard, seen
+from chaos_go.ladder.dose import Inject
+from chaos_go.ladder.plan import Plan
+from chaos_go.ladder.record import Record, Row
+from chaos_go.traffic import load as loads
+from chaos_go.traffic.recording import Recording, Window
+
+logger = logging.getLogger("chaostoolkit")
+
+BASELINE_BEFORE, DOSED, BASELINE_AFTER = "baseline-before", "dosed", "baseline-after"
+
+LOOK_CONFIDENCE = 0.99
+"""Of the interval that the abort level is judged by: it is looked at every second."""
+
+_HALF_S = 0.5  # seconds lie on a grid of one second
+
+
+@dataclass(frozen=True)
+class End:
+    """Why a walk ends: one of the codes of `chaos_go.ladder.walk`, and the same in words."""
+
+    code: str
+    why: str
+
+
+class Level:
+    """One dose at one load. What it finds goes into the record at once, window by window.
+
+    Attributes:
+        rows: the windows that can be used.
+    """
+
+    def __init__(
+        self, plan: Plan, record: Record, load: Load, dose_ms: float, baseline: Sequence[Row]
+    ) -> None:
+        """Prepare; ``baseline`` are the windows without a dose at the same load, so far."""
+        self.rows: list[Row] = []
+        self._plan = plan
+        self._record = record
+        self._load = load
+        self._dose_ms = dose_ms
+        self._baseline = baseline
+        self._impacted_before = record.impacted
+        self._number = len(record.levels) + 1
+
+    def measure(self, inject: Inject, phase: str) -> End | None:
+        """Measure all windows; the fault is gone afterwards, whatever happens."""
+        level: dict[str, Any] = {"number": self._number, "dose_ms": self._dose_ms}
+        level |= {"load_rps": self._load.rate_rps, "phase": phase}
+        self._record.levels.append(level)
+        name = f"{self._plan.name}-{self._number}-{self._dose_ms:g}-ms"
+        longest_s = self._plan.longest_level_s + self._dose_ms / 1000
+        fault: Lease | None = None
+        problem: ChaosGoError | None = None
+        try:
+            with inject(self._dose_ms, longest_s, name) as fault, self._traffic() as recordings:
+                end = self._settle(recordings[0]) or self._windows(*recordings)
+        finally:
+            problem = self._account(level, fault)
+        if problem:
+            raise problem
+        if not self.rows and end is None:
+            return End("inconclusive", f"no window at {self._dose_ms:g} ms could be used")
+        return end
+
+    @contextlib.contextmanager
+    def _traffic(self) -> Iterator[tuple[Recording, Recording]]:
+        """Drive the load and the one whose P99 is taken, which may be the same."""
+        name, p99_load = self._plan.name, self._plan.p99_load
+        with self._running(name, self._load) as recording:
+            if p99_load is None:
+                yield recording, recording
+                return
+            with self._running(f"{name}-p99", p99_load) as p99_recording:
+                yield recording, p99_recording
+
+    @contextlib.contextmanager
+    def _running(self, name: str, load: Load) -> Iterator[Recording]:
+        recording = loads.start(name, load)
+        try:
+            yield recording
+        finally:
+            self._record.add_traffic(name, loads.finish(recording))
+
+    def _settle(self, recording: Recording) -> End | None:
+        """Let the change of dose pass, unless too much is rejected even so."""
+        until = recording.now() + self._plan.settle_s
+        while recording.now() < until:
+            recording.wait(until)
+            if end := self._is_spent(recording):
+                return end
+        return None
+
+    def _windows(self, recording: Recording, p99_recording: Recording) -> End | None:
+        """Measure every window; one that cannot be used is repeated once."""
+        end = self._guard()
+        for number in range(1, self._plan.windows + 1):
+            for more in (True, False):
+                if end:
+                    return end
+                window, end = self._window(recording, more)
+                if window:
+                    self._keep(window, p99_recording, number)
+                end = end or self._guard()
+                if window:
+                    break
+        return end
+
+    def _guard(self) -> End | None:
+        breach = guard.breach(self._plan.guard)
+        return End("guard", breach) if breach else None
+
+    def _window(self, recording: Recording, again: bool) -> tuple[Window | None, End | None]:
+        """Measure a window, up to now if something ends the walk; None when it is of no use."""
+        origin = recording.origin()
+        start = origin + math.ceil(recording.now() - origin)
+        end, seconds = self._watch(recording, start)
+        if seconds == 0:
+            return None, end
+        try:
+            window = recording.between(start, start + seconds)
+        except NotEnoughDataError as error:
+            if recording.lease.state != "armed":
+                raise
+            self._refuse({"start_unix_s": start}, str(error))
+            self._say(f"window is of no use{', and repeated' if again else ''}: {error}")
+            return None, end
+        return (window if window.total("impact_n") else None), end
+
+    def _watch(self, recording: Recording, start: float) -> tuple[End | None, int]:
+        """Look at every second of a window as it arrives; give how many whole ones it has."""
+        length = self._plan.window_s
+        latest = start + length + self._plan.patience_s
+        while True:
+            seconds = [
+                second
+                for second in recording.seconds()
+                if -_HALF_S < second.start_unix_s - start < length - _HALF_S
+            ]
+            end = self._is_spent(recording) or self._is_abort(seconds)
+            if end:
+                return end, len(seconds)
+            if len(seconds) == length or recording.now() > latest:
+                return None, length
+            recording.wait(latest)
+
+    def _is_spent(self, recording: Recording) -> End | None:
+        """Count the transactions that this dose cost, and tell when they are too many."""
+        if self._dose_ms == 0:
+            return None
+        impacted = self._impacted_before + sum(second.impact for second in recording.seconds())
+        self._record.impacted = impacted
+        if impacted < self._plan.max_impacted:
+            return None
+        return End("max-impacted", f"{impacted} of {self._plan.max_impacted} impacted transactions")
+
+    def _is_abort(self, seconds: Sequence[LoadSecond]) -> End | None:
+        """Tell when the extra risk of this level is clearly above the abort level."""
+        new = {"n": sum(x.impact_n for x in seconds), "k": sum(x.impact for x in seconds)}
+        rows = [*self.rows, new]
+        if self._dose_ms == 0 or not any(row["n"] for row in rows):
+            return None
+        risk = seen.extra_risk(rows, self._baseline, LOOK_CONFIDENCE)
+        if risk.low <= self._plan.abort_extra_risk:
+            return None
+        return End("abort", f"extra risk {risk} is above {self._plan.abort_extra_risk:.2%}")
+
+    def _keep(self, window: Window, p99_recording: Recording, number: int) -> None:
+        """Write a window down and say what it shows."""
+        of_load = [x for x in self._record.observations if x["load_rps"] == self._load.rate_rps]
+        row = seen.row(window, self._dose_ms, len(of_load) + 1, self._load.rate_rps)
+        try:
+            p99_window = window
+            if p99_recording.name != window.traffic:
+                # Its seconds lie on another grid; half a second at each end makes them as many.
+                begin, end = window.start_unix_s - _HALF_S, window.end_unix_s + _HALF_S
+                p99_window = p99_recording.between(begin, end)
+            seen.add_p99(row, p99_window)
+        except NotEnoughDataError as error:
+            row["p99_missing"] = str(error)
+        self._record.observations.append(row)
+        self.rows.append(row)
+        rows = [*self.rows] if self._dose_ms else []
+        risk = f"extra risk {seen.extra_risk(rows, self._baseline)}" if rows else "no dose"
+        self._say(
+            f"{self._dose_ms:g} ms, window {number} of {self._plan.windows}: n={row['n']} "
+            f"k={row['k']}, {risk}, {seen.say_p99(row)}; {self._record.impacted} of at most "
+            f"{self._plan.max_impacted} lost"
+        )
+
+    def _account(self, level: dict[str, Any], fault: Lease | None) -> ChaosGoError | None:
+        """Close the books; windows of a fault that did not act are no observations."""
+        problem = _problem(fault) if fault else None
+        if fault:
+            level |= {"fault": fault.id, "delayed": fault.totals.get("delayed", 0)}
+            level["delay_obtained_ms"] = fault.totals.get("delay_obtained_ms", 0.0)
+        if problem:
+            for row in self.rows:
+                self._record.observations.remove(row)
+                self._refuse(row, str(problem))
+            self.rows = []
+        level["n"] = sum(row["n"] for row in self.rows)
+        level["k"] = sum(row["k"] for row in self.rows)
+        return problem
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        """Write down that a window is of no use, and why."""
+        of = {"level": self._number, "dose_ms": self._dose_ms, "load_rps": self._load.rate_rps}
+        self._record.inconclusive.append({**row, **of, "reason": reason})
+
+    def _say(self, text: str) -> None:
+        logger.info("ladder %r: %s", self._plan.name, text)
+
+
+def _problem(fault: Lease) -> ChaosGoError | None:
+    """Tell why the windows under a fault that is over are not at its dose."""
+    if fault.effect is not True:
+        return NoEffectError(
+            f"fault {fault.id!r} at {fault.place_name} touched no request "
+            f"({fault.totals.get('seen', 0)} seen); see that the traffic leads to the target and "
+            "that path and method match"
+        )
+    if fault.state != "ended" or fault.reason != "stop":
+        how = fault.problem or fault.reason or fault.state
+        return AgentLostError(f"fault {fault.id!r} did not last until its level was over: {how}")
+    return None

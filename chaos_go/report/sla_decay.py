@@ -1,0 +1,73 @@
+"""The SLO decay curve: the limit of a service gets lower when its load gets higher."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chaos_go.report.colours import COLOURS, MARKERS
+from chaos_go.sla.answer import Load, P99Limit, Threshold
+from chaos_go.sla.words import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw(axes: "Axes", loads: Sequence[Load], impact: str) -> None:
+    """Draw the limits against the load: as P99 when every load has it, else as injected delay."""
+    in_p99 = all(one.p99 and one.p99.safe_ms for load in loads for one in load.thresholds)
+    for at, first in enumerate(loads[0].thresholds):
+        colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
+        limits = [_limit(load.thresholds[at], in_p99) for load in loads]
+        _safe(axes, loads, limits, colour, f"safe for +{percent(first.budget)} {impact}")
+        _estimates(axes, loads, limits, colour, marker)
+    axes.set_xlabel("load (requests/s)")
+    axes.set_ylabel("P99 limit (ms)" if in_p99 else "limit of the injected delay (ms)")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", framealpha=0.9)
+
+
+def _limit(threshold: Threshold, in_p99: bool) -> Threshold | P99Limit:
+    return threshold.p99 if in_p99 and threshold.p99 else threshold
+
+
+def _safe(
+    axes: "Axes",
+    loads: Sequence[Load],
+    limits: Sequence[Threshold | P99Limit],
+    colour: str,
+    label: str,
+) -> None:
+    known = [
+        (load.load_rps or 0.0, limit.safe_ms)
+        for load, limit in zip(loads, limits, strict=True)
+        if limit.safe_ms is not None
+    ]
+    if known:
+        axes.plot(*zip(*known, strict=True), color=colour, linewidth=2, label=label)
+
+
+def _estimates(
+    axes: "Axes",
+    loads: Sequence[Load],
+    limits: Sequence[Threshold | P99Limit],
+    colour: str,
+    marker: str,
+) -> None:
+    """Draw the estimates with their intervals; an interval without an end has no cap there."""
+    for load, limit in zip(loads, limits, strict=True):
+        estimate = limit.estimate_ms
+        if estimate is None:
+            continue
+        down = estimate - (limit.low_ms or 0.0)
+        up = 0.0 if limit.high_ms is None else limit.high_ms - estimate
+        label = "estimate and interval" if load is loads[0] else None
+        axes.errorbar(
+            [load.load_rps or 0.0],
+            [estimate],
+            yerr=([down], [up]),
+            fmt=marker,
+            color=colour,
+            capsize=4,
+            label=label,
+        )

@@ -1,0 +1,65 @@
+"""Reads observations from a file: CSV, JSON, or the journal of a run with a ladder."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import click
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla import records, table
+from chaos_go.sla.observations import Observations
+
+_LONGEST_HEADER = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+def read(file: str) -> tuple[Observations, str | None]:
+    """Read observations, and when they were measured if the file is a journal that tells.
+
+    Rows of a table are summed up as they are read; a JSON document is held as a whole.
+
+    Args:
+        file: name, or ``-`` for standard input.
+
+    Raises:
+        BadInputError: the file or what is in it cannot be meant.
+        OSError: the file cannot be read.
+    """
+    if file == "-":
+        return _read(click.open_file("-", "rb"))
+    with Path(file).open("rb") as stream:
+        return _read(stream)
+
+
+def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:
+    first = stream.readline(_LONGEST_HEADER).removeprefix(_BOM)
+    while first and not first.strip():
+        first = stream.readline(_LONGEST_HEADER)
+    if b"\0" in first:
+        raise BadInputError("file", first[:20], "neither CSV nor JSON; save it as UTF-8 text")
+    if first.lstrip()[:1] in (b"{", b"["):
+        document = _parse(first + stream.read())
+        started = document.get("start") if isinstance(document, dict) else None
+        return records.read(document), started if isinstance(started, str) else None
+    return table.read(_decoded(chain([first] if first else [], stream))), None
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            where = f"line {number}"
+            raise BadInputError(where, line[:20], "no UTF-8; save the file as such") from error
+
+
+def _parse(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(
+            "file", text[:20].decode(errors="replace"), f"no JSON: {error}"
+        ) from error

@@ -1,0 +1,101 @@
+"""What `chaos go sla fit` says: the curve, the limits, the sentence, the flags in words."""
+
+from collections.abc import Sequence
+
+from chaos_go.sla.answer import Answer, Threshold
+from chaos_go.sla.latency import by_load, per_load
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
+from chaos_go.stats import proportion_interval
+
+_Table = list[tuple[str, ...]]
+
+
+def report(answer: Answer, observations: Observations, impact: str) -> str:
+    """Write an answer for people.
+
+    Args:
+        answer: with its limits as P99, where it was measured.
+        observations: that it comes from.
+        impact: what happens to a transaction, for instance ``rejections``.
+    """
+    levels = by_load(observations)
+    lines: list[str] = []
+    for load in per_load(answer):
+        if load.load_rps is not None:
+            lines += [f"at {load.load_rps:g} requests/s", ""]
+        lines += [*_columns(_observed(levels[load.load_rps])), ""]
+        lines += [*_columns(_limits(load.thresholds)), ""]
+        lines += [sentence(threshold, impact) for threshold in load.thresholds]
+        lines += ["", *_flags(load.thresholds)]
+    return "\n".join(lines).rstrip()
+
+
+def _observed(levels: Sequence[Level]) -> _Table:
+    rows: _Table = [("delay ms", "n", "k", "impact", "95 %", "P99 ms", "95 %")]
+    for level in levels:
+        low, high = proportion_interval(level.k, level.n)
+        rows.append(
+            (
+                f"{level.dose_ms:g}",
+                f"{level.n}",
+                f"{level.k}",
+                percent(level.k / level.n),
+                f"{percent(low)} to {percent(high)}",
+                milliseconds(level.p99_ms),
+                _span(level.p99_low_ms, level.p99_high_ms),
+            )
+        )
+    if all(level.p99_ms is None for level in levels):
+        rows = [row[:5] for row in rows]
+    return rows
+
+
+def _limits(thresholds: Sequence[Threshold]) -> _Table:
+    rows: _Table = [("extra", "limit of", "safe", "estimate", "interval", "verdict")]
+    for one in thresholds:
+        limits = [("delay ms", one.safe_ms, one.estimate_ms, one.low_ms, one.high_ms)]
+        if (p99 := one.p99) is not None:
+            limits.append(("P99 ms", p99.safe_ms, p99.estimate_ms, p99.low_ms, p99.high_ms))
+        for what, safe, estimate, low, high in limits:
+            kept = "-" if safe is None else floored(safe)
+            row = (percent(one.budget), what, kept, milliseconds(estimate), _span(low, high))
+            rows.append((*row, one.verdict))
+    return rows
+
+
+def _flags(thresholds: Sequence[Threshold]) -> list[str]:
+    lines = []
+    for flag, (means, mend) in FLAGS.items():
+        having = [one for one in thresholds if flag in one.flags]
+        if having:
+            some = "" if len(having) == len(thresholds) else _which(having)
+            lines.append(f"! {flag}{some}: {means}; {mend}.")
+            lines += [_bracket(one) for one in having if flag == "lack-of-fit"]
+    return [*lines, ""] if lines else []
+
+
+def _which(thresholds: Sequence[Threshold]) -> str:
+    return f" ({', '.join(percent(one.budget) for one in thresholds)})"
+
+
+def _bracket(threshold: Threshold) -> str:
+    low, high = threshold.bracket_ms
+    span = f"{milliseconds(low)} and {milliseconds(high)} ms"
+    return f"  bracket: the delay for {percent(threshold.budget)} lies between {span}."
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "-"
+    if high is None:
+        return f"at least {milliseconds(low)}"
+    return f"{milliseconds(low)} to {milliseconds(high)}"
+
+
+def _columns(rows: _Table) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]

@@ -1,0 +1,134 @@
+"""The model average: one distribution of the answer from those of all families.
+
+Every family's profile gives a distribution of ln b by its signed root, T(z(b) / sqrt(phi)), T being
+the normal distribution, or Student's t when phi was estimated. They are mixed with weights from the
+quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles.
+
+Sources:
+    D. Fletcher, D. Turek, "Model-averaged profile likelihood intervals", Journal of Agricultural,
+    Biological and Environmental Statistics 17 (2012) 38-51.
+    K. P. Burnham, D. R. Anderson, "Model Selection and Multimodel Inference", Springer 2002,
+    section 2.5: QAICc.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from chaos_go.sla.answer import FamilyFit
+from chaos_go.sla.dispersion import Dispersion
+from chaos_go.sla.families import Array
+from chaos_go.sla.profile import Profile, outwards
+
+_POINTS = 4000  # of the common grid in ln b
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """What is read off one distribution, in ms; None where it does not reach."""
+
+    estimate_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+    safe_ms: float | None
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mixture and its parts.
+
+    Attributes:
+        quantiles: of the mixture.
+        families: one per name.
+        best: profile of the family with the greatest weight (of its best plateau).
+    """
+
+    quantiles: Quantiles
+    families: tuple[FamilyFit, ...]
+    best: Profile
+
+
+def average(
+    profiles: Sequence[Profile], n: float, dispersion: Dispersion, confidence: float
+) -> Average:
+    """Mix the profiles of all families.
+
+    Args:
+        profiles: rows of one name beside each other, as in the registry.
+        n: transactions behind them.
+        dispersion: phi and its degrees of freedom.
+        confidence: of the two-sided and of the one-sided limits.
+    """
+    log_b = np.linspace(
+        min(one.log_b[0] for one in profiles), max(one.log_b[-1] for one in profiles), _POINTS
+    )
+    groups = [list(rows) for _, rows in groupby(profiles, key=lambda one: one.family.name)]
+    bests = [max(rows, key=lambda one: one.top.log_likelihood) for rows in groups]
+    aicc = [_aicc(best, n, dispersion.phi) for best in bests]
+    weights = np.exp((min(aicc) - np.array(aicc)) / 2)
+    weights /= weights.sum()
+    cdfs = [dispersion.cdf(_root(rows, log_b) / np.sqrt(dispersion.phi)) for rows in groups]
+    parts = zip(bests, weights, aicc, cdfs, strict=True)
+    fits = tuple(
+        _family_fit(best, float(weight), score, quantiles(log_b, cdf, confidence))
+        for best, weight, score, cdf in parts
+    )
+    mixture = quantiles(log_b, weights @ np.array(cdfs), confidence)
+    return Average(mixture, fits, bests[int(weights.argmax())])
+
+
+def quantiles(log_b: Array, cdf: Array, confidence: float) -> Quantiles:
+    """Read the median, the two-sided limits and the one-sided lower limit off a distribution."""
+    tail = (1 - confidence) / 2
+    return Quantiles(
+        estimate_ms=_quantile(log_b, cdf, 0.5),
+        low_ms=_quantile(log_b, cdf, tail),
+        high_ms=_quantile(log_b, cdf, 1 - tail),
+        safe_ms=_quantile(log_b, cdf, 1 - confidence),
+    )
+
+
+def _quantile(log_b: Array, cdf: Array, p: float) -> float | None:
+    """Invert a distribution; the middle of where it is flat, None where it does not reach."""
+    if not cdf[0] < p < cdf[-1]:
+        return None
+    below = int(np.searchsorted(cdf, p, side="left")) - 1
+    above = int(np.searchsorted(cdf, p, side="right"))
+    if above - below > 1:
+        return float(np.exp((log_b[below + 1] + log_b[above - 1]) / 2))
+    share = (p - cdf[below]) / (cdf[above] - cdf[below])
+    return float(np.exp(log_b[below] + share * (log_b[above] - log_b[below])))
+
+
+def _aicc(best: Profile, n: float, phi: float) -> float:
+    size = best.family.parameters
+    spare = max(n - size - 1, 1.0)
+    return -2 * best.top.log_likelihood / phi + 2 * size + 2 * size * (size + 1) / spare
+
+
+def _root(rows: Sequence[Profile], log_b: Array) -> Array:
+    """Give the signed root of one family on the common grid, the best over its plateaus."""
+    best = max(rows, key=lambda one: one.top.log_likelihood)
+    if len(rows) == 1:
+        return np.interp(log_b, best.log_b, best.root)
+    drops = []
+    for row in rows:
+        behind = 2 * (best.top.log_likelihood - row.top.log_likelihood)
+        drops.append(behind + np.interp(log_b, row.log_b, row.root) ** 2)
+    drop = np.sqrt(np.min(drops, axis=0))
+    return outwards(drop, int(np.abs(log_b - best.top.log_b).argmin()))
+
+
+def _family_fit(best: Profile, weight: float, aicc: float, limits: Quantiles) -> FamilyFit:
+    return FamilyFit(
+        name=best.family.name,
+        weight=weight,
+        estimate_ms=float(np.exp(best.top.log_b)),
+        low_ms=limits.low_ms,
+        high_ms=limits.high_ms,
+        safe_ms=limits.safe_ms,
+        log_likelihood=best.top.log_likelihood,
+        aicc=float(aicc),
+    )

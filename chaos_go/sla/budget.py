@@ -1,0 +1,96 @@
+"""Budgets as people write them, and those that cannot be meant."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.stats import proportion_interval
+
+
+class Budget(NamedTuple):
+    """Extra impact that is tolerated, on top of the background that is there without any fault.
+
+    Attributes:
+        text: as it was written.
+        extra: fraction.
+        on_top: written with a plus sign, so that nobody can take it for a total.
+    """
+
+    text: str
+    extra: float
+    on_top: bool
+
+
+def parse(text: str) -> Budget:
+    """Read ``1%``, ``0.01`` or ``+1%``.
+
+    Raises:
+        BadInputError: it is not between 0 and 100 %, or does not say whether it is a percentage.
+    """
+    return Budget(text, _fraction("budget", text), text.strip().startswith("+"))
+
+
+def parse_confidence(text: str) -> float:
+    """Read ``95``, ``95%`` or ``0.95``; at least a half, below 1.
+
+    Raises:
+        BadInputError: it is none of these.
+    """
+    number = _number("confidence", text)
+    fraction = number / 100 if "%" in text or number >= 1 else number
+    if not 0.5 <= fraction < 1:
+        raise BadInputError("confidence", text, "give 50 to below 100, in percent, for instance 95")
+    return fraction
+
+
+def check(budgets: Iterable[Budget], observations: Observations) -> None:
+    """Refuse a budget that the background alone exceeds, unless it says that it is on top.
+
+    A budget is extra impact over the background. Who writes 1 % where 3 % of all transactions
+    suffer without any fault may well mean a total, which no latency can keep. The background counts
+    as above the budget when it is so with 95 % confidence.
+
+    Raises:
+        BadInputError: there is such a budget.
+    """
+    for level in _baselines(observations):
+        at_least = proportion_interval(level.k, level.n, confidence=0.9).low
+        for budget in budgets:
+            if at_least > budget.extra and not budget.on_top:
+                where = "" if level.load_rps is None else f" at {level.load_rps:g} requests/s"
+                mend = (
+                    f"without any fault {level.k} of {level.n} already have impact{where}; no "
+                    f"latency limit keeps the total below that. To allow this much on top of it, "
+                    f"write +{budget.text.strip()}"
+                )
+                raise BadInputError("budget", budget.text, mend)
+
+
+def _baselines(observations: Observations) -> Sequence[Level]:
+    return [level for level in observations.levels if level.dose_ms == 0]
+
+
+def _fraction(name: str, text: str) -> float:
+    number = _number(name, text)
+    percent = "%" in text
+    fraction = number / 100 if percent else number
+    if not percent and number >= 1:
+        raise BadInputError(
+            name, text, f"a percentage or a fraction? write {text.strip()}% or 0.01"
+        )
+    if not 0 < fraction < 1:
+        raise BadInputError(name, text, "give more than 0 and less than 100 %, for instance 1%")
+    return fraction
+
+
+def _number(name: str, text: str) -> float:
+    bare = text.strip().removesuffix("%").strip()
+    try:
+        return float(bare)
+    except ValueError:
+        comma = bare.replace(",", ".", 1)
+        mend = "give a number, for instance 1%"
+        if "," in bare and comma.replace(".", "", 1).isdigit():
+            mend = f"no decimal comma: write {text.strip().replace(',', '.')}"
+        raise BadInputError(name, text, mend) from None

@@ -1,0 +1,37 @@
+"""The averaged curve and its band, for pictures.
+
+The curve is made of answers: for a row of budgets up to the highest impact that was observed, the
+dose at which the extra impact equals the budget. So the band crosses each budget exactly in the
+interval that `back_calculate` gives for it, and the families are those that were averaged.
+"""
+
+from collections.abc import Sequence
+
+from chaos_go.sla.answer import Load
+from chaos_go.sla.latency import by_load, per_load
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.solve import back_calculate
+
+_POINTS = 9
+_JUST_BELOW = 0.999  # of the highest observed impact; from there on it would be an extrapolation
+
+
+def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
+    """Give, for each load, the thresholds of a row of rising budgets.
+
+    Args:
+        observations: what was measured.
+        confidence: of the band.
+    """
+    tops = [_highest_extra(levels) for levels in by_load(observations).values()]
+    # Closer together near the background, where the curve bends.
+    budgets = {max(tops) * (at / _POINTS) ** 3 for at in range(1, _POINTS)}
+    budgets |= {top * _JUST_BELOW for top in tops}
+    return per_load(back_calculate(observations, sorted(budgets), confidence))
+
+
+def _highest_extra(levels: Sequence[Level]) -> float:
+    """Give the highest impact over the background that was observed; a little if there is none."""
+    zero = min(levels[0].k / levels[0].n, 0.99)
+    highest = max((level.k / level.n - zero) / (1 - zero) for level in levels)
+    return min(max(highest, 1e-4), 0.98)

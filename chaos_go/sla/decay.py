@@ -1,0 +1,48 @@
+"""The SLO decay curve: what a service under more load still promises.
+
+Importing this module loads nothing heavy.
+"""
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla.answer import Answer, Load, Threshold
+
+
+def highest_load(
+    answer: Answer, budget: float, *, dose_ms: float | None = None, p99_ms: float | None = None
+) -> float | None:
+    """Give the highest measured load, in requests/s, at which a latency is within a budget.
+
+    It is within when the one-sided safe limit at that load, and at every lower one, is not below
+    it. Nothing is interpolated between loads. None when it holds at no load.
+
+    Args:
+        answer: with several loads.
+        budget: one of those in the answer, a fraction.
+        dose_ms: latency added to the service; or
+        p99_ms: P99 of the service.
+
+    Raises:
+        BadInputError: neither or both latencies are given, or the budget is not in the answer.
+    """
+    if (dose_ms is None) == (p99_ms is None):
+        raise BadInputError("dose_ms", dose_ms, "give either dose_ms or p99_ms")
+    highest = None
+    loads = (load for load in answer.loads if load.load_rps is not None)
+    for load in sorted(loads, key=lambda one: one.load_rps or 0.0):
+        threshold = _of(load, budget)
+        if dose_ms is not None:
+            safe, wanted = threshold.safe_ms, dose_ms
+        else:
+            safe, wanted = threshold.p99.safe_ms if threshold.p99 else None, p99_ms or 0.0
+        if safe is None or safe < wanted:
+            break
+        highest = load.load_rps
+    return highest
+
+
+def _of(load: Load, budget: float) -> Threshold:
+    for threshold in load.thresholds:
+        if threshold.budget == budget:
+            return threshold
+    known = ", ".join(f"{threshold.budget:g}" for threshold in load.thresholds)
+    raise BadInputError("budget", budget, f"give one of those calculated: {known}")

@@ -1,0 +1,28 @@
+"""SLO files from a calculated limit: one module per format, one registry.
+
+A format is a pure function from an `Objective` to what is in the file, to be written as YAML below
+the `comments`.
+"""
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla.export import openslo, prometheus, sloth
+from chaos_go.sla.export.heading import comments
+from chaos_go.sla.export.objective import Names, Objective, Source, objective
+
+FORMATS = {
+    "openslo": openslo.document,
+    "sloth": sloth.document,
+    "prometheus": prometheus.document,
+}
+
+__all__ = ["FORMATS", "Names", "Objective", "Source", "check_format", "comments", "objective"]
+
+
+def check_format(kind: str) -> None:
+    """Refuse a format that there is not.
+
+    Raises:
+        BadInputError: it is not one of `FORMATS`.
+    """
+    if kind not in FORMATS:
+        raise BadInputError("format", kind, f"unknown; known are {', '.join(FORMATS)}")

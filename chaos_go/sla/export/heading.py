@@ -1,0 +1,73 @@
+"""The comments on top of every SLO file: what it says, and the curve it comes from."""
+
+from collections.abc import Sequence
+
+from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective, Source
+from chaos_go.sla.observations import Level
+from chaos_go.sla.timeouts import Timeout
+from chaos_go.sla.words import FLAGS, milliseconds, percent, sentence
+
+
+def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
+    """Give the comment lines, each with its newline."""
+    lines = [*_limit(objective, source), "", *_curve(objective), "", *_bucket(objective)]
+    if timeouts:
+        lines += ["", "Timeouts of the callers, the outermost first; none is below the limit:"]
+        lines += [f"  {one.hop}: {one.timeout_ms} ms" for one in timeouts]
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+
+
+def description(objective: Objective) -> str:
+    """Say in one sentence what the SLO is."""
+    budget = percent(objective.threshold.budget)
+    return (
+        f"{TARGET:.0%} of the requests within {objective.bucket_s * 1000:g} ms over {PERIOD_DAYS} "
+        f"days, so that slowness costs at most {budget} extra transactions"
+    )
+
+
+def _limit(objective: Objective, source: Source) -> list[str]:
+    threshold = objective.threshold
+    lines = [
+        f"SLO of {objective.names.service}: P99 at or below {objective.limit_ms:g} ms.",
+        f"From {source.name}, {source.date}, by chaos_go {source.version} `chaos go sla export`.",
+        "",
+        sentence(threshold),
+        f"That is on top of a background of {percent(objective.background)}.",
+        f"verdict: {threshold.verdict}",
+    ]
+    lines += [f"flag {flag}: {FLAGS[flag][0]}" for flag in threshold.flags]
+    if not objective.p99_measured:
+        lines.append("The P99 was not measured: the injected delay stands in for it. A delayed")
+        lines.append("request takes at least that long, so the limit errs on the safe side.")
+    return lines
+
+
+def _curve(objective: Objective) -> list[str]:
+    n = sum(level.n for level in objective.levels)
+    load = objective.levels[0].load_rps if objective.levels else None
+    at = "" if load is None else f" at {load:g} requests/s"
+    head = f"{'delay ms':>10} {'n':>10} {'k':>8} {'impact':>9}  P99 ms"
+    rows = [_row(level) for level in objective.levels]
+    return [f"The curve, from {n} transactions{at}:", head, *rows]
+
+
+def _row(level: Level) -> str:
+    text = f"{level.dose_ms:>10g} {level.n:>10} {level.k:>8} {percent(level.k / level.n):>9}"
+    if level.p99_ms is None:
+        return f"{text}  -"
+    low, high = milliseconds(level.p99_low_ms), milliseconds(level.p99_high_ms)
+    return f"{text}  {milliseconds(level.p99_ms)} ({low} to {high})"
+
+
+def _bucket(objective: Objective) -> list[str]:
+    bucket = f'le="{objective.bucket_s:g}"'
+    if objective.rounded:
+        return [
+            f"Counted by the bucket {bucket}, the next one of the histogram below the limit.",
+            f'A bucket of le="{objective.limit_ms / 1000:g}" would allow the whole limit.',
+        ]
+    return [
+        f"Counted by the bucket {bucket}. The histogram must have exactly this bucket, otherwise",
+        "the queries find nothing: add it, or export again with --buckets and the ones there are.",
+    ]

@@ -1,0 +1,154 @@
+"""What an SLO file says, whatever its format: the limit, its metric, and where it comes from."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaos_go.errors import BadInputError, NotEnoughDataError
+from chaos_go.sla.answer import Answer, Threshold
+from chaos_go.sla.observations import Level, Observations
+
+TARGET = 0.99
+"""A P99 of at most x is the same as 99 % of the requests within x."""
+
+PERIOD_DAYS = 30
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the observations come from.
+
+    Attributes:
+        name: of the file.
+        date: as it is written into comments, with what happened on it.
+        version: of this program.
+    """
+
+    name: str
+    date: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the service and its latency histogram are called.
+
+    Attributes:
+        service: as DNS allows it.
+        metric: name of the histogram, without ``_bucket``.
+        selector: label matchers of its series; None for ``job="<service>"``.
+        buckets_s: upper bounds of its buckets; empty when not known.
+    """
+
+    service: str
+    metric: str
+    selector: str | None
+    buckets_s: tuple[float, ...] = ()
+
+    def check(self) -> None:
+        """Refuse names that cannot be one.
+
+        Raises:
+            BadInputError: there is such a name.
+        """
+        if not _NAME.fullmatch(self.service):
+            mend = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
+            raise BadInputError("service", self.service, mend)
+        if not _METRIC.fullmatch(self.metric):
+            raise BadInputError("metric", self.metric, "give the name of a histogram")
+        if self.selector and re.search(r"[{}\n]", self.selector):
+            mend = 'give label matchers without braces, for instance job="checkout"'
+            raise BadInputError("selector", self.selector, mend)
+
+    @property
+    def matchers(self) -> str:
+        """Give the label matchers."""
+        return f'job="{self.service}"' if self.selector is None else self.selector
+
+
+@dataclass(frozen=True)
+class Objective:
+    """An SLO on the latency of a service.
+
+    Attributes:
+        names: of the service and its histogram.
+        threshold: the calculated limit.
+        background: impact without any fault, a fraction.
+        limit_ms: the safe limit, rounded down.
+        p99_measured: the limit is a P99; otherwise the injected delay stands in for it.
+        bucket_s: upper bound of the histogram bucket that counts the good requests.
+        levels: the curve at this load.
+    """
+
+    names: Names
+    threshold: Threshold
+    background: float
+    limit_ms: float
+    p99_measured: bool
+    bucket_s: float
+    levels: tuple[Level, ...]
+
+    @property
+    def rounded(self) -> bool:
+        """Whether the bucket is below the limit, since the histogram has none at it."""
+        return self.bucket_s * 1000 < self.limit_ms - 1e-6
+
+
+def limit(threshold: Threshold) -> tuple[float, bool]:
+    """Give the safe limit in milliseconds, rounded down, and whether it is a measured P99.
+
+    Without a P99 the injected delay is the limit. Every delayed request takes at least as long as
+    the delay, so the P99 was not below it, and the limit errs on the safe side.
+
+    Raises:
+        NotEnoughDataError: the observations give no safe limit.
+    """
+    p99 = threshold.p99.safe_ms if threshold.p99 else None
+    safe = threshold.safe_ms if p99 is None else p99
+    if threshold.verdict == "inconclusive" or safe is None or safe <= 0:
+        flags = ", ".join(threshold.flags) or "none"
+        raise NotEnoughDataError(
+            f"budget={threshold.budget:g}: no safe limit, so no SLO; verdict {threshold.verdict}, "
+            f"flags {flags}. `chaos go sla fit` says what to measure"
+        )
+    unit = 1.0 if safe >= 10 else 0.1
+    return math.floor(safe / unit + 1e-9) * unit or safe, p99 is not None
+
+
+def objective(answer: Answer, observations: Observations, names: Names) -> Objective:
+    """Make the SLO of the first budget of an answer; of several loads, at the highest.
+
+    Raises:
+        BadInputError: a name cannot be one, or no bucket is low enough.
+        NotEnoughDataError: there is no safe limit.
+    """
+    names.check()
+    threshold, background, levels = strictest(answer, observations)
+    limit_ms, measured = limit(threshold)
+    bucket_s = _bucket(limit_ms / 1000, names.buckets_s)
+    return Objective(names, threshold, background, limit_ms, measured, bucket_s, levels)
+
+
+def strictest(
+    answer: Answer, observations: Observations
+) -> tuple[Threshold, float, tuple[Level, ...]]:
+    """Give the first threshold, the background and the levels, of the highest load if several."""
+    if not answer.loads:
+        return answer.thresholds[0], answer.background, observations.levels
+    last = max(answer.loads, key=lambda load: load.load_rps or 0.0)
+    levels = tuple(level for level in observations.levels if level.load_rps == last.load_rps)
+    return last.thresholds[0], last.background, levels
+
+
+def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
+    if not buckets_s:
+        return limit_s
+    below = [bucket for bucket in buckets_s if 0 < bucket <= limit_s + 1e-9]
+    if not below:
+        mend = f"none is at or below the limit of {limit_s:g} s; add that bucket to the histogram"
+        raise BadInputError("buckets", ",".join(f"{x:g}" for x in buckets_s), mend)
+    return max(below)

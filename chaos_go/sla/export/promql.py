@@ -1,0 +1,30 @@
+"""The queries that count requests of a latency histogram."""
+
+from chaos_go.sla.export.objective import Objective
+
+
+def good(objective: Objective, window: str | None = None) -> str:
+    """Count the requests within the limit: per second over a window, or in all without one."""
+    return _sum(
+        f"{objective.names.metric}_bucket",
+        objective.names.matchers,
+        _le(objective.bucket_s),
+        window,
+    )
+
+
+def total(objective: Objective, window: str | None = None) -> str:
+    """Count all requests."""
+    return _sum(f"{objective.names.metric}_count", objective.names.matchers, "", window)
+
+
+def _sum(series: str, selector: str, matcher: str, window: str | None) -> str:
+    matchers = ",".join(part for part in (selector.strip().rstrip(","), matcher) if part)
+    selected = f"{series}{{{matchers}}}" if matchers else series
+    return f"sum(rate({selected}[{window}]))" if window else f"sum({selected})"
+
+
+def _le(bucket_s: float) -> str:
+    text = f"{bucket_s:.9g}"
+    # A whole number is "1" in Prometheus 2 and "1.0" in Prometheus 3.
+    return f'le=~"{text}([.]0)?"' if text.isdigit() else f'le="{text}"'

@@ -1,0 +1,32 @@
+"""A spec for Sloth, which makes Prometheus rules of it, see https://sloth.dev."""
+
+from typing import Any
+
+from chaos_go.sla.export import promql
+from chaos_go.sla.export.heading import description
+from chaos_go.sla.export.objective import TARGET, Objective
+
+_WINDOW = "{{.window}}"  # Sloth puts each window in here
+
+
+def document(objective: Objective) -> dict[str, Any]:
+    """Give the content of the file."""
+    total, good = promql.total(objective, _WINDOW), promql.good(objective, _WINDOW)
+    return {
+        "version": "prometheus/v1",
+        "service": objective.names.service,
+        "slos": [
+            {
+                "name": "latency",
+                "objective": TARGET * 100,
+                "description": description(objective),
+                "sli": {"events": {"error_query": f"{total} - {good}", "total_query": total}},
+                "alerting": {
+                    "name": "LatencyBudgetBurn",
+                    "labels": {"service": objective.names.service},
+                    "page_alert": {"labels": {"severity": "page"}},
+                    "ticket_alert": {"labels": {"severity": "ticket"}},
+                },
+            }
+        ],
+    }

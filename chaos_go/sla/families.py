@@ -1,0 +1,130 @@
+"""The curves that may lie under the data, each parametrised by the answer.
+
+A family gives the extra risk F(x) at dose x, F(0) = 0 and F rising with x, from
+
+    b: the dose at which F equals the budget r, which is the answer itself
+    shape: one more number, how suddenly the risk rises
+
+so that the likelihood of an answer is read off directly and no limit has to be carried over from
+other parameters. Doses and b come as logarithms, of which those of dose 0 are -inf.
+
+Sources:
+    US EPA, "Benchmark Dose Technical Guidance", EPA/100/R-12/001 (2012): log-logistic, Weibull and
+    log-probit for dichotomous data, shapes of the first two restricted to >= 1.
+    M. J. Moerbeek, A. H. Piersma, W. Slob, Risk Analysis 24 (2004) 31-40: parametrised by the dose.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_ndtr, ndtr, ndtri
+
+Array = NDArray[np.float64]
+
+STEEPEST = 60.0  # from there on a curve is a step: twice the dose, 2 ** 60 times the odds
+
+
+class Extra(NamedTuple):
+    """Extra risk F, and ln(1 - F) with its full precision where F is small or near 1."""
+
+    risk: Array
+    log_free: Array
+
+
+Curve = Callable[[Array, Array, Array, float], Extra]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of curves.
+
+    Attributes:
+        name: as in the answer.
+        curve: extra risk from (log dose, log b, shape, budget), arrays that broadcast.
+        shapes: ascending grid over the shapes that are allowed, the first and last included.
+        plateau: the extra risk never rises above it; 1 for families without one.
+        parameters: how many are estimated, the background included.
+    """
+
+    name: str
+    curve: Curve
+    shapes: Array
+    plateau: float = 1.0
+    parameters: int = 3
+
+
+def _logit(p: float) -> float:
+    return float(np.log(p) - np.log1p(-p))
+
+
+def _steps(log_x: Array, log_b: Array, shape: Array) -> Array:
+    """Give shape * ln(x / b), and -inf at dose 0."""
+    return shape * (log_x - log_b)
+
+
+def _from_hazard(hazard: Array) -> Extra:
+    return Extra(-np.expm1(-hazard), -hazard)
+
+
+def log_logistic(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
+    """F = expit(shape ln(x/b) + logit r)."""
+    t = _steps(log_x, log_b, shape) + _logit(budget)
+    return Extra(expit(t), -np.logaddexp(0.0, t))
+
+
+def weibull(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
+    """F = 1 - (1 - r) ** ((x/b) ** shape)."""
+    t = np.minimum(_steps(log_x, log_b, shape), 500.0)
+    return _from_hazard(-np.log1p(-budget) * np.exp(t))
+
+
+def log_probit(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
+    """F = Phi(shape ln(x/b) + Phi^-1(r))."""
+    t = _steps(log_x, log_b, shape) + ndtri(budget)
+    return Extra(ndtr(t), log_ndtr(-t))
+
+
+def hinge(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
+    """F = 1 - (1 - r) ** ((x - knee)+ / (b - knee)) with the knee at shape * b, 0 <= shape < 1."""
+    beyond = np.maximum(np.exp(np.minimum(log_x - log_b, 500.0)) - shape, 0.0)
+    return _from_hazard(-np.log1p(-budget) * beyond / (1.0 - shape))
+
+
+def hill(plateau: float) -> Curve:
+    """Give the curve F = v expit(shape ln(x/b) + logit(r/v)) that saturates at the plateau v."""
+
+    def curve(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
+        t = _steps(log_x, log_b, shape) + _logit(budget / plateau)
+        risk = plateau * expit(t)
+        return Extra(risk, np.log1p(-risk))
+
+    return curve
+
+
+_STEEP = np.geomspace(1.0, STEEPEST, 22)
+_PLATEAUS = (0.04, 0.08, 0.16, 0.32)
+
+FAMILIES: tuple[Family, ...] = (
+    Family("log-logistic", log_logistic, _STEEP),
+    Family("weibull", weibull, _STEEP),
+    Family("log-probit", log_probit, np.geomspace(0.1, STEEPEST, 28)),
+    Family("hinge", hinge, 1.0 - np.geomspace(1.0, 0.002, 28)),
+    *(
+        Family("hill", hill(plateau), _STEEP, plateau=plateau, parameters=4)
+        for plateau in _PLATEAUS
+    ),
+)
+"""The registry: every family that is fitted. Rows of one name are one family of the answer."""
+
+
+def able(budget: float) -> tuple[Family, ...]:
+    """Give the families that reach a budget: a plateau has to be clearly above it."""
+    return tuple(one for one in FAMILIES if one.plateau == 1.0 or one.plateau > 1.2 * budget)
+
+
+def by_name(name: str) -> Family:
+    """Give the first family of a name."""
+    return next(family for family in FAMILIES if family.name == name)

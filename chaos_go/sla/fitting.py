@@ -1,0 +1,105 @@
+"""All families, budgets and loads: apart, or together when the loads have a common shape."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chaos_go.sla.answer import Fit
+from chaos_go.sla.average import Average, average
+from chaos_go.sla.dispersion import Dispersion
+from chaos_go.sla.families import able
+from chaos_go.sla.fit import Counts
+from chaos_go.sla.guards import goodness
+from chaos_go.sla.loads import joint
+from chaos_go.sla.profile import Profile, profile
+
+_FARTHEST = 10.0  # times the highest dose, the end of every profile
+_NEAREST = 0.1  # times the lowest dose and the budget, the other end
+_REACH = 36.0  # twice the drop of the log-likelihood over phi, of z = 6
+_COMMON = 0.05
+
+_Rows = list[list[Profile]]  # of one budget: per load, per family
+
+
+class Fitted(NamedTuple):
+    """What was fitted.
+
+    Attributes:
+        averages: per budget, per load.
+        fits: per load, of the fit it was part of, at the first budget.
+        shape_p: p value of the test that the loads have a common shape; None with one load.
+    """
+
+    averages: list[list[Average]]
+    fits: list[Fit]
+    shape_p: float | None
+
+
+def fit_loads(
+    loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
+) -> Fitted:
+    """Fit all loads, ascending, with a common shape unless the test of that rejects it."""
+    rows = [[_profiles(data, budget, spread) for data in loads] for budget in budgets]
+    if len(loads) == 1:
+        return _apart(rows, loads, budgets, spread, confidence)
+    together, shape_p = _together(rows, loads, budgets, spread, confidence)
+    if shape_p < _COMMON:
+        together = _apart(rows, loads, budgets, spread, confidence)
+    return together._replace(shape_p=shape_p)
+
+
+def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
+    doses = data.log_dose[data.log_dose > -math.inf]
+    low = float(doses[0]) + math.log(_NEAREST * budget)
+    high = float(doses[-1]) + math.log(_FARTHEST)
+    reach = _REACH * spread.phi
+    return [profile(family, data, budget, (low, high), reach=reach) for family in able(budget)]
+
+
+def _apart(
+    rows: Sequence[_Rows],
+    loads: Sequence[Counts],
+    budgets: Sequence[float],
+    spread: Dispersion,
+    confidence: float,
+) -> Fitted:
+    averages = [
+        [
+            average(profiles, float(data.n.sum()), spread, confidence)
+            for profiles, data in zip(row, loads, strict=True)
+        ]
+        for row in rows
+    ]
+    fits = [
+        goodness([found.best], [data], budgets[0], spread)
+        for found, data in zip(averages[0], loads, strict=True)
+    ]
+    return Fitted(averages, fits, None)
+
+
+def _together(
+    rows: Sequence[_Rows],
+    loads: Sequence[Counts],
+    budgets: Sequence[float],
+    spread: Dispersion,
+    confidence: float,
+) -> tuple[Fitted, float]:
+    n = sum(float(data.n.sum()) for data in loads)
+    joints = [
+        [
+            joint(apart[0].family, loads, budget, apart, _REACH * spread.phi)
+            for apart in zip(*row, strict=True)
+        ]
+        for row, budget in zip(rows, budgets, strict=True)
+    ]
+    averages = [
+        [
+            average([one.profiles[at] for one in families], n, spread, confidence)
+            for at in range(len(loads))
+        ]
+        for families in joints
+    ]
+    best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
+    fit = goodness(best.profiles, loads, budgets[0], spread)
+    shape_p = spread.beyond(best.ratio / spread.phi, len(loads) - 1)
+    return Fitted(averages, [fit] * len(loads), None), shape_p

@@ -1,0 +1,175 @@
+"""The P99 of the service as a function of the injected delay, and limits in terms of it.
+
+The dose is known exactly and the P99 is measured, so the threshold is calculated on the dose axis
+and taken to the P99 axis afterwards; a regression on the measured P99 would be flattened by its
+error. P99(dose) is the isotonic regression of the measured P99s, weighted by transactions, with
+straight lines between the doses. Its limits are those of the order statistics in the data, made
+monotone in the same way.
+
+A limit composed of both takes both errors at their worst: the lower limit is the lower limit of the
+P99 at the lower limit of the dose. That encloses the true value at least as often as asked, for
+whatever the two errors have to do with each other. Where the dose is outside the measured range, or
+the P99 is unbounded there (more than 1 % timed out), there is no limit: None. A P99 given without
+any limits is taken as exact.
+
+Source: M. Ayer et al., "An empirical distribution function for sampling with incomplete
+information", Annals of Mathematical Statistics 26 (1955) 641-647: pool adjacent violators.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chaos_go.sla.answer import Answer, Load, P99Limit, Threshold
+from chaos_go.sla.observations import Level, Observations
+
+
+def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Give the non-decreasing sequence closest to the values by weighted least squares."""
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, length
+    for value, own_weight in zip(values, weights, strict=True):
+        mean, weight, length = value, own_weight, 1
+        while blocks and blocks[-1][0] >= mean:
+            earlier, earlier_weight, earlier_length = blocks.pop()
+            mean = (earlier * earlier_weight + mean * weight) / (earlier_weight + weight)
+            weight, length = earlier_weight + weight, length + earlier_length
+        blocks.append((mean, weight, length))
+    return [mean for mean, _, length in blocks for _ in range(length)]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """P99(dose) at one load, at the doses where it was measured and straight in between.
+
+    Attributes:
+        doses_ms: ascending.
+        p99_ms: non-decreasing, one per dose.
+        low_ms: lower limits, non-decreasing; None where not known.
+        high_ms: upper limits, non-decreasing; None where not known or not bounded, and from the
+            first such dose on, as the P99 is not smaller there.
+    """
+
+    doses_ms: tuple[float, ...]
+    p99_ms: tuple[float, ...]
+    low_ms: tuple[float | None, ...]
+    high_ms: tuple[float | None, ...]
+
+    def at(self, dose_ms: float | None) -> float | None:
+        """Give the P99 at a dose; None outside the measured doses."""
+        return _between(self.doses_ms, self.p99_ms, dose_ms)
+
+    def low_at(self, dose_ms: float | None) -> float | None:
+        """Give the lower limit of the P99 at a dose; None where there is none."""
+        return _between(self.doses_ms, self.low_ms, dose_ms)
+
+    def high_at(self, dose_ms: float | None) -> float | None:
+        """Give the upper limit of the P99 at a dose; None where there is none."""
+        return _between(self.doses_ms, self.high_ms, dose_ms)
+
+    def dose_for(self, p99_ms: float) -> float | None:
+        """Give the largest dose at which the P99 is not above a value; None outside the curve."""
+        if not self.p99_ms[0] <= p99_ms <= self.p99_ms[-1]:
+            return None
+        at = max(at for at, value in enumerate(self.p99_ms) if value <= p99_ms)
+        if self.p99_ms[at] == p99_ms:
+            return self.doses_ms[at]
+        left, right = self.p99_ms[at], self.p99_ms[at + 1]
+        share = (p99_ms - left) / (right - left)
+        return self.doses_ms[at] + share * (self.doses_ms[at + 1] - self.doses_ms[at])
+
+    def limit(self, threshold: Threshold) -> P99Limit:
+        """Give a threshold in terms of the P99."""
+        return P99Limit(
+            estimate_ms=self.at(threshold.estimate_ms),
+            low_ms=self.low_at(threshold.low_ms),
+            high_ms=self.high_at(threshold.high_ms),
+            safe_ms=self.low_at(threshold.safe_ms),
+        )
+
+
+def curve(levels: Iterable[Level]) -> Curve | None:
+    """Fit P99(dose) to the levels of one load; None unless two or more have a P99."""
+    measured = [level for level in levels if level.p99_ms is not None]
+    if len(measured) < 2:
+        return None
+    weights = [float(level.n) for level in measured]
+    p99s = tuple(isotonic([level.p99_ms or 0.0 for level in measured], weights))
+    doses = tuple(level.dose_ms for level in measured)
+    if all(level.p99_low_ms is None and level.p99_high_ms is None for level in measured):
+        return Curve(doses, p99s, p99s, p99s)
+    return Curve(
+        doses_ms=doses,
+        p99_ms=p99s,
+        low_ms=_from_first_known([level.p99_low_ms for level in measured], weights),
+        high_ms=_to_first_unknown([level.p99_high_ms for level in measured], weights),
+    )
+
+
+def with_p99(answer: Answer, observations: Observations) -> Answer:
+    """Give an answer with every threshold in terms of the P99 too, where it was measured."""
+    curves = {load: curve(levels) for load, levels in by_load(observations).items()}
+    if not any(curves.values()):
+        return answer
+    loads = tuple(
+        replace(load, thresholds=_with_limits(load.thresholds, curves.get(load.load_rps)))
+        for load in per_load(answer)
+    )
+    highest = curves[max(curves, key=lambda load: load or 0.0)]
+    return replace(answer, thresholds=_with_limits(answer.thresholds, highest), loads=loads)
+
+
+def per_load(answer: Answer) -> tuple[Load, ...]:
+    """Give the thresholds of each load, also when there is only the one that nobody named."""
+    return answer.loads or (Load(None, answer.background, answer.thresholds),)
+
+
+def by_load(observations: Observations) -> dict[float | None, list[Level]]:
+    """Give the levels of each load, in the order of the loads."""
+    levels: dict[float | None, list[Level]] = {}
+    for level in observations.levels:
+        levels.setdefault(level.load_rps, []).append(level)
+    return levels
+
+
+def _with_limits(thresholds: Iterable[Threshold], fitted: Curve | None) -> tuple[Threshold, ...]:
+    return tuple(
+        replace(threshold, p99=fitted.limit(threshold) if fitted else None)
+        for threshold in thresholds
+    )
+
+
+def _from_first_known(
+    values: Sequence[float | None], weights: Sequence[float]
+) -> tuple[float | None, ...]:
+    """Make lower limits monotone; an unknown one is the one before, which holds there too."""
+    known = [at for at, value in enumerate(values) if value is not None]
+    fitted = isotonic([values[at] or 0.0 for at in known], [weights[at] for at in known])
+    result: list[float | None] = []
+    for at in range(len(values)):
+        before = [value for where, value in zip(known, fitted, strict=True) if where <= at]
+        result.append(before[-1] if before else None)
+    return tuple(result)
+
+
+def _to_first_unknown(
+    values: Sequence[float | None], weights: Sequence[float]
+) -> tuple[float | None, ...]:
+    """Make upper limits monotone, up to the first one that does not exist."""
+    end = values.index(None) if None in values else len(values)
+    fitted = isotonic([value or 0.0 for value in values[:end]], weights[:end])
+    return (*fitted, *[None] * (len(values) - end))
+
+
+def _between(
+    doses_ms: Sequence[float], values: Sequence[float | None], dose_ms: float | None
+) -> float | None:
+    """Interpolate straight between the doses; None outside them or beside an unknown value."""
+    if dose_ms is None or not doses_ms[0] <= dose_ms <= doses_ms[-1]:
+        return None
+    right = next(at for at, dose in enumerate(doses_ms) if dose >= dose_ms)
+    if doses_ms[right] == dose_ms:
+        return values[right]
+    left_value, right_value = values[right - 1], values[right]
+    if left_value is None or right_value is None:
+        return None
+    share = (dose_ms - doses_ms[right - 1]) / (doses_ms[right] - doses_ms[right - 1])
+    return left_value + share * (right_value - left_value)

@@ -1,0 +1,149 @@
+"""Several loads in one fit: a common family and shape, a background and threshold for each load.
+
+More load never makes a service more patient, so the threshold does not rise with the load. For one
+shape the loads depend on each other only by that order, hence the best thresholds of all other
+loads, for every threshold of one, are running maxima over a grid: exact, without an optimiser.
+Whether the loads have a common shape is tested by the likelihood ratio against a fit of each.
+
+Source: D. G. Kleinbaum, M. Klein, "Logistic Regression", Springer 2010, chapter 5 (likelihood-ratio
+tests of nested models).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaos_go.sla.families import Array, Family
+from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
+from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, outwards
+
+_POINTS = 400
+_SHAPES = 32
+_COARSE_POINTS = 60
+_STEEP = 1e3
+
+
+class Joint(NamedTuple):
+    """The joint fit of one family.
+
+    Attributes:
+        profiles: one per load, in the order of the loads; their likelihoods are those of all loads.
+        ratio: twice the drop of the log-likelihood by the common shape, before division by phi.
+    """
+
+    profiles: tuple[Profile, ...]
+    ratio: float
+
+
+def joint(
+    family: Family,
+    loads: Sequence[Counts],
+    budget: float,
+    separate: Sequence[Profile],
+    reach: float,
+    most_background: float = MOST_BACKGROUND,
+) -> Joint:
+    """Fit all loads, ascending, with one shape.
+
+    Args:
+        family: of curves.
+        loads: counts of each load, in ascending order of load.
+        budget: extra risk at the thresholds.
+        separate: the profile of each load by itself, over which the thresholds are searched.
+        reach: twice the drop of the log-likelihood up to which shapes are looked at.
+        most_background: upper bound of the background.
+    """
+    search = _Search(family, loads, budget, separate, most_background)
+    low = min(float(one.log_b[0]) for one in separate)
+    high = max(float(one.log_b[-1]) for one in separate)
+    shapes, log_b = family.shapes, np.linspace(low, high, _COARSE_POINTS)
+    for points in (_COARSE_POINTS, _COARSE_POINTS, _POINTS):
+        best = _in_order(search.surface(log_b, shapes))
+        drop = 2 * (best.max() - best)
+        shapes = _around(shapes, drop.min(axis=(0, 1)) < reach, _SHAPES)
+        log_b = _around(log_b, drop.min(axis=(0, 2)) < reach, points)
+    surface = search.surface(log_b, shapes)
+    free, _ = along_shapes(surface.max(axis=1).sum(axis=0)[None, :], shapes)
+    ratio = 2 * (sum(one.top.log_likelihood for one in separate) - float(free[0]))
+    size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
+    ordered = _in_order(surface)
+    profiles = tuple(
+        _profile(size, data, budget, log_b, shapes, values, most_background)
+        for data, values in zip(loads, ordered, strict=True)
+    )
+    return Joint(profiles, max(ratio, 0.0))
+
+
+def _around(grid: Array, near: NDArray[np.bool_], points: int) -> Array:
+    """Give an even grid over where a coarse one is near the maximum, and one step beyond."""
+    at = np.flatnonzero(near)
+    return np.linspace(grid[max(at[0] - 1, 0)], grid[min(at[-1] + 1, len(grid) - 1)], points)
+
+
+class _Search(NamedTuple):
+    """The likelihoods of all loads, maximised over the backgrounds."""
+
+    family: Family
+    loads: Sequence[Counts]
+    budget: float
+    separate: Sequence[Profile]
+    most_background: float
+
+    def surface(self, log_b: Array, shapes: Array) -> Array:
+        """Give the log-likelihood of every load, at every b and shape."""
+        rows = zip(self.loads, self.separate, strict=True)
+        return np.array([self._of_one(data, alone, log_b, shapes) for data, alone in rows])
+
+    def _of_one(self, data: Counts, alone: Profile, log_b: Array, shapes: Array) -> Array:
+        """Give it for one load; beyond the profile of the load alone it just falls steeply."""
+        first, end = np.searchsorted(log_b, [alone.log_b[0], alone.log_b[-1]])
+        first = min(max(int(first) - 1, 0), len(log_b) - 1)
+        end = min(max(int(end) + 2, first + 1), len(log_b))
+        near = log_b[first:end]
+        extra = self.family.curve(data.log_dose, near[:, None, None], shapes[:, None], self.budget)
+        inside = likelihood(extra, data, self.most_background).log_likelihood
+        away = np.abs(log_b - np.clip(log_b, near[0], near[-1]))
+        at = np.clip(np.arange(len(log_b)) - first, 0, len(near) - 1)
+        result: Array = inside[at] - _STEEP * away[:, None]
+        return result
+
+
+def _in_order(surface: Array) -> Array:
+    """Give the greatest log-likelihood of all loads for each b of each, b not rising with load."""
+    before = np.zeros_like(surface)
+    after = np.zeros_like(surface)
+    for at in range(1, len(surface)):
+        total = before[at - 1] + surface[at - 1]
+        before[at] = np.maximum.accumulate(total[::-1], axis=0)[::-1]
+    for at in range(len(surface) - 2, -1, -1):
+        after[at] = np.maximum.accumulate(after[at + 1] + surface[at + 1], axis=0)
+    return before + surface + after
+
+
+def _profile(
+    family: Family,
+    data: Counts,
+    budget: float,
+    log_b: Array,
+    shapes: Array,
+    values: Array,
+    most_background: float,
+) -> Profile:
+    line, best_shape = along_shapes(values, shapes)
+    at = int(line.argmax())
+    where, best = float(log_b[at]), float(line[at])
+    if 0 < at < len(line) - 1:
+        left, middle, right = line[at - 1 : at + 2]
+        bend = max(2 * middle - left - right, 1e-12)
+        shift = float(np.clip((right - left) / (2 * bend), -0.5, 0.5))
+        where += shift * float(log_b[1] - log_b[0])
+        best += min((right - left) ** 2 / (8 * bend), middle - min(left, right))
+    extra = family.curve(data.log_dose, np.array(where), best_shape[at : at + 1], budget)
+    background = float(likelihood(extra, data, most_background).background)
+    top = Top(where, float(best_shape[at]), background, float(best))
+    dense, smooth = interpolate(log_b, line, top)
+    drop = np.sqrt(np.maximum(2 * (top.log_likelihood - smooth), 0.0))
+    return Profile(family, dense, outwards(drop, int(np.abs(dense - where).argmin())), top)

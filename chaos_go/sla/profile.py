@@ -1,0 +1,188 @@
+"""Profile likelihood of the answer b under one family: its signed root z(ln b).
+
+For every b on a grid the shape is searched on a grid of its own, which is then narrowed around the
+best cell; the background is solved exactly (see `chaos_go.sla.fit`). No gradient and no start value
+is needed, all points are calculated at once, and a kink of the likelihood, as the hinge has one
+where its knee passes a level, does no harm.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaos_go.sla.families import Array, Family
+from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
+
+_NARROWINGS = 4
+_CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
+_FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the question
+_COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
+_POINTS = 72
+_DENSE = 24  # interpolated points per step of the last grid
+
+
+class Top(NamedTuple):
+    """The point of the greatest likelihood."""
+
+    log_b: float
+    shape: float
+    background: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The profile of one family.
+
+    Attributes:
+        family: which.
+        log_b: ascending, evenly spaced.
+        root: signed root of the likelihood ratio, non-decreasing, before division by sqrt(phi).
+        top: where the likelihood is greatest.
+    """
+
+    family: Family
+    log_b: Array
+    root: Array
+    top: Top
+
+
+def profile(
+    family: Family,
+    data: Counts,
+    budget: float,
+    bounds: tuple[float, float],
+    most_background: float = MOST_BACKGROUND,
+    reach: float = _FAR,
+) -> Profile:
+    """Calculate the profile of b.
+
+    Args:
+        family: of curves.
+        data: counts of one load.
+        budget: extra risk at b.
+        bounds: least and greatest ln b.
+        most_background: upper bound of the background.
+        reach: twice the drop of the log-likelihood up to which the profile is wanted.
+    """
+    search = _Search(family, data, budget, most_background)
+    low, high = bounds
+    for points, narrowings in _COARSE:
+        log_b = np.linspace(low, high, points)
+        values, _ = search.over_shapes(log_b, narrowings)
+        near = np.flatnonzero(2.0 * (values.max() - values) < reach)
+        step = log_b[1] - log_b[0]
+        low, high = max(low, log_b[near[0]] - step), min(high, log_b[near[-1]] + step)
+    log_b = np.linspace(low, high, _POINTS)
+    values, _ = search.over_shapes(log_b, _NARROWINGS)
+    top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
+    dense, smooth = interpolate(log_b, values, top)
+    drop = np.sqrt(np.maximum(2.0 * (top.log_likelihood - smooth), 0.0))
+    root = outwards(drop, int(np.abs(dense - top.log_b).argmin()))
+    return Profile(family, dense, root, top)
+
+
+class _Search(NamedTuple):
+    """The likelihood of one family, maximised over all that is not the answer."""
+
+    family: Family
+    data: Counts
+    budget: float
+    most_background: float
+
+    def over_shapes(self, log_b: Array, narrowings: int) -> tuple[Array, Array]:
+        """Maximise over the shape, for every b at once: give log-likelihoods and shapes."""
+        grid = self.family.shapes
+        gaps = np.diff(grid, prepend=grid[0], append=grid[-1])
+        width = np.maximum(gaps[:-1], gaps[1:])
+        shapes = np.broadcast_to(grid, (len(log_b), len(grid)))
+        values, at, shape = self._at(log_b, shapes)
+        step = width[at]
+        for _ in range(narrowings):
+            shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
+            values, at, shape = self._at(log_b, shapes)
+            step = step / 3.0
+        return values.max(axis=1) + _above(values, at), shape
+
+    def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
+        """Give all log-likelihoods, and which shape is the best for every b."""
+        extra = self.family.curve(
+            self.data.log_dose, log_b[:, None, None], shapes[..., None], self.budget
+        )
+        values = likelihood(extra, self.data, self.most_background).log_likelihood
+        at = values.argmax(axis=1)
+        return values, at, shapes[np.arange(len(log_b)), at]
+
+    def top(self, near: float, step: float) -> Top:
+        """Find the maximum exactly: the cubic is off where g meets its bound just there."""
+        log_b, values, shapes = self._around(near, step)
+        at = int(values.argmax())
+        log_b, values, shapes = self._around(float(log_b[at]), step / 6.0)
+        at = int(values.argmax())
+        best, shape = float(log_b[at]), shapes[at : at + 1]
+        if 0 < at < len(log_b) - 1:
+            left, middle, right = values[at - 1 : at + 2]
+            bend = max(2.0 * middle - left - right, 1e-12)
+            best += float(np.clip(0.5 * (right - left) / bend, -0.5, 0.5) * (log_b[1] - log_b[0]))
+        extra = self.family.curve(self.data.log_dose, np.array(best), shape, self.budget)
+        background = likelihood(extra, self.data, self.most_background).background
+        return Top(best, float(shape[0]), float(background), float(values[at]))
+
+    def _around(self, near: float, step: float) -> tuple[Array, Array, Array]:
+        log_b = near + np.linspace(-step, step, 13)
+        return log_b, *self.over_shapes(log_b, _NARROWINGS + 1)
+
+
+def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
+    """Maximise over the last axis, an even grid of shapes: give log-likelihoods and shapes."""
+    at = values.argmax(axis=1)
+    rows, middle = np.arange(len(values)), np.clip(at, 1, len(shapes) - 2)
+    left, right = values[rows, middle - 1], values[rows, middle + 1]
+    bend = np.maximum(2.0 * values[rows, middle] - left - right, 1e-12)
+    shift = np.where(at == middle, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
+    return values.max(axis=1) + _above(values, at), shapes[at] + shift * (shapes[1] - shapes[0])
+
+
+def _above(values: Array, at: NDArray[np.intp]) -> Array:
+    """Give how far the parabola through the greatest value and its neighbours rises above it."""
+    rows = np.arange(len(values))
+    inside = (at > 0) & (at < values.shape[1] - 1)
+    middle = np.clip(at, 1, values.shape[1] - 2)
+    left, right = values[rows, middle - 1], values[rows, middle + 1]
+    bend = 2.0 * values[rows, middle] - left - right
+    rise = (left - right) ** 2 / (8.0 * np.maximum(bend, 1e-12))
+    return np.where(inside & (bend > 1e-12), rise, 0.0)
+
+
+def outwards(drop: Array, at: int) -> Array:
+    """Give the signed root from its size, made monotone outwards: a second mode widens it."""
+    left = np.maximum.accumulate(-drop[: at + 1])
+    right = np.minimum.accumulate(drop[at:][::-1])[::-1]
+    return np.concatenate((left, right[1:]))
+
+
+def interpolate(x: Array, y: Array, top: Top) -> tuple[Array, Array]:
+    """Put points between those of an even grid by the cubic through the four around.
+
+    It stays between its two neighbours, so that a kink makes no wave, and rises above them only
+    beside the top, up to that.
+    """
+    inner = np.arange(_DENSE) / _DENSE
+    first = np.arange(len(x) - 1)
+    at = np.clip(first, 1, len(x) - 3)
+    t = (first - at)[:, None] + inner
+    before, left, right, after = (y[at + k][:, None] for k in (-1, 0, 1, 2))
+    cubic = (
+        -before * t * (t - 1) * (t - 2) / 6
+        + left * (t + 1) * (t - 1) * (t - 2) / 2
+        - right * (t + 1) * t * (t - 2) / 2
+        + after * (t + 1) * t * (t - 1) / 6
+    )
+    lowest, highest = np.minimum(y[:-1], y[1:]), np.maximum(y[:-1], y[1:])
+    beside = np.abs(x[:-1] - top.log_b) <= 1.01 * (x[1] - x[0])
+    highest = np.where(beside, max(top.log_likelihood, y.max()), highest)
+    cubic = np.clip(cubic, lowest[:, None], highest[:, None])
+    dense = x[:-1, None] + inner * (x[1] - x[0])
+    return np.append(dense.ravel(), x[-1]), np.append(cubic.ravel(), y[-1])

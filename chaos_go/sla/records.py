@@ -1,0 +1,87 @@
+"""Observations from JSON: a list of rows, or the journal of a run with a ladder."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla import row
+from chaos_go.sla.observations import Observations
+from chaos_go.sla.tally import Tally
+
+KIND = "ladder"
+
+
+def read(document: Any) -> Observations:
+    """Read observations from a parsed JSON document.
+
+    Args:
+        document: a list of rows, each an object with the keys of the CSV columns; an object with
+            ``observations``, such a list; or a journal of Chaos Toolkit. In a journal the rows are
+            those of the ladder: the output of its activity, or its entry in ``chaos_go.ladders``.
+
+    Raises:
+        BadInputError: the document cannot be meant; says the row (from 0), the key and the value.
+    """
+    if isinstance(document, list):
+        return _rows("observations", document)
+    if not isinstance(document, Mapping):
+        raise BadInputError("file", document, "give a list of rows, an object or a journal")
+    if "observations" in document:
+        strict = document.get("kind") != KIND
+        return _rows("observations", document["observations"], strict)
+    if "run" not in document and "chaos_go" not in document:
+        mend = "neither observations nor a journal of Chaos Toolkit"
+        raise BadInputError("file", list(document), mend)
+    found = list(ladders(document))
+    if not found:
+        mend = "no observations in this journal; its method needs a ladder that measured something"
+        raise BadInputError("journal", document.get("status"), mend)
+    if len(found) > 1:
+        mend = "more than one ladder; put the rows of one into a file and give that"
+        raise BadInputError("journal", [where for where, _ in found], mend)
+    return _rows(*found[0], strict=False)  # a ladder notes more about each window
+
+
+def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give where in a journal there are rows of a ladder, and the rows.
+
+    What the control wrote under ``chaos_go.ladders`` comes first: it is there even if the activity
+    was interrupted. The outputs of activities count only without it, since they are the same rows.
+    """
+    kept = journal.get("chaos_go")
+    entries = kept.get("ladders") if isinstance(kept, Mapping) else None
+    if isinstance(entries, Mapping):
+        entries = list(entries.values())
+    where = "chaos_go.ladders"
+    if not entries:
+        run = journal.get("run")
+        entries = [
+            entry.get("output") if isinstance(entry, Mapping) else None
+            for entry in (run if isinstance(run, list) else [])
+        ]
+        where = "run"
+    for at, entry in enumerate(entries):
+        ours = isinstance(entry, Mapping) and (where != "run" or entry.get("kind") == KIND)
+        if ours and entry.get("observations"):
+            yield f"{where}[{at}].observations", entry["observations"]
+
+
+def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
+    if not isinstance(rows, list) or not rows:
+        raise BadInputError(where, rows, "give a list of rows, at least one per level")
+    tally = Tally()
+    windowed = loaded = 0
+    for at, values in enumerate(rows):
+        if not isinstance(values, Mapping):
+            raise BadInputError(f"{where}[{at}]", values, "give an object with dose_ms, n and k")
+        row.check_columns(f"{where}[{at}]", list(values), strict)
+        one = row.parse(values, lambda key, at=at: f"{where}[{at}].{key}")  # type: ignore[misc]
+        row.add(one, tally)
+        windowed += values.get("window") is not None
+        loaded += one.load_rps is not None
+        for key, count in (("window", windowed), ("load_rps", loaded)):
+            if count not in (0, at + 1):
+                raise BadInputError(
+                    f"{where}[{at}].{key}", values.get(key), f"give {key} in every row, or in none"
+                )
+    return tally.observations(windowed > 0)

@@ -1,0 +1,147 @@
+"""One row of observations: its columns, what they may hold, and the errors that say what is wrong.
+
+A value is text (CSV) or what JSON gives; empty text and null mean that it is not known.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla.tally import Sums, Tally
+
+NEEDED = ("dose_ms", "n", "k")
+OPTIONAL = ("load_rps", "window", "p99_ms", "p99_low_ms", "p99_high_ms")
+COLUMNS = NEEDED + OPTIONAL
+HOW_TO_GET_N = (
+    "n is how many transactions were looked at, k how many of them had impact; a percentage alone "
+    "has no interval. Count the requests, for instance rate x seconds, or the increase of _count"
+)
+_MOST = 2**53  # up to here a float is exact
+
+Place = Callable[[str], str]
+"""Gives the name of a column of a certain row, for an error message."""
+
+
+class Row(NamedTuple):
+    """A row whose values can be meant."""
+
+    dose_ms: float
+    n: int
+    k: int
+    load_rps: float | None
+    p99: tuple[float, float | None, float | None] | None
+
+
+def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> None:
+    """Refuse columns that are missing, doubled or, if ``strict``, unknown.
+
+    Raises:
+        BadInputError: they are.
+    """
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        mend = HOW_TO_GET_N if "n" in missing else f"the first row names {', '.join(NEEDED)}"
+        raise BadInputError(where, ",".join(columns), f"no column {missing[0]}: {mend}")
+    for name in columns:
+        if columns.count(name) > 1:
+            raise BadInputError(where, name, "twice; which one is meant?")
+        if strict and name not in COLUMNS:
+            raise BadInputError(where, name, f"unknown column; known are {', '.join(COLUMNS)}")
+
+
+def parse(values: Mapping[str, Any], place: Place) -> Row:
+    """Read a row.
+
+    Args:
+        values: by column.
+        place: says where a column is.
+
+    Raises:
+        BadInputError: a value cannot be meant.
+    """
+    dose_ms = _at_least(0.0, "dose_ms", values.get("dose_ms"), place)
+    n = _count("n", values.get("n"), place)
+    if n == 0:
+        raise BadInputError(place("n"), values["n"], f"nothing was observed. {HOW_TO_GET_N}")
+    k = _count("k", values.get("k"), place)
+    if k > n:
+        raise BadInputError(place("k"), values["k"], f"more than n={n}; k counts some of the n")
+    load = values.get("load_rps")
+    if isinstance(load, str) and _unknown(load):
+        raise BadInputError(place("load_rps"), load, "give the load in every row, or in none")
+    load_rps = None if _unknown(load) else _at_least(0.0, "load_rps", load, place)
+    return Row(dose_ms, n, k, load_rps, _p99(values, place))
+
+
+def add(row: Row, tally: Tally) -> Sums:
+    """Take a row into a tally; gives the level it belongs to."""
+    sums = tally.at(row.dose_ms, row.load_rps)
+    tally.add(sums, row.n, row.k)
+    if row.p99:
+        sums.add_p99(row.n, *row.p99)
+    return sums
+
+
+def _p99(
+    values: Mapping[str, Any], place: Place
+) -> tuple[float, float | None, float | None] | None:
+    names = ("p99_ms", "p99_low_ms", "p99_high_ms")
+    value, low, high = (
+        None if _unknown(values.get(name)) else _at_least(0.0, name, values[name], place)
+        for name in names
+    )
+    if value is None:
+        for name, limit in zip(names[1:], (low, high), strict=True):
+            if limit is not None:
+                raise BadInputError(place(name), values[name], "a limit of a p99_ms not given")
+        return None
+    if low is not None and low > value:
+        raise BadInputError(place("p99_low_ms"), values["p99_low_ms"], f"above p99_ms={value:g}")
+    if high is not None and high < value:
+        raise BadInputError(place("p99_high_ms"), values["p99_high_ms"], f"below p99_ms={value:g}")
+    return value, low, high
+
+
+def _unknown(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _count(name: str, value: Any, place: Place) -> int:
+    if _unknown(value):
+        raise BadInputError(place(name), value, f"not given. {HOW_TO_GET_N}")
+    number = _at_least(0.0, name, value, place)
+    if number > _MOST:
+        raise BadInputError(place(name), value, f"give at most {_MOST}")
+    if number != int(number):
+        raise BadInputError(place(name), value, f"give a whole number. {HOW_TO_GET_N}")
+    return int(number)
+
+
+def _at_least(least: float, name: str, value: Any, place: Place) -> float:
+    number = _number(name, value, place)
+    if number < least:
+        raise BadInputError(place(name), value, f"give a number of at least {least:g}")
+    return number
+
+
+def _number(name: str, value: Any, place: Place) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadInputError(place(name), value, "give a number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise BadInputError(place(name), value, _mend(name, str(value))) from None
+    if not math.isfinite(number):
+        raise BadInputError(place(name), value, "give a finite number")
+    return number
+
+
+def _mend(name: str, text: str) -> str:
+    if name in ("n", "k") and "%" in text:
+        return f"a percentage. {HOW_TO_GET_N}"
+    if "," in text and text.replace(",", "", 1).strip().lstrip("+-").isdigit():
+        return f"no decimal comma: write {text.strip().replace(',', '.')}"
+    if not text.strip():
+        return "not given"
+    return "give a number, without a unit"

@@ -1,0 +1,94 @@
+"""An answer in the words of an engineer: the sentence, and what each flag means and asks for."""
+
+import math
+
+from chaos_go.sla.answer import P99Limit, Threshold
+
+FLAGS = {
+    "no-trend": (
+        "impact does not rise with the delay",
+        "inject longer delays, or count more transactions per level",
+    ),
+    "too-few-levels": (
+        "too few delays with extra impact to draw a curve",
+        "measure more levels around the estimate",
+    ),
+    "lack-of-fit": (
+        "no curve describes the observations well",
+        "look at the plot and trust the bracket; was something else changing meanwhile?",
+    ),
+    "not-identifiable": (
+        "the observations do not determine the limit",
+        "measure levels just below and just above the budget",
+    ),
+    "extrapolation": (
+        "the budget is outside the observed extra impact",
+        "inject longer delays until the impact is clearly above the budget",
+    ),
+    "overdispersed": (
+        "windows of one level differ more than chance allows; the interval is widened",
+        "keep the load constant and measure more windows",
+    ),
+    "windows-missing": (
+        "the observations do not say which window they are of; independence is assumed",
+        "add a column window, with six or more windows per level",
+    ),
+    "upper-unbounded": (
+        "nothing bounds the limit from above",
+        "inject longer delays, or count more transactions per level",
+    ),
+    "baseline-drift": (
+        "the baseline before and after differ; something else was changing",
+        "find out what, and measure again",
+    ),
+}
+"""What each flag means, and what to do about it."""
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction as a percentage, with three digits, or two below 0.1 %."""
+    return f"{fraction * 100:.{3 if fraction >= 0.001 else 2}g} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a limit in whole milliseconds, or with three digits when it is short."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def floored(value: float) -> str:
+    """Write a limit that must not be exceeded: rounded down, not to the nearest."""
+    if value >= 100:
+        return f"{math.floor(value)}"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2) if value > 0 else 1.0
+    return f"{math.floor(value / unit + 1e-9) * unit:.3g}"
+
+
+def sentence(threshold: Threshold, impact: str = "impact") -> str:
+    """Say what the limit is, as the P99 of the service where it was measured.
+
+    Args:
+        threshold: the limit.
+        impact: what happens to a transaction, for instance ``rejections``.
+    """
+    limits, what = _terms(threshold)
+    budget, sure = percent(threshold.budget), percent(threshold.confidence)
+    safe, estimate = limits.safe_ms, limits.estimate_ms
+    if threshold.verdict == "inconclusive" or safe is None:
+        return f"No limit can be given that keeps extra {impact} below {budget}."
+    text = f"To keep extra {impact} below {budget} with {sure} confidence, keep {what} at or below"
+    text += f" {floored(safe)} ms"
+    if estimate is None:
+        return f"{text} (the true limit may be higher: it was not reached)."
+    low, high = milliseconds(limits.low_ms), milliseconds(limits.high_ms)
+    if limits.low_ms is None:
+        return f"{text} (best estimate {milliseconds(estimate)})."
+    span = f"at least {low}" if limits.high_ms is None else f"{low}-{high}"
+    return f"{text} (best estimate {milliseconds(estimate)}, {span})."
+
+
+def _terms(threshold: Threshold) -> tuple[Threshold | P99Limit, str]:
+    if threshold.p99 is not None and threshold.p99.safe_ms is not None:
+        return threshold.p99, "P99"
+    return threshold, "the injected delay"

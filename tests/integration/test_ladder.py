@@ -1,0 +1,231 @@
+"""Ladders measured by a real `chaos run` on real services, and what is left when one is cut off."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import (
+    CHAOS,
+    ROOT,
+    SERVICE_PORT,
+    SHOP_PORTS,
+    Namespace,
+    nothing_left,
+    wait_until,
+    what_is_left,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+EXPERIMENT = ROOT / "experiments" / "risk-latency-to-rejections.yaml"
+PORTS = {SERVICE_PORT}
+EVIDENCE = {"type": "python", "module": "chaos_go.controls.evidence"}
+MOST_ATTEMPTS = 3
+USERS = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
+
+
+def short(**arguments: Any) -> dict[str, Any]:
+    """Give arguments of a quick ladder on the users service, whose windows are a second long."""
+    quick = {"windows": 2, "window_s": 1, "settle_s": 0, "rates_rps": [40], "budget": 0.02}
+    given = {"target": f"port/{SERVICE_PORT}", "traffic": {"url": USERS, "timeout_ms": 1000}}
+    return {**quick, **given, "impact": {"statuses": [503]}, "levels_ms": [50], **arguments}
+
+
+def experiment(folder: Path, arguments: dict[str, Any]) -> Path:
+    """Write an experiment with one ladder."""
+    provider = {"type": "python", "module": "chaos_go.ladder", "func": "measure"}
+    activity = {"type": "action", "name": "ladder", "provider": provider | {"arguments": arguments}}
+    whole = {
+        "title": "how slow is too slow?",
+        "description": "a curve",
+        "controls": [{"name": "evidence", "provider": EVIDENCE}],
+        "method": [activity],
+        "rollbacks": [],
+    }
+    path = folder / "experiment.json"
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def start(namespace: Namespace, folder: Path, file: Path) -> subprocess.Popen[Any]:
+    """Start a real run; its log is ``chaos.log`` in the folder."""
+    command = [CHAOS, "--no-version-check", "--log-file", "chaos.log"]
+    return namespace.popen(
+        [*command, "run", "--journal-path", "journal.json", file],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the journal and its only ladder."""
+    journal = json.loads((folder / "journal.json").read_text())
+    (ladder,) = journal["chaos_go"]["ladders"]
+    print(json.dumps(ladder, indent=1))
+    return journal, ladder
+
+
+def measure(
+    namespace: Namespace, folder: Path, file: Path | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Run a ladder to its end, a quick one or that of a file; give what the journal keeps of it.
+
+    A machine that is too busy to drive the load gives "inconclusive", which is right, and no
+    answer: then the run is repeated.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        run = start(namespace, folder, file or experiment(folder, short(**arguments)))
+        run.wait(90)
+        print((folder / "chaos.log").read_text())
+        ladder = read(folder)[1]
+        if ladder["stopped"] != "inconclusive":
+            break
+    return ladder
+
+
+def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Judge the run."""
+    command = [CHAOS, "--no-version-check", "go", "verdict", folder / "journal.json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def doses(ladder: dict[str, Any]) -> list[float]:
+    """Give the dose of each window, in the order in which they were measured."""
+    return [row["dose_ms"] for row in ladder["observations"]]
+
+
+def test_rejections_of_the_shop_grow_with_the_delay_of_risk(
+    namespace: Namespace, shop: object, tmp_path: Path
+) -> None:
+    """The experiment itself, with fewer and shorter windows at two given doses."""
+    import yaml
+
+    whole = yaml.safe_load(EXPERIMENT.read_text())
+    arguments = whole["method"][0]["provider"]["arguments"]
+    arguments |= {"levels_ms": [100, 240], "windows": 2, "window_s": 3, "settle_s": 2.5}
+    arguments["traffic"]["url"] = "http://127.0.0.1:8080/checkout"
+    arguments["p99_traffic"] |= {"url": "http://127.0.0.1:8083/api/v1/check-transaction"}
+    arguments["p99_traffic"]["rate_rps"] = 130  # 368 requests in 3 s
+    arguments["target"] = "port/8083"
+    arguments["guard"]["provider"]["url"] = "http://127.0.0.1:8080/healthz"
+    measure(namespace, tmp_path, experiment(tmp_path, {**arguments, "rates_rps": [40]}))
+    journal, ladder = read(tmp_path)
+    assert ladder["stopped"] == "levels-done"
+    k = {level["dose_ms"]: level["k"] for level in ladder["levels"] if level["phase"] == "dosed"}
+    assert k[240] > k[100]
+    p99 = {row["dose_ms"]: row["p99_ms"] for row in ladder["observations"] if row["p99_ms"]}
+    assert p99[240] >= 240
+    assert journal["run"][0]["output"]["observations"] == ladder["observations"]
+    assert len(journal["chaos_go"]["traffic"]["risk-latency"]["seconds"]) >= 4 * 2 * 3
+    assert verdict(tmp_path).stdout.startswith("held")
+    assert nothing_left(namespace, SHOP_PORTS) < 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_lost_or_left_when_it_is_cut_off(
+    namespace: Namespace, service: object, tmp_path: Path, number: int
+) -> None:
+    log = tmp_path / "chaos.log"
+    run = start(namespace, tmp_path, experiment(tmp_path, short(windows=3, levels_ms=[50, 60])))
+    seen = "60 ms, window 1 of 3"
+    wait_until(seen, lambda: log.exists() and seen in log.read_text(), 60)
+    assert any("agent" in trace for trace in what_is_left(namespace, PORTS))
+    run.send_signal(number)
+    run.wait(60)
+    nothing_left(namespace, PORTS)
+    journal, ladder = read(tmp_path)
+    assert journal["status"] == "interrupted"
+    assert journal["run"][0]["output"] is None
+    assert ladder["stopped"] == "interrupted"
+    assert doses(ladder)[:7] == [0, 0, 0, 50, 50, 50, 60]
+    judged = verdict(tmp_path)
+    assert judged.stdout.startswith("inconclusive"), judged.stdout
+    fitted = [CHAOS, "--no-version-check", "go", "sla", "fit", tmp_path / "journal.json"]
+    read_back = subprocess.run([*fitted, "--budget", "2%"], capture_output=True, check=False)
+    assert read_back.returncode in (0, 3), read_back.stderr  # not 2: the rows can be read
+
+
+def test_abort_in_the_middle_of_a_level(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    """Every transaction times out at the second dose: far fewer are lost than a level has."""
+    ladder = measure(namespace, tmp_path, levels_ms=[20, 1900], windows=1, window_s=8)
+    assert ladder["stopped"] == "abort"
+    aborted = [row for row in ladder["observations"] if row["dose_ms"] == 1900]
+    assert aborted[0]["k"] == aborted[0]["n"] > 0
+    assert aborted[0]["seconds"] < 8
+    assert aborted[0]["p99_high_ms"] is None
+    assert ladder["levels"][-1]["phase"] == "baseline-after"
+    assert ladder["levels"][-1]["k"] == 0
+    nothing_left(namespace, PORTS)
+    assert verdict(tmp_path).stdout.startswith("held")
+
+
+def test_transactions_that_may_be_lost_are_spent(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    ladder = measure(
+        namespace,
+        tmp_path,
+        levels_ms=[1900],
+        windows=1,
+        window_s=8,
+        max_impacted=30,
+        abort_extra_risk=1.0,
+    )
+    assert ladder["stopped"] == "max-impacted"
+    assert 30 <= ladder["impacted"] < 30 + 40 * 10
+    nothing_left(namespace, PORTS)
+
+
+def test_a_fault_that_touches_nothing_gives_no_observations(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    ladder = measure(namespace, tmp_path, path="/nowhere")
+    assert ladder["stopped"] == "error"
+    assert "touched no request" in ladder["why"]
+    assert set(doses(ladder)) == {0}
+    assert {window["dose_ms"] for window in ladder["inconclusive"]} >= {50}
+    assert verdict(tmp_path).stdout.startswith("inconclusive")
+    nothing_left(namespace, PORTS)
+
+
+def test_a_guard_stops_before_any_fault(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    asks = {"type": "http", "url": f"http://127.0.0.1:{SERVICE_PORT}/nowhere", "timeout": 3}
+    guard = {"name": "is-well", "tolerance": 200, "provider": asks}
+    ladder = measure(namespace, tmp_path, guard=guard)
+    assert ladder["stopped"] == "guard"
+    assert "is-well" in ladder["why"]
+    assert doses(ladder) == []
+    assert read(tmp_path)[0]["chaos_go"]["faults"] == []
+    assert verdict(tmp_path).returncode == 2
+
+
+def test_a_load_that_cannot_be_driven_is_not_silently_used(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    """One request at a time, each 50 ms: of 200 per second most come too late."""
+    traffic = {"url": USERS, "timeout_ms": 1000, "max_in_flight": 1}
+    asked = short(traffic=traffic, rates_rps=[200], windows=1)
+    start(namespace, tmp_path, experiment(tmp_path, asked)).wait(90)
+    ladder = read(tmp_path)[1]
+    assert ladder["stopped"] == "inconclusive"
+    assert set(doses(ladder)) <= {0}
+    unusable = [x for x in ladder["inconclusive"] if x["level"] == len(ladder["levels"])]
+    assert len(unusable) == 2, "a window is repeated once"
+    assert "late" in unusable[0]["reason"]
+
+
+def test_two_loads_each_from_baseline_to_baseline(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    ladder = measure(namespace, tmp_path, rates_rps=[30, 60], windows=1)
+    assert ladder["stopped"] == "levels-done"
+    rows = [(row["load_rps"], row["dose_ms"]) for row in ladder["observations"]]
+    assert rows == [(30, 0), (30, 50), (30, 0), (60, 0), (60, 50), (60, 0)]

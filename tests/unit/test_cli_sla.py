@@ -1,0 +1,239 @@
+"""`chaos go sla`, as people and scripts call it."""
+
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from chaos_go.cli import go
+
+CHAOS = Path(sys.executable).with_name("chaos")
+# 0.1 % up to 300 ms, then 1.8 % at 500 ms and 5.6 % at 800 ms.
+REFERENCE = "dose_ms,n,k\n0,1000,1\n100,1000,1\n300,1000,1\n500,1000,18\n800,1000,56\n"
+WITH_P99 = (
+    "dose_ms,n,k,p99_ms,p99_low_ms,p99_high_ms\n0,1000,1,60,55,70\n100,1000,1,160,150,175\n"
+    "300,1000,1,362,350,380\n500,1000,18,566,550,590\n800,1000,56,870,850,905\n"
+)
+FLAT = "dose_ms,n,k\n0,1000,9\n100,1000,11\n300,1000,8\n500,1000,10\n800,1000,9\n"
+
+
+def loads():
+    rows = [
+        f"{dose},4000,{4 + max(0, dose - knee) // 5},{load}"
+        for load, knee in ((20, 500), (80, 300))
+        for dose in (0, 100, 200, 400, 600, 800)
+    ]
+    return "dose_ms,n,k,load_rps\n" + "\n".join(rows)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def _file(content=REFERENCE, name="risk.csv"):
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return _file
+
+
+def call(*arguments, **options):
+    return CliRunner().invoke(go, ["sla", *(str(argument) for argument in arguments)], **options)
+
+
+def test_fit_says_the_sentence_the_numbers_and_the_flags_in_words(file):
+    done = call("fit", file(), "--budget", "1%")
+    assert done.exit_code == 0, done.output
+    assert "To keep extra rejections below 1 % with 95 % confidence" in done.stdout
+    assert "keep the injected delay at or below 38" in done.stdout
+    assert "best estimate 45" in done.stdout
+    assert "1.07 % to 2.83 %" in done.stdout
+    assert "! windows-missing: " in done.stdout
+    assert "add a column window" in done.stdout
+
+
+def test_with_a_p99_the_sentence_is_about_the_p99(file):
+    done = call("fit", file(WITH_P99), "--budget", "1%", "--impact", "failures")
+    assert "To keep extra failures below 1 % with 95 % confidence, keep P99 at or" in done.stdout
+    assert "delay ms" in done.stdout
+    assert "P99 ms" in done.stdout
+
+
+def test_json_is_as_documented_and_has_no_numbers_that_json_does_not_know(file):
+    done = call("fit", file(), "--budget", "1%", "--budget", "0.2", "--confidence", "90", "--json")
+    told = json.loads(done.stdout, parse_constant=pytest.fail)
+    assert set(told) == {"schema", "background", "phi", "fit", "thresholds", "loads"}
+    assert [one["budget"] for one in told["thresholds"]] == [0.01, 0.2]
+    first, far = told["thresholds"]
+    assert set(first) == {
+        "budget", "confidence", "estimate_ms", "low_ms", "high_ms", "safe_ms", "verdict", "flags",
+        "families",
+    }  # fmt: skip
+    assert first["confidence"] == 0.9
+    assert first["low_ms"] < first["safe_ms"] < first["estimate_ms"] < first["high_ms"]
+    assert (far["estimate_ms"], far["verdict"]) == (None, "lower-bound-only")
+    assert done.exit_code == 0
+
+
+def test_without_a_trend_the_exit_code_says_inconclusive(file):
+    done = call("fit", file(FLAT), "--budget", "1%")
+    assert done.exit_code == (3 if "inconclusive" in done.stdout else 0)
+    assert "! no-trend" in done.stdout
+
+
+def test_standard_input_json_and_a_journal_give_the_same(file):
+    rows = [
+        dict(zip(("dose_ms", "n", "k"), map(int, line.split(",")), strict=True))
+        for line in REFERENCE.split()[1:]
+    ]
+    journal = {
+        "start": "2026-11-20T10:00:00",
+        "run": [{"output": {"kind": "ladder", "observations": rows}}],
+    }
+    budget = ("--budget", "1%", "--json")
+    expected = json.loads(call("fit", file(), *budget).stdout)
+    assert json.loads(call("fit", "-", *budget, input=REFERENCE).stdout) == expected
+    assert json.loads(call("fit", "-", *budget, input=json.dumps(rows)).stdout) == expected
+    assert json.loads(call("fit", file(journal, "journal.json"), *budget).stdout) == expected
+    assert (
+        json.loads(call("fit", file(b"\xef\xbb\xbf" + REFERENCE.encode()), *budget).stdout)
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "empty"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "no UTF-8"),
+        (b"\x7fELF\x02\x01\x01\x00\n", "neither CSV nor JSON"),
+        (REFERENCE.encode("utf-16"), "neither CSV nor JSON"),
+        (REFERENCE.encode() + b"9\xff0,1000,56\n", "line 7=b'9\\xff0,1000,56\\n': no UTF-8"),
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ('[{"dose_ms": 0, "n": 9, "k": NaN}]', "observations[0].k=nan: give a finite number"),
+        ({"run": []}, "no observations in this journal"),
+        ("dose_ms,n,k\n0,100,1\n300,100,101\n", "row 3, column k='101': more than n=100"),
+        ("dose_ms,n,k\n0,100,9\n300,100,12\n", "budget='1%': without any fault 9 of 100"),
+        ("dose_ms,n,k\n0,100,0\n", "no dose above 0"),
+    ],
+)
+def test_bad_input_is_one_line_exit_code_2_and_nothing_written(file, tmp_path, content, says):
+    given = file(content)
+    picture, slo = tmp_path / "curve.svg", tmp_path / "slo.yaml"
+    rest = ("--budget", "1%")
+    for done in (
+        call("fit", given, *rest),
+        call("fit", given, *rest, "--json"),
+        call("plot", given, *rest, "-o", picture),
+        call("export", given, *rest, "--format", "sloth", "--service", "x", "-o", slo),
+    ):
+        assert (done.exit_code, done.stdout) == (2, ""), done.output
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert says in done.stderr
+    assert not picture.exists()
+    assert not slo.exists()
+
+
+SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("fit", "FILE", "--budget", "1"), "write 1%"),
+        (("fit", "FILE", "--budget", "100%"), "less than 100 %"),
+        (("fit", "FILE", "--budget", "0%"), "more than 0"),
+        (("fit", "FILE"), "--budget"),
+        (("fit", "FILE", "--budget", "1%", "--confidence", "100"), "confidence='100'"),
+        (("fit", "missing.csv", "--budget", "1%"), "missing.csv"),
+        (("fit", ".", "--budget", "1%"), "directory"),
+        (("plot", "FILE", "--budget", "1%", "-o", "curve.pdf"), "output='curve.pdf'"),
+        (("plot", "FILE", "--budget", "1%", "-o", "no/such/place.svg"), "no/such/place.svg"),
+        (("export", "FILE", "--budget", "1%", "--format", "x", "--service", "a"), "openslo, sloth"),
+        ((*SLOTH, "A"), "service='A'"),
+        ((*SLOTH, "a", "--buckets", "x"), "buckets='x'"),
+        ((*SLOTH, "a", "--hop", "b", "--hop-margin", "-1"), "hop-margin"),
+        ((*SLOTH, "a", "-o", "no/such/place.yaml"), "no/such/place.yaml"),
+    ],
+)
+def test_bad_arguments_are_told_with_exit_code_2(file, arguments, says):
+    done = call(*(file() if argument == "FILE" else argument for argument in arguments))
+    assert done.exit_code == 2, done.output
+    assert says in done.stderr
+
+
+def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
+    picture = tmp_path / "curve.png"
+    assert call("plot", file(WITH_P99), "--budget", "1%", "-o", picture).exit_code == 0
+    head = picture.read_bytes()[:24]
+    assert (head[:8], struct.unpack(">I", head[16:20])) == (b"\x89PNG\r\n\x1a\n", (800,))
+    drawing = tmp_path / "curve.svg"
+    assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
+    text = drawing.read_text()
+    for part in (
+        "observed, 95 %", "average of the models", "95 % band", "each model", "background",
+        "budget +1 %", "safe: ", "P99 of the service (ms)", "injected delay (ms)",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
+    picture = tmp_path / "curve.svg"
+    assert call("plot", file(loads()), "--budget", "1%", "-o", picture).exit_code == 0
+    text = picture.read_text()
+    for part in ("20 requests/s", "80 requests/s", "load (requests/s)", "safe for +1 % rejections"):
+        assert part in text, part
+
+
+def test_a_picture_is_drawn_also_where_there_is_no_limit(file, tmp_path):
+    for content in (FLAT, "dose_ms,n,k\n0,50,0\n300,50,0\n", "dose_ms,n,k\n0,50,50\n300,50,50\n"):
+        picture = tmp_path / "curve.svg"
+        done = call("plot", file(content), "--budget", "+1%", "-o", picture)
+        assert done.exit_code in (0, 3), done.output
+        assert "budget +1 %" in picture.read_text()
+        picture.unlink()
+
+
+def test_an_slo_goes_to_the_file_and_carries_its_date(file, tmp_path):
+    rows = [
+        dict(zip(("dose_ms", "n", "k"), map(int, line.split(",")), strict=True))
+        for line in REFERENCE.split()[1:]
+    ]
+    journal = {
+        "start": "2026-11-20T10:00:00",
+        "run": [{"output": {"kind": "ladder", "observations": rows}}],
+    }
+    slo = tmp_path / "slo.yaml"
+    rest = ("--format", "openslo", "--service", "checkout", "--hop", "shop", "-o", slo)
+    done = call("export", file(journal, "journal.json"), "--budget", "1%", *rest)
+    assert (done.exit_code, done.output) == (0, "")
+    assert "measured on 2026-11-20, calculated on " in slo.read_text()
+    assert "#   shop: 390 ms" in slo.read_text()
+    assert yaml.safe_load(slo.read_text())["kind"] == "SLO"
+
+
+def test_without_a_safe_limit_nothing_is_exported_and_the_exit_code_is_3(file, tmp_path):
+    slo = tmp_path / "slo.yaml"
+    rest = ("--format", "openslo", "--service", "checkout", "-o", slo)
+    done = call("export", file("dose_ms,n,k\n0,50,50\n300,50,50\n"), "--budget", "+1%", *rest)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr.startswith("inconclusive: ")
+    assert not slo.exists()
+
+
+def test_chaos_has_the_command(file):
+    command = [CHAOS, "--no-version-check", "--no-log-file", "go", "sla", "fit", file()]
+    done = subprocess.run(
+        [*command, "--budget", "1%"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "To keep extra rejections" in done.stdout

@@ -1,0 +1,84 @@
+"""next_level, driven to its end on curves that are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from chaos_go.sla.design import next_level
+from chaos_go.sla.observations import Level, Observations
+
+
+def observations(*rows):
+    levels = tuple(Level(dose, n, k) for dose, n, k in sorted(rows))
+    return Observations(levels, windowed=False)
+
+
+def step(*rows, **changed):
+    limits = {"start_ms": 100, "max_dose_ms": 1600, "target_width": 0.3, "rejected_budget": 10_000}
+    return next_level(observations(*rows), 0.02, **{**limits, **changed})
+
+
+BASELINE = (0.0, 1000, 2)
+
+
+def test_the_ladder_begins_at_its_start():
+    assert step(BASELINE).dose_ms == 100
+    assert step(BASELINE, max_dose_ms=60).dose_ms == 60
+
+
+def test_the_ladder_doubles_up_to_the_abort_level():
+    assert step(BASELINE, (100.0, 1000, 2)).dose_ms == 200
+    assert step(BASELINE, (100.0, 1000, 2), max_dose_ms=150).dose_ms == 150
+    done = step(BASELINE, (100.0, 1000, 2), max_dose_ms=100)
+    assert done.dose_ms is None
+    assert "100 ms, the highest dose allowed" in done.reason
+
+
+def test_a_little_above_the_budget_still_climbs():
+    assert step(BASELINE, (100.0, 1000, 30)).dose_ms == 200
+
+
+def test_clearly_above_goes_to_the_estimate():
+    found = step(BASELINE, (100.0, 1000, 3), (200.0, 1000, 3), (400.0, 1000, 80))
+    assert 200 < found.dose_ms < 400
+    assert "estimate" in found.reason
+
+
+def test_the_first_dose_far_above_goes_below_it():
+    found = step(BASELINE, (100.0, 1000, 700))
+    assert 0 < found.dose_ms < 100
+
+
+def test_the_rejected_budget_ends_it():
+    done = step(BASELINE, (100.0, 1000, 3), (200.0, 1000, 80), rejected_budget=83)
+    assert done.dose_ms is None
+    assert "83 transactions" in done.reason
+    assert step(BASELINE, (100.0, 1000, 3), (200.0, 1000, 80), rejected_budget=84).dose_ms
+
+
+def test_the_highest_load_decides():
+    rows = [Level(d, 1000, k, load_rps=50.0) for d, k in ((0.0, 2), (100.0, 2), (200.0, 90))]
+    rows += [Level(d, 1000, k, load_rps=90.0) for d, k in ((0.0, 2), (100.0, 2))]
+    limits = {"max_dose_ms": 1600, "target_width": 0.3, "rejected_budget": 10_000}
+    found = next_level(Observations(tuple(rows), False), 0.02, start_ms=100, **limits)
+    assert found.dose_ms == 200
+
+
+@pytest.mark.parametrize("dose_2", [60, 300, 900])
+def test_it_narrows_down_and_stops(dose_2):
+    rng = np.random.default_rng(7)
+    sums = {0.0: (2000, int(rng.binomial(2000, 0.002)))}
+    for _ in range(25):
+        found = step(*((dose, n, k) for dose, (n, k) in sums.items()))
+        if found.dose_ms is None:
+            break
+        assert 0 < found.dose_ms <= 1600
+        odds = (0.02 / 0.98) * (found.dose_ms / dose_2) ** 4
+        n, k = sums.get(found.dose_ms, (0, 0))
+        more = int(rng.binomial(2000, 0.002 + 0.998 * odds / (1 + odds)))
+        sums[found.dose_ms] = (n + 2000, k + more)
+    assert "is narrow" in found.reason
+    low, high = (float(word) for word in found.reason.split() if word.isdigit())
+    assert math.log(high / low) < 0.35
+    assert low * 0.8 < dose_2 < high * 1.2
