@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_whatever_dies import EVIDENCE, TARGET, call
+from runs import EVIDENCE, call
 from world import CHAOS, SERVICE_PORT, Driver, Namespace, nothing_left
 
 pytestmark = [
@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.usefixtures("service"),
 ]
 
+TARGET = f"port/{SERVICE_PORT}"
 SECRETS = {
     name: f"hush-{name.lower()}-6f1c9a"
     for name in ("MATCHED", "ANSWERED", "BODY", "SET", "REPLACED", "LOADED", "SENT")
