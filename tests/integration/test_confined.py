@@ -46,11 +46,10 @@ def confined_to(pid: int, capabilities: int) -> None:
 
 
 def confined(namespace: Namespace, capabilities: int) -> None:
-    """Check the agent in a namespace; its watchdog, if it has one, keeps nothing."""
-    *watchdogs, worker = namespace.agents()
-    confined_to(worker, capabilities)
-    for pid in watchdogs:
-        confined_to(pid, 0)
+    """Check the fault's agent in a namespace; its watchdog keeps nothing."""
+    (watchdog,) = namespace.agents()
+    confined_to(watchdog, 0)
+    confined_to(namespace.worker(watchdog), capabilities)
 
 
 def test_agent_keeps_net_admin_only(driver: Driver, namespace: Namespace) -> None:
@@ -101,7 +100,7 @@ def test_load_keeps_nothing(driver: Driver, namespace: Namespace) -> None:
     load.stdin.write(json.dumps(spec) + "\n")
     load.stdin.flush()
     assert json.loads(load.stdout.readline())["event"] == "armed"
-    confined(namespace, 0)
+    confined_to(load.pid, 0)
     assert json.loads(load.stdout.readline())["load"]["statuses"].get("200", 0) > 0
     load.communicate()
 
