@@ -55,6 +55,8 @@ def abort_leased(target: str, path: str, lease_s: float) -> None:
         percentage=100.0,
         port=place.port,
         proxy=place.proxy,
+        to=place.to,
+        caller_pid=place.caller_pid,
         match=Match(path=path),
         abort=abort,
     )

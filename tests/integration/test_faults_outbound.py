@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from world import (
     Namespace,
     is_answered,
     nothing_left,
+    tool,
     wait_until,
     what_is_left,
 )
@@ -44,6 +46,11 @@ def process_of(namespace: Namespace, role: str) -> int:
         except OSError:
             continue  # it has just ended, or it belongs to somebody else
     raise AssertionError(f"no process runs the service {role}")
+
+
+def ruleset(namespace: Namespace) -> str:
+    """Give all rules of a namespace."""
+    return namespace.run([tool("nft"), "list", "ruleset"]).stdout
 
 
 def checkout(driver: Driver) -> int:
@@ -259,3 +266,76 @@ def test_killed_agent_leaves_nothing_and_callers_recover(
     assert failed <= 30, totals["statuses"]
     assert totals["timeouts"] == 0
     nothing_left(namespace, SHOP_PORTS | {GATEWAY_PORT})
+
+
+class Caller:
+    """A client that stays on one connection, and tells what became of each request."""
+
+    SCRIPT = (
+        "import http.client, sys\n"
+        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, timeout=20)\n"
+        "c.connect(); c.auto_open = 0\n"
+        "for _ in sys.stdin:\n"
+        "    try: c.request('GET', '/healthz'); r = c.getresponse(); r.read(); print(r.status)\n"
+        "    except (OSError, http.client.HTTPException) as e: print(type(e).__name__)\n"
+        "    sys.stdout.flush()\n"
+    )
+
+    def __init__(self, namespace: Namespace) -> None:
+        """Connect."""
+        self.process = namespace.popen(
+            [sys.executable, "-c", self.SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self) -> str:
+        """Send one request and give the status, or the name of the error."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return str(self.process.stdout.readline().strip())
+
+
+@pytest.mark.usefixtures("service")
+def test_open_call_goes_on(driver: Driver, namespace: Namespace) -> None:
+    """The kernel has not seen the beginning of this connection; it must not redirect its rest."""
+    caller = Caller(namespace)
+    assert caller.ask() == "200"
+    armed = driver.abort(TARGET, duration_s=30)["armed"]
+    assert (armed["existing_handling"], armed["untouched_connections"]) == ("leave", 1)
+    assert [caller.ask() for _ in range(3)] == ["200"] * 3
+    assert driver.request(SERVICE_PORT)["status"] == 503
+    driver.stop()
+    assert caller.ask() == "200"
+    nothing_left(namespace, PORTS)
+
+
+@pytest.mark.usefixtures("service")
+def test_open_call_is_reset_when_asked_for(driver: Driver, namespace: Namespace) -> None:
+    caller = Caller(namespace)
+    assert caller.ask() == "200"
+    target = f"pid/{caller.process.pid}->127.0.0.1:{SERVICE_PORT}"
+    armed = driver.abort(target, existing_connections="reset", duration_s=30)["armed"]
+    assert (armed["existing_connections"], armed["untouched_connections"]) == (1, 0)
+    assert caller.ask() != "200"
+    assert driver.request(SERVICE_PORT)["status"] == 200
+    assert "no request" in driver.refusal("chaos_go.faults.stop", name="")
+    nothing_left(namespace, PORTS)
+
+
+@pytest.mark.usefixtures("service")
+def test_redirected_call_ends_in_order(driver: Driver, namespace: Namespace) -> None:
+    """A connection that came through the agent is answered after the end, and then closed."""
+    driver.delay(TARGET, delay_ms=1, duration_s=30)
+    caller = Caller(namespace)
+    assert caller.ask() == "200"
+    driver.process.stdin.write(  # without waiting for the end of the agent
+        b'{"call": "chaos_go.faults.stop", "arguments": {"name": ""}}\n'
+    )
+    driver.process.stdin.flush()
+    wait_until("the rules are gone", lambda: "redirect" not in ruleset(namespace))
+    assert caller.ask() == "200"
+    nothing_left(namespace, PORTS)
