@@ -19,7 +19,9 @@ func flow(client string) takeover.Flow {
 func somewhere() *side {
 	return &side{
 		flows: func() ([]takeover.Flow, error) { return []takeover.Flow{flow("192.0.2.2:1"), flow("192.0.2.2:2")}, nil },
-		queue: func(uint16, uint16, []netip.AddrPort) (*steer.QueueRules, error) { return nil, errors.New("no queues here") },
+		queue: func(uint16, uint16, []netip.AddrPort) (*steer.QueueRules, error) {
+			return nil, errors.New("no queues here")
+		},
 		abort: func(takeover.Flow) error { return errors.New("no aborts here") },
 	}
 }
