@@ -14,12 +14,15 @@ export GOFLAGS := -buildvcs=false
 
 READY := .venv/.ready
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GO_MODULES := agent demo
-PYTHON_CODE := chaos_go probes demo scripts tests setup.py
+GO_MODULES := agent demo benchmarks
+PYTHON_CODE := chaos_go probes demo benchmarks scripts tests setup.py
 AGENT := chaos_go/agent/bin/chaos-agent-linux-amd64 chaos_go/agent/bin/chaos-agent-linux-arm64
 SHOP := demo/bin/shop
+BENCH := benchmarks/bin/bench
+TOXIPROXY := benchmarks/bin/toxiproxy
 agent_sources := $(shell find agent -name '*.go' -o -name 'go.*')
 shop_sources := $(shell find demo -name '*.go' -o -name 'go.*')
+bench_sources := $(shell find benchmarks -name '*.go' -o -name 'go.*')
 # The race detector needs a C compiler; without one the same tests run without it.
 RACE := $(if $(shell command -v gcc cc clang),-race)
 EXPERIMENT ?= experiments/users-answer-503.yaml
@@ -54,6 +57,18 @@ demo: $(AGENT) $(SHOP) ## break the shop and judge it (EXPERIMENT=..., ARGS="--b
 .PHONY: sla-demo
 sla-demo: $(AGENT) $(SHOP) ## measure how slow is too slow for the shop: table, picture, SLO (5 min)
 	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)
+
+$(BENCH): $(bench_sources) | $(READY)
+	@cd benchmarks && CGO_ENABLED=0 go build -trimpath -o bin/bench ./cmd/bench
+	@touch $@
+
+$(TOXIPROXY): benchmarks/go.mod benchmarks/go.sum | $(READY)
+	@cd benchmarks && CGO_ENABLED=0 go build -trimpath -o bin/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
+	@touch $@
+
+.PHONY: bench
+bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## the agent beside its peers (ARGS="--quick --only latency")
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/demo $(PYTHON) benchmarks/bench.py $(ARGS)
 
 .PHONY: check
 check: lint contract-check docs-check unit ## format, lint, types, layers, contract, docs, unit tests
@@ -124,5 +139,5 @@ docs-check: | $(READY)
 
 .PHONY: clean
 clean: ## remove everything that was built or set up
-	rm -rf .venv .tools build dist *.egg-info chaos_go/agent/bin demo/bin demo/out
+	rm -rf .venv .tools build dist *.egg-info chaos_go/agent/bin demo/bin demo/out benchmarks/bin
 	find . -name __pycache__ -o -name '.*_cache' | xargs rm -rf

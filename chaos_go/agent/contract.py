@@ -75,7 +75,7 @@ class HTTP(Line):
     proxy: Proxy | None = None
     to: str = ""
     caller_pid: int = 0
-    max_connections: int = 10_000
+    max_connections: int = 0
     match: Match | None = None
     seed: int = 0
     existing: str = ""

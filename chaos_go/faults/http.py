@@ -26,6 +26,7 @@ __all__ = ["abort", "delay", "modify"]
 
 # The agent frames the answer itself; a second opinion would break the connection.
 _FRAMING = {"content-length", "transfer-encoding", "connection", "upgrade", "trailer"}
+_MAX_CONNECTIONS = 10_000
 _WITHOUT_BODY = (204, 304)
 _DISTRIBUTIONS = ("constant", "uniform", "normal", "pareto")
 _EXISTING = ("takeover", "leave", "reset")
@@ -45,7 +46,7 @@ def abort(
     name: str = "",
     response_headers: dict[str, str] = _NONE,
     keep_client_address: bool = False,
-    max_connections: int = 10_000,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Answer requests in place of the service, which never sees them.
@@ -123,7 +124,7 @@ def delay(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
-    max_connections: int = 10_000,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Hold requests for a time before the service sees them.
@@ -192,7 +193,7 @@ def modify(
     seed: int = 0,
     name: str = "",
     keep_client_address: bool = False,
-    max_connections: int = 10_000,
+    max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
 ) -> dict[str, Any]:
     """Change the service's answers; it has done its work by then.
@@ -295,7 +296,9 @@ def _existing(handling: str) -> str:
 
 
 def _max_connections(value: int) -> int:
-    return check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
+    """Give the bound as the agent has it: 0 for its default."""
+    bound = check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
+    return 0 if bound == _MAX_CONNECTIONS else bound
 
 
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:

@@ -15,7 +15,7 @@ FLAGS = {
     ),
     "lack-of-fit": (
         "no curve describes the observations well",
-        "look at the plot and trust the bracket; was something else changing meanwhile?",
+        "look at the plot, trust the bracket, and find out what else changed meanwhile",
     ),
     "not-identifiable": (
         "the observations do not bound the limit from below",

@@ -61,12 +61,12 @@ class Clients:
 class Agent:
     """An agent without any Python, for many quick faults."""
 
-    def __init__(self, namespace: Namespace, path: str) -> None:
-        """Arm an abort of a path."""
+    def __init__(self, namespace: Namespace, path: str, to: str = "") -> None:
+        """Arm an abort of a path, on the service's port or on the calls to it."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = namespace.popen([find_agent(), "fault"], **pipes)
-        http = {"port": SERVICE_PORT, "percentage": 100, "abort": {"status": 503}}
-        http["match"] = {"path": path}
+        place: dict[str, Any] = {"to": to} if to else {"port": SERVICE_PORT}
+        http = place | {"percentage": 100, "abort": {"status": 503}, "match": {"path": path}}
         self._say({"version": 1, "id": "x", "kind": "http", "duration_s": 60, "http": http})
         event = json.loads(read(self.process))
         assert event["event"] == "armed", event
@@ -92,17 +92,19 @@ def read(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.parametrize("side", ["inbound", "outbound"])
 @pytest.mark.parametrize(
     ("host", "aborted"), [("127.0.0.1", "/nobody"), ("[::1]", "/hash/aborted")], ids=["v4", "v6"]
 )
 @pytest.mark.usefixtures("answering")
 def test_no_request_fails_by_starting_and_ending_faults(
-    namespace: Namespace, keepalive: Path, host: str, aborted: str
+    namespace: Namespace, keepalive: Path, host: str, aborted: str, side: str
 ) -> None:
+    to = f"{host}:{SERVICE_PORT}" if side == "outbound" else ""
     clients = Clients(namespace, keepalive, host, "/hash", "/hash", "/hash/aborted")
     taken, existing, agents = 0, 0, []
     for _ in range(CYCLES):
-        agent = Agent(namespace, aborted)
+        agent = Agent(namespace, aborted, to)
         time.sleep(0.1)
         taken += agent.stop().get("taken_over", 0)
         existing += agent.armed["existing_connections"]
@@ -122,12 +124,13 @@ def test_no_request_fails_by_starting_and_ending_faults(
     nothing_left_here(namespace)
 
 
+@pytest.mark.parametrize("target", [TARGET, f"to/127.0.0.1:{SERVICE_PORT}"])
 @pytest.mark.usefixtures("answering")
 def test_busy_connections_are_faulted_at_once(
-    namespace: Namespace, driver: Driver, keepalive: Path
+    namespace: Namespace, driver: Driver, keepalive: Path, target: str
 ) -> None:
     clients = Clients(namespace, keepalive, "127.0.0.1", "/hash")
-    record = driver.abort(TARGET, duration_s=30)
+    record = driver.abort(target, duration_s=30)
     armed = record["armed"]
     # The connections may be between two of their own, so that some are new to the service.
     assert armed["existing_handling"] == "takeover", armed
@@ -148,16 +151,17 @@ def test_busy_connections_are_faulted_at_once(
     nothing_left_here(namespace)
 
 
+@pytest.mark.parametrize("to", ["", f"127.0.0.1:{SERVICE_PORT}"], ids=["inbound", "outbound"])
 @pytest.mark.parametrize("path", ["/hash", "/early"])
 @pytest.mark.usefixtures("answering")
 def test_bodies_that_look_like_requests_are_never_changed(
-    namespace: Namespace, keepalive: Path, path: str
+    namespace: Namespace, keepalive: Path, path: str, to: str
 ) -> None:
     """The body is under way when the fault starts; /early answers while it still comes."""
     upload = [keepalive, "upload", f"127.0.0.1:{SERVICE_PORT}", path, "600"]
     clients = [namespace.popen(upload, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [read(client) for client in clients] == ["begun"] * 4
-    agent = Agent(namespace, "/nobody")
+    agent = Agent(namespace, "/nobody", to)
     assert agent.armed["existing_connections"] == 4
     assert [read(client) for client in clients] == ["unchanged"] * 4
     assert agent.stop().get("taken_over", 0) == 0
@@ -310,8 +314,7 @@ def queues(namespace: Namespace) -> int:
 
 def nothing_left_here(namespace: Namespace) -> None:
     """Fail when anything of a fault is left."""
-    for line in namespace.run([tool("nft"), "list", "ruleset"]).stdout.splitlines():
-        raise AssertionError(line)
     wait_until("no agent is left", lambda: not namespace.agents(), 15)
+    assert namespace.run([tool("nft"), "list", "ruleset"]).stdout == ""
     assert queues(namespace) == 0
     assert namespace.listeners() == {SERVICE_PORT}

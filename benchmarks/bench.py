@@ -1,0 +1,136 @@
+"""Measure the agent side by side with its peers, in one run, and write the reference page.
+
+    python benchmarks/bench.py [--quick] [--only NAME] [--page FILE]
+
+Everything runs on loopback in a network namespace of its own. A full run writes the page; what is
+measured, how often and why a goal is missed are all in it. No figure ends the run with an error: a
+missed goal is shown, in red, and stays until it is met.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import contenders
+import namespace
+import rows
+from table import Report, Row
+
+import chaos_go
+from chaos_go.errors import ChaosGoError
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+
+SUBJECTS = {
+    "throughput": rows.throughput,
+    "abort": rows.abort,
+    "latency": rows.latency,
+    "body": rows.body,
+    "percentage": rows.percentage,
+    "delay": rows.delay,
+    "memory": rows.memory,
+    "first": rows.first,
+}
+FULL, QUICK = rows.Effort(rounds=7, seconds=3.0), rows.Effort(rounds=3, seconds=1.0)
+
+INTRODUCTION = """\
+# Benchmarks
+
+`make bench` has written this page; change `benchmarks/` instead. All contenders are measured in one
+run, in turn and in several short rounds (A B C, B C A, ...); a figure is the median of its rounds, a
+ratio that of the medians, with the smallest and largest ratio of single rounds in brackets. Clients,
+service and contender share the processors, and every connection is on loopback. Ratios can be compared
+with those of other machines, absolute figures cannot.
+
+"relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with enough
+idle connections, toxiproxy has no toxic, and HAProxy has the same 503 rule as the agent.
+"""
+
+
+def main() -> int:
+    """Parse the command line, measure, print, and write the page of a full run."""
+    options = _arguments()
+    effort = QUICK if options.quick else FULL
+    report = Report(_about(effort))
+    try:
+        _allow_files(rows.FILES_NEEDED)
+        namespace.enter()
+        with contenders.World(_command_sink(report)) as world:
+            for name in [options.only] if options.only else SUBJECTS:
+                report.rows += _measured(world, name, effort)
+    except (OSError, RuntimeError) as error:
+        print(f"bench.py: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(["", *report.about, "", report.plain()]))
+    if options.page:
+        report.write(options.page, INTRODUCTION)
+        print(f"\nwritten: {os.path.relpath(options.page)}")
+    return 0
+
+
+def _measured(world: contenders.World, name: str, effort: rows.Effort) -> list[Row]:
+    began = time.monotonic()
+    try:
+        measured = SUBJECTS[name](world, effort)
+    except (RuntimeError, ChaosGoError) as error:  # the other subjects are not lost for it
+        measured = [Row(name, None, note=str(error))]
+    print(f"bench: {name} took {time.monotonic() - began:.0f} s", flush=True)
+    return measured
+
+
+def _command_sink(report: Report):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def say(command: str) -> None:
+        if command not in report.commands:
+            print(f"$ {command}", flush=True)
+            report.commands.append(command)
+
+    return say
+
+
+def _allow_files(files: int) -> None:
+    """Raise the limit of open files for the children, as far as this user may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), max(hard, files)))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _about(effort: rows.Effort) -> list[str]:
+    """Tell when, on what and with which versions was measured."""
+    go = _first_line("go", "version").removeprefix("go version ")
+    toxiproxy = _first_line("go", "-C", str(contenders.HERE), "list", "-m", contenders.TOXIPROXY_MODULE)
+    haproxy = _first_line(contenders.HAPROXY, "-v") if contenders.HAPROXY else contenders.NO_HAPROXY
+    return [
+        time.strftime("%Y-%m-%d", time.gmtime()),
+        f"machine: {len(os.sched_getaffinity(0))} cores ({platform.machine()}), "
+        f"kernel {platform.release()}",
+        f"versions: chaos_go {chaos_go.__version__}; {go}; {toxiproxy}; {haproxy}",
+        f"effort: {effort.rounds} rounds of {effort.seconds:g} s",
+    ]
+
+
+def _first_line(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[0].strip()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the agent side by side with its peers.")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, no page")
+    parser.add_argument("--only", choices=SUBJECTS, help="one subject, no page")
+    parser.add_argument("--page", type=Path, help="where the page goes; default: the reference")
+    options = parser.parse_args()
+    if options.page is None and not options.quick and not options.only:
+        options.page = PAGE
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// busyClients and betweenRequests make the traffic in which a fault is awaited: about 1,600
+	// requests/s, each on a connection of its own.
+	busyClients     = 8
+	betweenRequests = 5 * time.Millisecond
+	// patience is how long a fault is awaited.
+	patience = 20 * time.Second
+)
+
+// first prints a line when its clients run, and then when they got the first answer of a status.
+func first(args []string) error {
+	if len(args) != 3 {
+		return errors.New("give STATUS ADDRESS PATH")
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("status %q: %w", args[0], err)
+	}
+	seen, failed := make(chan time.Time, busyClients), make(chan error, busyClients)
+	var running sync.WaitGroup
+	running.Add(busyClients)
+	for range busyClients {
+		go watch(want, args[1], args[2], running.Done, seen, failed)
+	}
+	running.Wait()
+	fmt.Println(`{"running":true}`)
+	select {
+	case at := <-seen:
+		return report(map[string]float64{"at_unix_s": float64(at.UnixNano()) / 1e9})
+	case err := <-failed:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("no answer %d within %v", want, patience)
+	}
+}
+
+func watch(want int, address, path string, running func(), seen chan<- time.Time, failed chan<- error) {
+	for n := 0; ; n++ {
+		status, err := askOnce(address, path)
+		if n == 0 {
+			running()
+		}
+		switch {
+		case err != nil:
+			failed <- err
+			return
+		case status == want:
+			seen <- time.Now()
+			return
+		}
+		time.Sleep(betweenRequests)
+	}
+}
+
+func askOnce(address, path string) (status int, err error) {
+	c, err := dial(address, path)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close() //nolint:errcheck // the answer is read
+	return c.ask()
+}
+
+// hold opens connections, asks once on each, and keeps them until stdin ends.
+func hold(args []string) error {
+	if len(args) != 3 {
+		return errors.New("give N ADDRESS PATH")
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("connections %q: %w", args[0], err)
+	}
+	open := make([]*connection, 0, n)
+	for len(open) < n {
+		c, err := dial(args[1], args[2])
+		if err != nil {
+			return fmt.Errorf("connection %d: %w", len(open)+1, err)
+		}
+		if status, err := c.ask(); err != nil || status != 200 {
+			return fmt.Errorf("connection %d: status %d, %w", len(open)+1, status, err)
+		}
+		open = append(open, c)
+	}
+	if err := report(map[string]int{"open": len(open)}); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}

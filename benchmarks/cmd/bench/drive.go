@@ -1,0 +1,108 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// driven is what a closed loop gives.
+type driven struct {
+	Requests int            `json:"requests"`
+	Seconds  float64        `json:"seconds"`
+	RPS      float64        `json:"rps"`
+	Statuses map[string]int `json:"statuses"`
+	P50MS    float64        `json:"p50_ms"`
+	P99MS    float64        `json:"p99_ms"`
+}
+
+// tally is what one connection of a closed loop saw.
+type tally struct {
+	statuses [600]int
+	took     []time.Duration
+	err      error
+}
+
+// drive asks on every connection again as soon as the answer is there, for a time or a number of
+// requests.
+func drive(args []string) error {
+	flags := flag.NewFlagSet("drive", flag.ContinueOnError)
+	connections := flags.Int("connections", 32, "keep-alive connections")
+	seconds := flags.Float64("seconds", 0, "how long")
+	requests := flags.Int64("requests", 0, "how many, on all connections together, instead of seconds")
+	spread := flags.Duration("spread", 0, "the connections begin evenly in this time, not at once")
+	if err := flags.Parse(args); err != nil || flags.NArg() != 2 || (*seconds > 0) == (*requests > 0) {
+		return fmt.Errorf("give ADDRESS PATH, and seconds or requests")
+	}
+	var left atomic.Int64
+	left.Store(*requests)
+	until := time.Now().Add(*spread + time.Duration(*seconds*float64(time.Second)))
+	more := func() bool { return left.Add(-1) >= 0 }
+	if *requests == 0 {
+		more = func() bool { return time.Now().Before(until) }
+	}
+	tallies := make([]tally, *connections)
+	var all sync.WaitGroup
+	begin := time.Now()
+	for i := range tallies {
+		all.Go(func() {
+			time.Sleep(*spread * time.Duration(i) / time.Duration(*connections))
+			tallies[i].loop(flags.Arg(0), flags.Arg(1), more)
+		})
+	}
+	all.Wait()
+	return sum(tallies, time.Since(begin))
+}
+
+func (t *tally) loop(address, path string, more func() bool) {
+	c, err := dial(address, path)
+	if err != nil {
+		t.err = err
+		return
+	}
+	defer c.Close() //nolint:errcheck // all answers are read
+	for more() {
+		sent := time.Now()
+		status, err := c.ask()
+		if err != nil || status >= len(t.statuses) {
+			t.err = fmt.Errorf("status %d: %w", status, err)
+			return
+		}
+		t.took = append(t.took, time.Since(sent))
+		t.statuses[status]++
+	}
+}
+
+func sum(tallies []tally, took time.Duration) error {
+	d := driven{Seconds: took.Seconds(), Statuses: map[string]int{}}
+	var all []time.Duration
+	for i := range tallies {
+		if err := tallies[i].err; err != nil {
+			return err
+		}
+		all = append(all, tallies[i].took...)
+		for status, n := range tallies[i].statuses {
+			if n > 0 {
+				d.Statuses[strconv.Itoa(status)] += n
+			}
+		}
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("no request was made")
+	}
+	slices.Sort(all)
+	d.Requests = len(all)
+	d.RPS = float64(d.Requests) / d.Seconds
+	d.P50MS, d.P99MS = atRank(all, 0.5), atRank(all, 0.99)
+	return report(d)
+}
+
+// atRank gives a quantile in milliseconds.
+func atRank(sorted []time.Duration, quantile float64) float64 {
+	i := min(int(quantile*float64(len(sorted))), len(sorted)-1)
+	return float64(sorted[i]) / float64(time.Millisecond)
+}

@@ -1,0 +1,173 @@
+"""The service, the peers and the agent, each a process on its own port of this namespace."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import processes
+
+from chaos_go import faults
+from chaos_go.agent import lease
+from chaos_go.agent.binary import find_agent
+from chaos_go.faults import http
+
+HERE = Path(__file__).resolve().parent
+BENCH, TOXIPROXY = HERE / "bin" / "bench", HERE / "bin" / "toxiproxy"
+TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"
+HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+NO_HAPROXY = "haproxy is missing; install it: apt-get install haproxy"
+
+# The service listens on one port for each fault, so that no fault meets what the others measure.
+SERVICE_PORTS = range(9081, 9087)
+DIRECT, ARMED, HALVED, DELAYED, AWAITED, HELD = SERVICE_PORTS
+RELAY, REVERSE_PROXY, TOXI, HA, TOXI_CONTROL = range(9181, 9186)
+NEVER = "/never"
+"""The path that the agent's and HAProxy's rule answer with 503."""
+
+LOAD_CONNECTIONS = 32
+
+HAPROXY_CONFIG = f"""\
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend in
+  bind 127.0.0.1:{HA}
+  http-request return status 503 if {{ path {NEVER} }}
+  default_backend service
+backend service
+  server s 127.0.0.1:{DIRECT}
+"""
+
+
+class World:
+    """Everything that is measured, until the ``with`` block ends."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Prepare.
+
+        Args:
+            say: gets every command as it is run.
+        """
+        self._say = say
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+
+    def __enter__(self) -> "World":
+        """Start the service and the peers; no thread of Python may run yet."""
+        service = [f"127.0.0.1:{port}" for port in SERVICE_PORTS]
+        self._start([str(BENCH), "serve", *service], DIRECT)
+        self._start([str(BENCH), "relay", f":{RELAY}", f"127.0.0.1:{DIRECT}"], RELAY)
+        upstream = ["reverseproxy", f"127.0.0.1:{REVERSE_PROXY}", f"127.0.0.1:{DIRECT}"]
+        self._start([str(BENCH), *upstream], REVERSE_PROXY)
+        self._start_toxiproxy()
+        if HAPROXY:
+            config = Path(self._folder.name, "haproxy.cfg")
+            config.write_text(HAPROXY_CONFIG)
+            self._start([HAPROXY, "-db", "-f", str(config)], HA)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all of it."""
+        lease.stop_all()
+        for process in reversed(self._running):
+            processes.stop(process)
+        self._folder.cleanup()
+
+    def arm(self, action: str, **arguments: Any) -> dict[str, Any]:
+        """Call an action of `chaos_go.faults.http` and give the record of the fault."""
+        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        self._say(f"chaos_go.faults.http.{action}({shown})")
+        record: dict[str, Any] = getattr(http, action)(**arguments)
+        return record
+
+    def arm_once(self, action: str, **arguments: Any) -> None:
+        """Call an action unless a fault of that name is in place already."""
+        if arguments["name"] not in {held.id for held in lease.leases()}:
+            self.arm(action, **arguments)
+
+    def disarm(self, name: str) -> dict[str, Any]:
+        """End a fault and give what it did."""
+        return faults.stop(name)[0]
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        """Run one client to its end and give what it reports."""
+        self._say("bench " + " ".join(arguments))
+        done = subprocess.run([BENCH, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"bench {' '.join(arguments)}: {done.stderr.strip()}")
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    def client(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a client that goes on while something else happens; its stdin ends it."""
+        self._say("bench " + " ".join(arguments))
+        pipe = subprocess.PIPE
+        return subprocess.Popen([BENCH, *arguments], stdin=pipe, stdout=pipe, text=True)
+
+    def load(self, port: int, rate_rps: int, seconds: float) -> dict[int, int]:
+        """Drive open-loop load and give the histogram of its latencies."""
+        url = f"http://127.0.0.1:{port}/"
+        # A long timeout: on a machine that is busy with other things latency shows that, not an error.
+        load = {"url": url, "rate_rps": rate_rps, "max_in_flight": LOAD_CONNECTIONS}
+        load["timeout_ms"] = 30_000
+        spec = {"version": 1, "id": "bench", "kind": "load", "duration_s": seconds, "lease_s": 60}
+        line = json.dumps(spec | {"load": load})
+        self._say(f"chaos-agent load <<< '{line}'")
+        with subprocess.Popen(
+            [find_agent(), "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as agent:
+            assert agent.stdin is not None
+            assert agent.stdout is not None
+            agent.stdin.write(line + "\n")
+            agent.stdin.flush()
+            events = [json.loads(event) for event in agent.stdout]
+        total = events[-1]["load"]
+        if set(total["statuses"]) != {"200"} or total["timeouts"] or total["dropped"]:
+            seen = {name: total[name] for name in ("statuses", "timeouts", "dropped")}
+            raise RuntimeError(f"load on {url}: not every request was answered 200: {seen}")
+        counts = total["latency"]["counts"]
+        return {int(bucket): n for bucket, n in counts.items()}
+
+    def _start_toxiproxy(self) -> None:
+        config = Path(self._folder.name, "toxiproxy.json")
+        proxy = {"name": "s", "listen": f"127.0.0.1:{TOXI}", "upstream": f"127.0.0.1:{DIRECT}"}
+        config.write_text(json.dumps([proxy | {"enabled": True}]))
+        command = [str(TOXIPROXY), "-host", "127.0.0.1", "-port", str(TOXI_CONTROL)]
+        self._start([*command, "-config", str(config)], TOXI)
+
+    def _start(self, command: list[str], port: int) -> None:
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        self._say(shown.replace(self._folder.name + "/", ""))
+        log = Path(self._folder.name, f"{port}.log")
+        with log.open("wb") as output:
+            self._running.append(processes.start(command, output, own_group=True))
+        deadline = time.monotonic() + 10
+        while not _answers(port):
+            if time.monotonic() > deadline or self._running[-1].poll() is not None:
+                raise RuntimeError(f"{shown}: does not answer on {port}: {log.read_text()[-500:]}")
+            time.sleep(0.02)
+
+
+def _answers(port: int) -> bool:
+    asked = [BENCH, "drive", "-connections", "1", "-requests", "1", f"127.0.0.1:{port}", "/"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def resident_mb(pid: int) -> float:
+    """Give the resident memory of a process and all processes below it, in MB (10^6 bytes)."""
+    pages = 0
+    waiting = [pid]
+    while waiting:
+        process = Path(f"/proc/{waiting.pop()}")
+        pages += int((process / "statm").read_text().split()[1])
+        for task in (process / "task").iterdir():
+            waiting += [int(child) for child in (task / "children").read_text().split()]
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,261 @@
+"""What is measured: each function gives the rows of one subject."""
+
+import json
+import os
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contenders import (
+    ARMED,
+    AWAITED,
+    DELAYED,
+    DIRECT,
+    HA,
+    HALVED,
+    HAPROXY,
+    HELD,
+    NEVER,
+    NO_HAPROXY,
+    RELAY,
+    REVERSE_PROXY,
+    TOXI,
+    World,
+    resident_mb,
+)
+from table import Reach, Rounds, Row
+
+from chaos_go.agent.binary import find_agent
+from chaos_go.traffic import histogram
+
+CONNECTIONS = 32
+REQUESTS = 20_000  # for what is obtained of a percentage and of a delay
+DELAY_MS = 100.0
+PERCENTAGE = 30.0
+CONFIDENCE = 0.999
+MANY_CONNECTIONS = 10_000
+FILES_NEEDED = 2 * MANY_CONNECTIONS + 1_000  # the agent has two sockets per connection
+LONGEST_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often and how long each contender is measured."""
+
+    rounds: int
+    seconds: float
+
+
+def throughput(world: World, effort: Effort) -> list[Row]:
+    """Requests per second through each contender, none of which matches the fault."""
+    what = f"requests/s, nothing matching, {CONNECTIONS} connections"
+    ports = {"agent": ARMED, "toxiproxy": TOXI, "ReverseProxy": REVERSE_PROXY, "direct": DIRECT}
+    if HAPROXY:
+        ports["HAProxy"] = HA
+    got = _requests_per_second(world, effort, ports, "/")
+    return [
+        Row(what, got["agent"], "toxiproxy", got["toxiproxy"], Reach(least=1.0)),
+        Row(what, got["agent"], "ReverseProxy", got["ReverseProxy"], Reach(least=2.2)),
+        Row(what, got["agent"], "HAProxy", got.get("HAProxy"), Reach(least=0.9), NO_HAPROXY),
+        Row(what, got["agent"], "direct", got["direct"]),
+    ]
+
+
+def abort(world: World, effort: Effort) -> list[Row]:
+    """Answers 503 per second."""
+    what = f"503 answered in place of the service, requests/s, {CONNECTIONS} connections"
+    ports = {"agent": ARMED} | ({"HAProxy": HA} if HAPROXY else {})
+    got = _requests_per_second(world, effort, ports, NEVER)
+    return [Row(what, got["agent"], "HAProxy", got.get("HAProxy"), Reach(least=0.9), NO_HAPROXY)]
+
+
+def latency(world: World, effort: Effort) -> list[Row]:
+    """Latency under open-loop load that no fault matches."""
+    _arm_nothing_matching(world)
+    rows = []
+    for rate in (2_000, 5_000):
+        ports = {"agent": ARMED, "relay": RELAY, "direct": DIRECT}
+        seen = interleaved(
+            effort.rounds,
+            {name: _load(world, port, rate, effort.seconds) for name, port in ports.items()},
+        )
+        p50 = {name: [_quantile_us(h, 0.50) for h in seen[name]] for name in ports}
+        p99 = {name: Rounds("us", [_quantile_us(h, 0.99) for h in seen[name]]) for name in ports}
+        added = {name: _difference(p50[name], p50["direct"]) for name in ("agent", "relay")}
+        figure = f"P50 added to direct at {rate:,} requests/s"
+        rows += [
+            Row(figure, added["agent"], reach=Reach(most=80, of="value")),
+            Row(figure, added["agent"], "relay", added["relay"], Reach(most=1.1)),
+            Row(f"P99 at {rate:,} requests/s", p99["agent"], "relay", p99["relay"], Reach(most=1.5)),
+        ]
+    return rows
+
+
+def body(world: World, effort: Effort) -> list[Row]:
+    """One long body."""
+    _arm_nothing_matching(world)
+    got = interleaved(
+        effort.rounds,
+        {name: _download(world, port) for name, port in {"agent": ARMED, "relay": RELAY}.items()},
+    )
+    ours, theirs = Rounds("GB/s", got["agent"]), Rounds("GB/s", got["relay"])
+    return [Row("body of 1 GiB", ours, "relay", theirs, Reach(least=1.0))]
+
+
+def percentage(world: World, _effort: Effort) -> list[Row]:
+    """How many requests a percentage really hits."""
+    from scipy.stats import binom
+
+    arguments = {"target": f"port/{HALVED}", "percentage": PERCENTAGE, "status": 503}
+    world.arm("abort", name="some", **arguments)
+    count = ["-connections", str(CONNECTIONS), "-requests", str(REQUESTS)]
+    statuses = world.run("drive", *count, f"127.0.0.1:{HALVED}", "/")["statuses"]
+    world.disarm("some")
+    low, high = (int(n) for n in binom.interval(CONFIDENCE, REQUESTS, PERCENTAGE / 100))
+    ours = Rounds("", [statuses.get("503", 0)])
+    figure = f"{PERCENTAGE:g} % of {REQUESTS:,} requests aborted"
+    return [Row(figure, ours, reach=Reach(low, high, "value"))]
+
+
+def delay(world: World, _effort: Effort) -> list[Row]:
+    """How long requests are held that should be for 100 ms."""
+    arguments = {"target": f"port/{DELAYED}", "delay_ms": DELAY_MS, "percentage": 100.0}
+    world.arm("delay", name="slow", **arguments)
+    count = ["-connections", "200", "-spread", "100ms", "-requests", str(REQUESTS)]
+    seen = world.run("drive", *count, f"127.0.0.1:{DELAYED}", "/")
+    totals = world.disarm("slow")["totals"]
+    figure = f"{DELAY_MS:g} ms delay, {REQUESTS:,} requests at 2,000/s, "
+    by_client = figure + "seen by the client, with the way there and back: error of the "
+    inside = totals["delay_obtained_ms"] - totals["delay_asked_ms"]
+    return [
+        Row(by_client + "P50", _ms(seen["p50_ms"] - DELAY_MS), reach=Reach(most=0.3, of="value")),
+        Row(by_client + "P99", _ms(seen["p99_ms"] - DELAY_MS), reach=Reach(most=3, of="value")),
+        Row(figure + "counted by the agent: mean error", _ms(inside)),
+    ]
+
+
+def first(world: World, effort: Effort) -> list[Row]:
+    """How long after the call of the action the first request is faulted."""
+    target = f"port/{AWAITED}"
+    _first_fault_ms(world, target, "warm-up")
+    took = [_first_fault_ms(world, target, f"first-{n}") for n in range(2 * effort.rounds)]
+    figure = "action called to first faulted request, warm, clients that reconnect"
+    return [Row(figure, Rounds("ms", took), reach=Reach(most=150, of="value"))]
+
+
+def memory(world: World, _effort: Effort) -> list[Row]:
+    """Resident memory of all processes of one agent."""
+    before = _agents()
+    world.arm("abort", target=f"port/{HELD}", path=NEVER, name="memory", duration_s=LONGEST_S)
+    (agent,) = _agents() - before
+    time.sleep(1)
+    idle = resident_mb(agent)
+    connections = min(MANY_CONNECTIONS, _files() // 2 - 50)
+    command = ["hold", str(connections), f"127.0.0.1:{HELD}", "/"]
+    with world.client(*command) as client:
+        assert client.stdout is not None
+        if not client.stdout.readline():
+            raise RuntimeError(f"bench {' '.join(command)}: it ended; see what it said above")
+        many = resident_mb(agent)
+        client.communicate()
+    figure = f"agent memory, {connections:,} connections"
+    if connections < MANY_CONNECTIONS:
+        figure += f" (as many as ulimit -Hn {_files()} allows)"
+    return [
+        Row("agent memory, armed and idle", _mb(idle), reach=Reach(most=12, of="value")),
+        Row(figure, _mb(many), reach=Reach(most=400, of="value")),
+    ]
+
+
+def interleaved[T](rounds: int, contenders: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Measure every contender once a round, so that a busy moment of the machine meets all.
+
+    Each round begins with another one, so that none always has the same one before it.
+    """
+    got: dict[str, list[T]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for n in range(rounds):
+        at = n % len(names)
+        for name in names[at:] + names[:at]:
+            got[name].append(contenders[name]())
+    return got
+
+
+def _files() -> int:
+    """Give how many files a process that is started here may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _arm_nothing_matching(world: World) -> None:
+    """Put the fault in place that the passing requests do not match, once."""
+    arguments = {"target": f"port/{ARMED}", "path": NEVER, "status": 503}
+    world.arm_once("abort", name="nothing-matching", duration_s=LONGEST_S, **arguments)
+
+
+def _requests_per_second(
+    world: World, effort: Effort, ports: Mapping[str, int], path: str
+) -> dict[str, Rounds]:
+    _arm_nothing_matching(world)
+    count = ["-connections", str(CONNECTIONS), "-seconds", str(effort.seconds)]
+
+    def drive(port: int) -> Callable[[], float]:
+        return lambda: float(world.run("drive", *count, f"127.0.0.1:{port}", path)["rps"])
+
+    got = interleaved(effort.rounds, {name: drive(port) for name, port in ports.items()})
+    return {name: Rounds("/s", values) for name, values in got.items()}
+
+
+def _load(world: World, port: int, rate: int, seconds: float) -> Callable[[], dict[int, int]]:
+    return lambda: world.load(port, rate, seconds)
+
+
+def _download(world: World, port: int) -> Callable[[], float]:
+    return lambda: float(world.run("download", f"127.0.0.1:{port}", "/big")["gigabyte_per_s"])
+
+
+def _quantile_us(counts: Mapping[int, int], quantile: float) -> float:
+    rank = max(1, round(quantile * histogram.count(counts)))
+    return histogram.midpoint_us(histogram.bucket_at_rank(counts, rank))
+
+
+def _difference(values: Sequence[float], base: Sequence[float]) -> Rounds:
+    return Rounds("us", [one - other for one, other in zip(values, base, strict=True)])
+
+
+def _ms(value: float) -> Rounds:
+    return Rounds("ms", [value])
+
+
+def _mb(value: float) -> Rounds:
+    return Rounds("MB", [value])
+
+
+def _first_fault_ms(world: World, target: str, name: str) -> float:
+    with world.client("first", "503", f"127.0.0.1:{AWAITED}", "/") as client:
+        assert client.stdout is not None
+        client.stdout.readline()  # its clients run
+        time.sleep(0.2)
+        called = time.time()
+        world.arm("abort", target=target, name=name)
+        first_at = json.loads(client.stdout.readline())["at_unix_s"]
+    world.disarm(name)
+    return (float(first_at) - called) * 1000
+
+
+def _agents() -> set[int]:
+    """Give the agents that this process has started."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(child) for child in (task / "children").read_text().split()}
+    return {pid for pid in found if _runs(pid, find_agent())}
+
+
+def _runs(pid: int, program: Path) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/exe", program)
+    except OSError:
+        return False
+
+

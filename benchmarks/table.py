@@ -1,0 +1,164 @@
+"""Figures: what was measured in several rounds, how far it should reach, and how it is shown."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """One figure of one contender, measured once a round."""
+
+    unit: str
+    values: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """The middle one: it does not care about one round in which the machine was busy."""
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        """Show the median with its unit."""
+        return f"{_short(self.median)} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a figure should reach: a ratio to a peer, or a difference to it, or a bound."""
+
+    least: float | None = None
+    most: float | None = None
+    of: str = "ratio"  # or "difference" or "value"
+
+    def __str__(self) -> str:
+        """Show it as a goal, for instance ``>= 0.9x``."""
+        sign, bound = (">=", self.least) if self.least is not None else ("<=", self.most)
+        shown = _short(bound or 0.0)
+        return {
+            "ratio": f"{sign} {shown}x",
+            "difference": f"{sign} +{shown}",
+            "value": f"{sign} {shown}",
+        }[self.of]
+
+    def met(self, reached: float) -> bool:
+        """Tell whether a ratio, difference or value is within it."""
+        above = self.least is None or reached >= self.least
+        return above and (self.most is None or reached <= self.most)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        figure: what was measured.
+        ours: of the agent; None when it could not be measured.
+        peer: name of what it is compared with; "" for none.
+        theirs: of the peer; None when it could not be measured.
+        reach: the goal; None when the row is there for information.
+        note: why it was not measured, or why it is missed.
+    """
+
+    figure: str
+    ours: Rounds | None
+    peer: str = ""
+    theirs: Rounds | None = None
+    reach: Reach | None = None
+    note: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether all figures that the row needs are there, and large enough for a ratio."""
+        theirs = self.theirs is not None and min(self.theirs.values) > 0
+        return self.ours is not None and (not self.peer or theirs)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the goal was measured and not reached."""
+        if self.reach is None or not self.measured:
+            return False
+        return not self.reach.met(self._reached())
+
+    def _reached(self) -> float:
+        assert self.ours is not None
+        if self.theirs is None or (self.reach and self.reach.of == "value"):
+            return self.ours.median
+        if self.reach and self.reach.of == "difference":
+            return self.ours.median - self.theirs.median
+        return self.ours.median / self.theirs.median
+
+    def _ratio(self) -> str:
+        """Give the ratio of the medians and, in brackets, the ratios of single rounds."""
+        if not self.measured or self.ours is None or self.theirs is None:
+            return ""
+        pairs = zip(self.ours.values, self.theirs.values, strict=True)
+        ratios = [ours / theirs for ours, theirs in pairs]
+        middle = self.ours.median / self.theirs.median
+        return f"{middle:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+
+    def cells(self) -> list[str]:
+        """Give what the table shows of it."""
+        peer = f"{self.peer}: {self.theirs}" if self.theirs else self.peer
+        verdict = "MISSED" if self.missed else "ok"
+        if not self.measured:
+            verdict = "not measured"
+        elif self.reach is None:
+            verdict = ""
+        goal = str(self.reach) if self.reach else ""
+        return [self.figure, str(self.ours or ""), peer, self._ratio(), goal, verdict]
+
+
+HEADER = ["figure", "ours", "peer", "ratio (rounds)", "reach", ""]
+
+
+@dataclass
+class Report:
+    """Everything that one run printed."""
+
+    about: list[str]
+    commands: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def plain(self) -> str:
+        """Give the table for a terminal."""
+        cells = [HEADER, *(row.cells() for row in self.rows)]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(HEADER))]
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in cells
+        ]
+        return "\n".join([*lines, *self._notes()])
+
+    def write(self, path: Path, introduction: str) -> None:
+        """Write the page of the reference."""
+        table = [HEADER, ["---"] * len(HEADER), *(_marked(row) for row in self.rows)]
+        page = [introduction, *(f"- {line}" for line in self.about), ""]
+        page += ["| " + " | ".join(cells) + " |" for cells in table]
+        page += ["", *(f"- {note}" for note in self._notes()), ""]
+        page += ["## Commands", "", "```", *self.commands, "```"]
+        path.write_text("\n".join(page) + "\n")
+
+    def _notes(self) -> list[str]:
+        """Give each reason once, in the order of the rows."""
+        noted = [row for row in self.rows if row.note and (row.missed or not row.measured)]
+        return list(dict.fromkeys(_note(row) for row in noted))
+
+
+def _note(row: Row) -> str:
+    against = f" against {row.peer}" if row.peer else ""
+    what = "missed" if row.missed else "not measured"
+    return f"{row.figure}{against}: {what}: {row.note}"
+
+
+def _marked(row: Row) -> list[str]:
+    """Give the cells with what was missed in bold and red."""
+    *cells, verdict = row.cells()
+    return [*cells, "🔴 **MISSED**" if row.missed else verdict]
+
+
+def _short(value: float) -> str:
+    """Show three or four digits."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
