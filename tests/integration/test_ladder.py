@@ -1,6 +1,7 @@
 """Ladders measured by a real `chaos run` on real services, and what is left when one is cut off."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -90,7 +91,9 @@ def measure(
 def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
     """Judge the run."""
     command = [CHAOS, "--no-version-check", "go", "verdict", folder / "journal.json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    judged = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    print(judged.stdout, judged.stderr)
+    return judged
 
 
 def doses(ladder: dict[str, Any]) -> list[float]:
@@ -192,6 +195,23 @@ def test_a_fault_that_touches_nothing_gives_no_observations(
     assert {window["dose_ms"] for window in ladder["inconclusive"]} >= {50}
     assert verdict(tmp_path).stdout.startswith("inconclusive")
     nothing_left(namespace, PORTS)
+
+
+def test_windows_of_a_fault_that_died_are_no_observations(
+    namespace: Namespace, service: object, tmp_path: Path
+) -> None:
+    run = start(namespace, tmp_path, experiment(tmp_path, short(windows=4)))
+    log, seen = tmp_path / "chaos.log", "50 ms, window 1 of 4"
+    wait_until(seen, lambda: log.exists() and seen in log.read_text(), 60)
+    for pid in namespace.agents():
+        if b"\0fault\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+    run.wait(60)
+    nothing_left(namespace, PORTS)
+    ladder = read(tmp_path)[1]
+    assert ladder["stopped"] == "error", ladder["why"]
+    assert set(doses(ladder)) == {0}
+    assert [window for window in ladder["inconclusive"] if window["dose_ms"] == 50]
 
 
 def test_a_guard_stops_before_any_fault(
