@@ -28,13 +28,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 SUBJECTS = {
+    "memory": rows.memory,
     "throughput": rows.throughput,
     "abort": rows.abort,
     "latency": rows.latency,
     "body": rows.body,
     "percentage": rows.percentage,
     "delay": rows.delay,
-    "memory": rows.memory,
     "first": rows.first,
 }
 FULL, QUICK = rows.Effort(rounds=7, seconds=3.0), rows.Effort(rounds=3, seconds=1.0)

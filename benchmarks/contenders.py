@@ -7,10 +7,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import processes
+import requests
 
 from chaos_go import faults
 from chaos_go.agent import lease
@@ -26,7 +28,7 @@ NO_HAPROXY = "haproxy is missing; install it: apt-get install haproxy"
 # The service listens on one port for each fault, so that no fault meets what the others measure.
 SERVICE_PORTS = range(9081, 9087)
 DIRECT, ARMED, HALVED, DELAYED, AWAITED, HELD = SERVICE_PORTS
-RELAY, REVERSE_PROXY, TOXI, HA, TOXI_CONTROL = range(9181, 9186)
+RELAY, REVERSE_PROXY, TOXI, TOXI_SLOW, TOXI_CONTROL, HA = range(9181, 9187)
 NEVER = "/never"
 """The path that the agent's and HAProxy's rule answer with 503."""
 
@@ -136,10 +138,21 @@ class World:
         counts = total["latency"]["counts"]
         return {int(bucket): n for bucket, n in counts.items()}
 
+    def slow_toxiproxy(self, delay_ms: float) -> None:
+        """Have the second proxy of toxiproxy delay all answers."""
+        toxic = {"name": "slow", "type": "latency", "attributes": {"latency": int(delay_ms)}}
+        self._say(f"POST /proxies/slow/toxics to toxiproxy: {json.dumps(toxic)}")
+        address = f"http://127.0.0.1:{TOXI_CONTROL}/proxies/slow/toxics"
+        requests.post(address, json=toxic, timeout=10).raise_for_status()
+
     def _start_toxiproxy(self) -> None:
         config = Path(self._folder.name, "toxiproxy.json")
-        proxy = {"name": "s", "listen": f"127.0.0.1:{TOXI}", "upstream": f"127.0.0.1:{DIRECT}"}
-        config.write_text(json.dumps([proxy | {"enabled": True}]))
+        upstream = {"upstream": f"127.0.0.1:{DIRECT}", "enabled": True}
+        proxies = [
+            upstream | {"name": name, "listen": f"127.0.0.1:{port}"}
+            for name, port in (("fast", TOXI), ("slow", TOXI_SLOW))
+        ]
+        config.write_text(json.dumps(proxies))
         command = [str(TOXIPROXY), "-host", "127.0.0.1", "-port", str(TOXI_CONTROL)]
         self._start([*command, "-config", str(config)], TOXI)
 
@@ -161,13 +174,27 @@ def _answers(port: int) -> bool:
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
-def resident_mb(pid: int) -> float:
-    """Give the resident memory of a process and all processes below it, in MB (10^6 bytes)."""
-    pages = 0
+@dataclass(frozen=True)
+class Memory:
+    """What processes have in memory, in MB (10^6 bytes)."""
+
+    resident: float
+    """Resident set sizes added up: pages that processes share count for each."""
+
+    proportional: float
+    """The same, where shared pages count once for all that share them."""
+
+
+def memory_of(pid: int) -> Memory:
+    """Add up the memory of a process and all processes below it; see proc_pid_smaps(5)."""
+    kib = {"Rss": 0, "Pss": 0}
     waiting = [pid]
     while waiting:
         process = Path(f"/proc/{waiting.pop()}")
-        pages += int((process / "statm").read_text().split()[1])
+        for line in (process / "smaps_rollup").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in kib:
+                kib[name] += int(value.split()[0])
         for task in (process / "task").iterdir():
             waiting += [int(child) for child in (task / "children").read_text().split()]
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return Memory(kib["Rss"] * 1024 / 1e6, kib["Pss"] * 1024 / 1e6)

@@ -89,12 +89,14 @@ class Row:
         return self.ours.median / self.theirs.median
 
     def _ratio(self) -> str:
-        """Give the ratio of the medians and, in brackets, the ratios of single rounds."""
+        """Give the ratio of the medians and, in brackets, the ratios of single rounds, if any."""
         if not self.measured or self.ours is None or self.theirs is None:
             return ""
         pairs = zip(self.ours.values, self.theirs.values, strict=True)
         ratios = [ours / theirs for ours, theirs in pairs]
         middle = self.ours.median / self.theirs.median
+        if len(ratios) == 1:
+            return f"{middle:.2f}"
         return f"{middle:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
     def cells(self) -> list[str]:

@@ -304,7 +304,7 @@ def test_open_call_goes_on(driver: Driver, namespace: Namespace) -> None:
     """The kernel has not seen the beginning of this connection; it must not redirect its rest."""
     caller = Caller(namespace)
     assert caller.ask() == "200"
-    armed = driver.abort(TARGET, duration_s=30)["armed"]
+    armed = driver.abort(TARGET, existing_connections="leave", duration_s=30)["armed"]
     assert (armed["existing_handling"], armed["untouched_connections"]) == ("leave", 1)
     assert [caller.ask() for _ in range(3)] == ["200"] * 3
     assert driver.request(SERVICE_PORT)["status"] == 503

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,9 +54,7 @@ func (r *Response) bytes(headless, last bool) []byte {
 	b := make([]byte, 0, len(r.head)+len(r.body)+80)
 	b = append(b, r.head...)
 	if !r.dated {
-		b = append(b, "Date: "...)
-		b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
-		b = append(b, "\r\n"...)
+		b = append(b, dateLine(time.Now())...)
 	}
 	if last {
 		b = append(b, connectionClose...)
@@ -65,4 +64,23 @@ func (r *Response) bytes(headless, last bool) []byte {
 		b = append(b, r.body...)
 	}
 	return b
+}
+
+// lastDate is the header line of the second in which it was last asked for, so that it is formatted
+// once a second and not once an answer.
+var lastDate atomic.Pointer[date]
+
+type date struct {
+	unix int64
+	line []byte
+}
+
+func dateLine(now time.Time) []byte {
+	last := lastDate.Load()
+	if last == nil || last.unix != now.Unix() {
+		line := now.UTC().AppendFormat([]byte("Date: "), http.TimeFormat)
+		last = &date{now.Unix(), append(line, "\r\n"...)}
+		lastDate.Store(last)
+	}
+	return last.line
 }

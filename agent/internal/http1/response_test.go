@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net/http"
 	"testing"
+	"time"
 )
 
 func TestResponse(t *testing.T) {
@@ -64,4 +65,17 @@ func connectionOf(w *http.Response) []string {
 		return []string{"close"}
 	}
 	return nil
+}
+
+func TestDateChangesWithTheSecond(t *testing.T) {
+	second := time.Date(2026, 11, 26, 14, 0, 0, 0, time.UTC)
+	for after, want := range map[time.Duration]string{
+		0:                      "Date: Thu, 26 Nov 2026 14:00:00 GMT\r\n",
+		999 * time.Millisecond: "Date: Thu, 26 Nov 2026 14:00:00 GMT\r\n",
+		time.Second:            "Date: Thu, 26 Nov 2026 14:00:01 GMT\r\n",
+	} {
+		if got := string(dateLine(second.Add(after))); got != want {
+			t.Errorf("%v later: %q, want %q", after, got, want)
+		}
+	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// busyClients and betweenRequests make the traffic in which a fault is awaited: about 1,600
-	// requests/s, each on a connection of its own.
-	busyClients     = 8
+	// busyClients and betweenRequests make the traffic in which a fault is awaited, about 3,000
+	// requests/s on keep-alive connections.
+	busyClients     = 16
 	betweenRequests = 5 * time.Millisecond
 	// patience is how long a fault is awaited.
 	patience = 20 * time.Second
@@ -46,11 +46,17 @@ func first(args []string) error {
 	}
 }
 
+// watch asks again and again, on a new connection only when the service has ended the old one.
 func watch(want int, address, path string, running func(), seen chan<- time.Time, failed chan<- error) {
+	var c *connection
 	for n := 0; ; n++ {
-		status, err := askOnce(address, path)
-		if n == 0 {
-			running()
+		var err error
+		if c == nil {
+			c, err = dial(address, path)
+		}
+		status := 0
+		if err == nil {
+			status, err = c.ask()
 		}
 		switch {
 		case err != nil:
@@ -59,18 +65,15 @@ func watch(want int, address, path string, running func(), seen chan<- time.Time
 		case status == want:
 			seen <- time.Now()
 			return
+		case n == 0:
+			running()
+		}
+		if c.last {
+			c.Close() //nolint:errcheck // the answer is read
+			c = nil
 		}
 		time.Sleep(betweenRequests)
 	}
-}
-
-func askOnce(address, path string) (status int, err error) {
-	c, err := dial(address, path)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close() //nolint:errcheck // the answer is read
-	return c.ask()
 }
 
 // hold opens connections, asks once on each, and keeps them until stdin ends.

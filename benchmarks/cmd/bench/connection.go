@@ -15,6 +15,7 @@ type connection struct {
 	net.Conn
 	in      *bufio.Reader
 	request []byte
+	last    bool // the service closes behind the answer that was read
 }
 
 func dial(address, path string) (*connection, error) {
@@ -22,8 +23,8 @@ func dial(address, path string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n", path, address)
-	return &connection{c, bufio.NewReaderSize(c, 4<<10), []byte(request)}, nil
+	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench-of-chaos-go/1\r\nAccept: */*\r\n\r\n", path, address)
+	return &connection{Conn: c, in: bufio.NewReaderSize(c, 4<<10), request: []byte(request)}, nil
 }
 
 // ask sends the request and reads its answer to the end.
@@ -48,12 +49,17 @@ func (c *connection) head() (status, length int, err error) {
 			return 0, 0, fmt.Errorf("no answer of HTTP/1.1: %q", line)
 		case first:
 			status, err = strconv.Atoi(string(line[9:12]))
+			c.last = bytes.HasPrefix(line, []byte("HTTP/1.0"))
 		case len(bytes.TrimSpace(line)) == 0:
 			return status, length, nil
 		default:
 			name, value, _ := bytes.Cut(line, []byte(":"))
-			if bytes.EqualFold(name, []byte("content-length")) {
-				length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+			value = bytes.TrimSpace(value)
+			switch {
+			case bytes.EqualFold(name, []byte("content-length")):
+				length, err = strconv.Atoi(string(value))
+			case bytes.EqualFold(name, []byte("connection")):
+				c.last = c.last || bytes.EqualFold(value, []byte("close"))
 			}
 		}
 		if err != nil {

@@ -27,20 +27,20 @@ type tally struct {
 	err      error
 }
 
-// drive asks on every connection again as soon as the answer is there, for a time or a number of
-// requests.
+// drive asks on every connection again as soon as the answer is there, or at its times, for so long
+// or so many requests. Latency counts from the actual send time.
 func drive(args []string) error {
 	flags := flag.NewFlagSet("drive", flag.ContinueOnError)
 	connections := flags.Int("connections", 32, "keep-alive connections")
 	seconds := flags.Float64("seconds", 0, "how long")
 	requests := flags.Int64("requests", 0, "how many, on all connections together, instead of seconds")
-	spread := flags.Duration("spread", 0, "the connections begin evenly in this time, not at once")
+	every := flags.Duration("every", 0, "each connection asks so often, spread evenly, not as fast as it can")
 	if err := flags.Parse(args); err != nil || flags.NArg() != 2 || (*seconds > 0) == (*requests > 0) {
 		return fmt.Errorf("give ADDRESS PATH, and seconds or requests")
 	}
 	var left atomic.Int64
 	left.Store(*requests)
-	until := time.Now().Add(*spread + time.Duration(*seconds*float64(time.Second)))
+	until := time.Now().Add(time.Duration(*seconds * float64(time.Second)))
 	more := func() bool { return left.Add(-1) >= 0 }
 	if *requests == 0 {
 		more = func() bool { return time.Now().Before(until) }
@@ -50,15 +50,32 @@ func drive(args []string) error {
 	begin := time.Now()
 	for i := range tallies {
 		all.Go(func() {
-			time.Sleep(*spread * time.Duration(i) / time.Duration(*connections))
-			tallies[i].loop(flags.Arg(0), flags.Arg(1), more)
+			p := pace{begin.Add(*every * time.Duration(i) / time.Duration(*connections)), *every}
+			tallies[i].loop(flags.Arg(0), flags.Arg(1), p, more)
 		})
 	}
 	all.Wait()
 	return sum(tallies, time.Since(begin))
 }
 
-func (t *tally) loop(address, path string, more func() bool) {
+// pace gives the times at which a connection asks. Without it connections whose answers come at the
+// same time for once would ask at the same time for ever.
+type pace struct {
+	next  time.Time
+	every time.Duration // 0 for as fast as it can
+}
+
+func (p *pace) wait() {
+	if p.every == 0 {
+		return
+	}
+	for time.Until(p.next) < 0 {
+		p.next = p.next.Add(p.every)
+	}
+	time.Sleep(time.Until(p.next))
+}
+
+func (t *tally) loop(address, path string, p pace, more func() bool) {
 	c, err := dial(address, path)
 	if err != nil {
 		t.err = err
@@ -66,6 +83,7 @@ func (t *tally) loop(address, path string, more func() bool) {
 	}
 	defer c.Close() //nolint:errcheck // all answers are read
 	for more() {
+		p.wait()
 		sent := time.Now()
 		status, err := c.ask()
 		if err != nil || status >= len(t.statuses) {

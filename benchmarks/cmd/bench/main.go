@@ -15,7 +15,7 @@ const usage = `bench: a service, peers of the agent, and clients that measure th
   bench reverseproxy LISTEN UPSTREAM           net/http/httputil.ReverseProxy
   bench drive [flags] ADDRESS PATH             closed loop on keep-alive connections
   bench download ADDRESS PATH                  one body, from one connection
-  bench first STATUS ADDRESS PATH              when the first such answer came, to reconnecting clients
+  bench first STATUS ADDRESS PATH              when busy keep-alive clients got the first such answer
   bench hold N ADDRESS PATH                    N idle keep-alive connections, until stdin ends
 `
 
