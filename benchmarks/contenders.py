@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,6 +18,7 @@ import requests
 from chaos_go import faults
 from chaos_go.agent import lease
 from chaos_go.agent.binary import find_agent
+from chaos_go.errors import NoEffectError
 from chaos_go.faults import http
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +87,7 @@ class World:
 
     def arm(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Call an action of `chaos_go.faults.http` and give the record of the fault."""
-        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "name")
         self._say(f"chaos_go.faults.http.{action}({shown})")
         record: dict[str, Any] = getattr(http, action)(**arguments)
         return record
@@ -97,8 +98,10 @@ class World:
             self.arm(action, **arguments)
 
     def disarm(self, name: str) -> dict[str, Any]:
-        """End a fault and give what it did."""
-        return faults.stop(name)[0]
+        """End a fault, whether or not it met a request, and give what it did."""
+        with suppress(NoEffectError):
+            faults.stop(name)
+        return lease.find(name).record()
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Run one client to its end and give what it reports."""
