@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import contenders
@@ -42,14 +43,16 @@ FULL, QUICK = rows.Effort(rounds=7, seconds=3.0), rows.Effort(rounds=3, seconds=
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` has written this page; change `benchmarks/` instead. All contenders are measured in one
-run, in turn and in several short rounds (A B C, B C A, ...); a figure is the median of its rounds, a
-ratio that of the medians, with the smallest and largest ratio of single rounds in brackets. Clients,
-service and contender share the processors, and every connection is on loopback. Ratios can be compared
-with those of other machines, absolute figures cannot.
+`make bench` has written this page; change `benchmarks/` instead. All contenders are measured in
+one run, in turn and in several short rounds (A B C, B C A, ...); a figure is the median of its
+rounds, a ratio that of the medians, with the smallest and largest ratio of single rounds in
+brackets. Clients, service and contender share the processors, and every connection is on loopback.
+Ratios can be compared with those of other machines, absolute figures cannot.
 
-"relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with enough
-idle connections, toxiproxy has no toxic, and HAProxy has the same 503 rule as the agent.
+"relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with
+enough idle connections, toxiproxy has no toxic but for the delay, and HAProxy has the same 503 rule
+as the agent. The way there and back is no part of a delay: its P50, measured without the delay, is
+taken off.
 """
 
 
@@ -84,7 +87,9 @@ def _measured(world: contenders.World, name: str, effort: rows.Effort) -> list[R
     return measured
 
 
-def _command_sink(report: Report):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _command_sink(report: Report) -> Callable[[str], None]:
+    """Print every command once and keep it for the page."""
+
     def say(command: str) -> None:
         if command not in report.commands:
             print(f"$ {command}", flush=True)
@@ -105,14 +110,16 @@ def _allow_files(files: int) -> None:
 def _about(effort: rows.Effort) -> list[str]:
     """Tell when, on what and with which versions was measured."""
     go = _first_line("go", "version").removeprefix("go version ")
-    toxiproxy = _first_line("go", "-C", str(contenders.HERE), "list", "-m", contenders.TOXIPROXY_MODULE)
+    module = ["go", "-C", str(contenders.HERE), "list", "-m", contenders.TOXIPROXY_MODULE]
+    toxiproxy = _first_line(*module)
     haproxy = _first_line(contenders.HAPROXY, "-v") if contenders.HAPROXY else contenders.NO_HAPROXY
+    cores = len(os.sched_getaffinity(0))
     return [
         time.strftime("%Y-%m-%d", time.gmtime()),
-        f"machine: {len(os.sched_getaffinity(0))} cores ({platform.machine()}), "
-        f"kernel {platform.release()}",
+        f"machine: {cores} cores ({platform.machine()}), kernel {platform.release()}",
         f"versions: chaos_go {chaos_go.__version__}; {go}; {toxiproxy}; {haproxy}",
         f"effort: {effort.rounds} rounds of {effort.seconds:g} s",
+        f"load average before the run: {os.getloadavg()[0]:.2f}; what else runs adds to latencies",
     ]
 
 

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import processes
 import requests
@@ -17,6 +18,7 @@ import requests
 from chaos_go import faults
 from chaos_go.agent import lease
 from chaos_go.agent.binary import find_agent
+from chaos_go.errors import NoEffectError
 from chaos_go.faults import http
 
 HERE = Path(__file__).resolve().parent
@@ -85,7 +87,7 @@ class World:
 
     def arm(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Call an action of `chaos_go.faults.http` and give the record of the fault."""
-        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "name")
         self._say(f"chaos_go.faults.http.{action}({shown})")
         record: dict[str, Any] = getattr(http, action)(**arguments)
         return record
@@ -96,8 +98,10 @@ class World:
             self.arm(action, **arguments)
 
     def disarm(self, name: str) -> dict[str, Any]:
-        """End a fault and give what it did."""
-        return faults.stop(name)[0]
+        """End a fault, whether or not it met a request, and give what it did."""
+        with suppress(NoEffectError):
+            faults.stop(name)
+        return lease.find(name).record()
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Run one client to its end and give what it reports."""
@@ -108,29 +112,40 @@ class World:
         result: dict[str, Any] = json.loads(done.stdout)
         return result
 
-    def client(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a client that goes on while something else happens; its stdin ends it."""
+    @contextmanager
+    def client(self, *arguments: str) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Run a client beside the ``with`` block, which gets a function for its next report."""
         self._say("bench " + " ".join(arguments))
         pipe = subprocess.PIPE
-        return subprocess.Popen([BENCH, *arguments], stdin=pipe, stdout=pipe, text=True)
+        with subprocess.Popen([BENCH, *arguments], stdin=pipe, stdout=pipe, text=True) as process:
+
+            def report() -> dict[str, Any]:
+                line = process.stdout.readline() if process.stdout else ""
+                if not line:
+                    raise RuntimeError(f"bench {' '.join(arguments)}: it ended; see what it said")
+                result: dict[str, Any] = json.loads(line)
+                return result
+
+            try:
+                yield report
+            finally:
+                process.communicate()  # the end of its stdin ends it
 
     def load(self, port: int, rate_rps: int, seconds: float) -> dict[int, int]:
         """Drive open-loop load and give the histogram of its latencies."""
         url = f"http://127.0.0.1:{port}/"
-        # A long timeout: on a machine that is busy with other things latency shows that, not an error.
+        # A long timeout: on a busy machine latency tells of that, and no request fails.
         load = {"url": url, "rate_rps": rate_rps, "max_in_flight": LOAD_CONNECTIONS}
         load["timeout_ms"] = 30_000
         spec = {"version": 1, "id": "bench", "kind": "load", "duration_s": seconds, "lease_s": 60}
         line = json.dumps(spec | {"load": load})
         self._say(f"chaos-agent load <<< '{line}'")
-        with subprocess.Popen(
-            [find_agent(), "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as agent:
-            assert agent.stdin is not None
-            assert agent.stdout is not None
-            agent.stdin.write(line + "\n")
-            agent.stdin.flush()
-            events = [json.loads(event) for event in agent.stdout]
+        pipe = subprocess.PIPE
+        with subprocess.Popen([find_agent(), "load"], stdin=pipe, stdout=pipe, text=True) as agent:
+            told, said = cast(IO[str], agent.stdin), cast(IO[str], agent.stdout)
+            told.write(line + "\n")
+            told.flush()  # and not closed, which would end the load
+            events = [json.loads(event) for event in said]
         total = events[-1]["load"]
         if set(total["statuses"]) != {"200"} or total["timeouts"] or total["dropped"]:
             seen = {name: total[name] for name in ("statuses", "timeouts", "dropped")}
@@ -170,7 +185,7 @@ class World:
 
 
 def _answers(port: int) -> bool:
-    asked = [BENCH, "drive", "-connections", "1", "-requests", "1", f"127.0.0.1:{port}", "/"]
+    asked = [str(BENCH), "drive", "-connections", "1", "-requests", "1", f"127.0.0.1:{port}", "/"]
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 

@@ -25,21 +25,17 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far a figure should reach: a ratio to a peer, or a difference to it, or a bound."""
+    """How far a figure should reach: a ratio to that of a peer, or a bound of its own."""
 
     least: float | None = None
     most: float | None = None
-    of: str = "ratio"  # or "difference" or "value"
+    of: str = "ratio"  # or "value"
 
     def __str__(self) -> str:
         """Show it as a goal, for instance ``>= 0.9x``."""
-        sign, bound = (">=", self.least) if self.least is not None else ("<=", self.most)
-        shown = _short(bound or 0.0)
-        return {
-            "ratio": f"{sign} {shown}x",
-            "difference": f"{sign} +{shown}",
-            "value": f"{sign} {shown}",
-        }[self.of]
+        bounds = [f">= {_short(self.least)}"] if self.least is not None else []
+        bounds += [f"<= {_short(self.most)}"] if self.most is not None else []
+        return ", ".join(bound + ("x" if self.of == "ratio" else "") for bound in bounds)
 
     def met(self, reached: float) -> bool:
         """Tell whether a ratio, difference or value is within it."""
@@ -76,17 +72,12 @@ class Row:
     @property
     def missed(self) -> bool:
         """Whether the goal was measured and not reached."""
-        if self.reach is None or not self.measured:
+        if self.reach is None or self.ours is None or not self.measured:
             return False
-        return not self.reach.met(self._reached())
-
-    def _reached(self) -> float:
-        assert self.ours is not None
-        if self.theirs is None or (self.reach and self.reach.of == "value"):
-            return self.ours.median
-        if self.reach and self.reach.of == "difference":
-            return self.ours.median - self.theirs.median
-        return self.ours.median / self.theirs.median
+        reached = self.ours.median
+        if self.theirs is not None and self.reach.of == "ratio":
+            reached /= self.theirs.median
+        return not self.reach.met(reached)
 
     def _ratio(self) -> str:
         """Give the ratio of the medians and, in brackets, the ratios of single rounds, if any."""

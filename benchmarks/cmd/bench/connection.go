@@ -23,6 +23,10 @@ func dial(address, path string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	// No run takes so long; one that got stuck ends with an error.
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		return nil, err
+	}
 	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench-of-chaos-go/1\r\nAccept: */*\r\n\r\n", path, address)
 	return &connection{Conn: c, in: bufio.NewReaderSize(c, 4<<10), request: []byte(request)}, nil
 }
