@@ -3,6 +3,8 @@ module chaosgo/agent
 go 1.26.0
 
 require (
+	// Filters of system calls by name, assembled without cgo or libseccomp.
+	github.com/elastic/go-seccomp-bpf v1.6.0
 	// nf_tables over netlink; this commit is the first that can create tables with an owner.
 	github.com/google/nftables v0.3.1-0.20251119083706-1db35da82052
 	// The wire's JSON schema out of struct tags: cmd/contract only, not in the agent.

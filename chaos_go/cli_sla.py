@@ -47,8 +47,16 @@ def sla() -> None:
 @_budgets
 @_confidence
 @_impact
+@click.option("--p99", type=float, help="ms: say up to which measured load it keeps the budgets")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
-def fit(file: str, budgets: tuple[str, ...], confidence: str, impact: str, as_json: bool) -> None:
+def fit(
+    file: str,
+    budgets: tuple[str, ...],
+    confidence: str,
+    impact: str,
+    p99: float | None,
+    as_json: bool,
+) -> None:
     """Calculate which delay, and which P99, keeps the extra impact within each budget.
 
     Exit code: 0, 2 bad input, 3 when a budget is inconclusive.
@@ -63,7 +71,7 @@ def fit(file: str, budgets: tuple[str, ...], confidence: str, impact: str, as_js
         if as_json:
             click.echo(json.dumps(answer.as_json(), indent=2, allow_nan=False))
         else:
-            click.echo(sla_text.report(answer, observations, impact))
+            click.echo(sla_text.report(answer, observations, impact, p99))
         return _code(answer)
 
     _guarded(_fit)

@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 SETUP_ERROR = 4
 INTERRUPTED = 130
 HAVE_DATA = (0, 2)  # exit codes of verdicts after which what was measured can be looked at
-NEEDED = ("owner_tables", "tproxy", "ip_transparent", "so_mark")
+NEEDED = ("owner_tables", "tproxy", "redirect", "ip_transparent", "so_mark")
 """What `chaos-agent check` must find in a namespace, so that faults can intercept there."""
 
 USERS_OF_PORT = {8082: "--users-url", 8083: "--risk-url"}
@@ -137,14 +137,19 @@ def _explicit_proxy(experiment: Path) -> Way:
 
 
 def _faulted_port(experiment: Path) -> int:
-    """Read the port out of the default of the experiment's configuration ``target``."""
+    """Read the port out of the default of the experiment's configuration ``target``.
+
+    A proxy between checkout and a service is on the way of checkout's calls as well as before the
+    service, so that it stands for both.
+    """
     try:
         target = str(_configuration(experiment)["target"]["default"])
     except (KeyError, TypeError):
         target = ""
-    kind, _, number = target.partition("/")
-    if kind != "port" or not number.isdecimal() or int(number) not in USERS_OF_PORT:
-        known = ", ".join(f"port/{port}" for port in USERS_OF_PORT)
+    prefix = next((x for x in ("port/", "to/127.0.0.1:") if target.startswith(x)), "?")
+    number = target.removeprefix(prefix)
+    if not number.isdecimal() or int(number) not in USERS_OF_PORT:
+        known = ", ".join(f"port/{port}, to/127.0.0.1:{port}" for port in USERS_OF_PORT)
         raise SetupError(
             f"{experiment}: configuration.target.default={target!r} cannot be reached by a proxy; "
             f"give one of {known}, or run where network namespaces are allowed"

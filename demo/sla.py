@@ -6,6 +6,7 @@ from pathlib import Path
 
 SERVICE = "risk"
 FORMAT = "openslo"
+BAD_INPUT = 2  # exit code of `chaos go sla`
 
 
 def tell(chaos: Sequence[str], journal: Path, budget: str) -> int:
@@ -17,18 +18,21 @@ def tell(chaos: Sequence[str], journal: Path, budget: str) -> int:
         budget: how much extra impact is tolerated, for instance ``2%``.
 
     Returns:
-        0, or the first exit code of `chaos go sla` that is another one.
+        The exit code of `chaos go sla fit`.
     """
     picture, slo = journal.with_name("curve.png"), journal.with_name("slo.yaml")
+    for old in (picture, slo):
+        old.unlink(missing_ok=True)
     ask = ["--budget", budget]
-    codes = [_sla(chaos, "fit", journal, *ask)]
-    codes.append(_sla(chaos, "plot", journal, *ask, "-o", str(picture)))
-    options = ["--format", FORMAT, "--service", SERVICE, "-o", str(slo)]
-    codes.append(_sla(chaos, "export", journal, *ask, *options))
+    code = _sla(chaos, "fit", journal, *ask)
+    if code == BAD_INPUT:
+        return code  # it has said why: nothing was measured
+    _sla(chaos, "plot", journal, *ask, "-o", str(picture))
     print(f"demo: curve: {picture}", flush=True)
-    if codes[-1] == 0:
+    options = ["--format", FORMAT, "--service", SERVICE, "-o", str(slo)]
+    if _sla(chaos, "export", journal, *ask, *options) == 0:
         print(f"demo: SLO ({FORMAT}): {slo}\n\n{slo.read_text(encoding='utf-8')}", flush=True)
-    return next((code for code in codes if code), 0)
+    return code
 
 
 def _sla(chaos: Sequence[str], command: str, journal: Path, *options: str) -> int:

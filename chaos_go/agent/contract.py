@@ -61,6 +61,7 @@ class HTTPModify(Line):
 
     set_headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
+    remove_body: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from chaos_go.agent.contract import Load
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.traffic import load as loads
+from chaos_go.traffic.recording import Recording
 
 __all__ = [
     "after_experiment_control",
@@ -104,13 +105,13 @@ def after_experiment_control(
     """
     for recording in loads.running():
         if recording.name == name:
-            section(state)["traffic"][name] = loads.finish(recording)
+            section(state)["traffic"][name] = _finish(recording)
 
 
 def cleanup_control() -> None:
     """Stop what still runs: after a crash of the run the hook above is not called, this one is."""
     for recording in loads.running():
-        loads.finish(recording)
+        _finish(recording)
 
 
 def validate_control(control: dict[str, Any]) -> None:
@@ -136,6 +137,13 @@ def validate_control(control: dict[str, Any]) -> None:
             loads.check(Load(**{"rate_rps": 50.0, **values}))
     except ChaosGoError as error:
         raise InvalidControl(f"control {control['name']!r}: {error}") from error
+
+
+def _finish(recording: Recording) -> dict[str, Any]:
+    record = loads.finish(recording)
+    if record["problem"]:
+        logger.warning(record["problem"])
+    return record
 
 
 def _known_arguments() -> set[str]:

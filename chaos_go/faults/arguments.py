@@ -69,6 +69,11 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
+def hidden(value: object) -> str:
+    """Give what may be said of a body or of the value of a header, which may be a secret."""
+    return f"({len(value)} characters)" if isinstance(value, str) else type(value).__name__
+
+
 def fault_name(value: object) -> str:
     """Give the name of a fault; "" lets one be derived."""
     name = text("name", value)
@@ -101,7 +106,9 @@ def headers(name: str, value: object) -> dict[str, str]:
         if not isinstance(key, str) or not _is_token(key):
             raise BadInputError(name, key, "not a header name; give one like x-user")
         if not isinstance(item, str) or any(x in item for x in "\r\n\0"):
-            raise BadInputError(f"{name}.{key}", item, "give one line of text; in YAML, quote it")
+            raise BadInputError(
+                f"{name}.{key}", hidden(item), "give one line of text; in YAML, quote it"
+            )
     return dict(value)
 
 

@@ -97,7 +97,9 @@ def abort(
     status = check.whole("status", status, 200, 599, "the status of a final answer")
     body = check.text("body", body)
     if body and status in _WITHOUT_BODY:
-        raise BadInputError("body", body, f"an answer {status} has no body; leave it out")
+        raise BadInputError(
+            "body", check.hidden(body), f"an answer {status} has no body; leave it out"
+        )
     answer = _answer_headers("response_headers", response_headers)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
@@ -192,6 +194,7 @@ def modify(
     duration_s: float = 60.0,
     seed: int = 0,
     name: str = "",
+    remove_body: bool = False,
     keep_client_address: bool = False,
     max_connections: int = _MAX_CONNECTIONS,
     existing_connections: str = "takeover",
@@ -218,6 +221,7 @@ def modify(
         duration_s: the fault ends by itself after so many seconds, at most 3600.
         seed: decides which answers are changed, see `abort`.
         name: of this fault, see `abort`; "" derives one such as ``modify-port-8081``.
+        remove_body: True leaves the answer no body, which ``body`` cannot say; False by default.
         keep_client_address: what the service sees, see `abort`.
         max_connections: read at a time, see `abort`.
         existing_connections: what becomes of connections opened before, see `abort`.
@@ -231,15 +235,19 @@ def modify(
     """
     body = check.text("body", body)
     answer = _answer_headers("set_headers", set_headers)
-    if not answer and not body:
-        mend = "the fault would change nothing; give set_headers, body or both"
+    if not isinstance(remove_body, bool):
+        raise BadInputError("remove_body", remove_body, "give true or false")
+    if body and remove_body:
+        raise BadInputError("remove_body", remove_body, "give one of body and remove_body")
+    if not answer and not body and not remove_body:
+        mend = "the fault would change nothing; give set_headers, body or remove_body"
         raise BadInputError("set_headers", answer, mend)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
         seed=check.seed(seed),
         existing=_existing(existing_connections),
-        modify=HTTPModify(set_headers=answer, body=body),
+        modify=HTTPModify(set_headers=answer, body=body, remove_body=remove_body),
         keep_client_address=check.flag("keep_client_address", keep_client_address),
         max_connections=_max_connections(max_connections),
     )

@@ -73,11 +73,12 @@ def measure(
         rates_rps: requests per second, rising; each rate gets a ladder of its own.
         p99_traffic: a load of its own whose P99 is reported, as ``traffic`` and ``rate_rps``
             (50): send it to the target itself, since behind a caller with a timeout the P99
-            never exceeds that. {} takes the P99 of ``traffic``.
+            never exceeds that. It adds to what the target has to carry. {} takes the P99 of
+            ``traffic``.
         max_impacted: stop when so many transactions were lost while a delay was in place, those
             of the seconds that are not measured included.
-        abort_extra_risk: stop at once when the extra risk of a level is clearly (99 %) above this
-            fraction; more than ``budget``.
+        abort_extra_risk: end a level at once, and the ladder of its load with it, when its extra
+            risk is clearly (99 %) above this fraction; more than ``budget``.
         guard: a probe of Chaos Toolkit (``name``, ``tolerance``, ``provider``) that is run before
             the first window and after each one; outside its tolerance, or not measurable, it stops
             the ladder and its traffic. {} for none.

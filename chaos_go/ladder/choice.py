@@ -43,12 +43,13 @@ class Chooser:
         number = len(plan.levels_ms) - len(self._given) + 1
         return Step(self._given.pop(0), f"level {number} of {len(plan.levels_ms)}")
 
-    def left(self, more: int) -> str:
-        """Say how long it will take, with so many levels beside the given ones still to come."""
-        level_s = self._plan.level_s
-        if self._plan.levels_ms:
-            return f"about {(len(self._given) + more) * level_s:.0f} s left at this load"
-        return f"about {level_s:.0f} s per level"
+    def left(self) -> str:
+        """Say how long it takes at this load, with the level at hand and the last baseline."""
+        plan = self._plan
+        if plan.levels_ms:
+            return f"about {(len(self._given) + 2) * plan.level_s:.0f} s left"
+        most_s = (plan.max_levels - self._chosen + 2) * plan.level_s
+        return f"{plan.level_s:.0f} s per level, at most {most_s:.0f} s left"
 
 
 def _seen(rows: Sequence[Row]) -> int:

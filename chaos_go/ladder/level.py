@@ -19,7 +19,7 @@ from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Record, Row
 from chaos_go.traffic import load as loads
-from chaos_go.traffic.recording import Recording, Window
+from chaos_go.traffic.recording import LARGEST_UNSENT, Recording, Window
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -130,21 +130,35 @@ class Level:
         """Measure a window, up to now if something ends the walk; None when it is of no use."""
         origin = recording.origin()
         start = origin + math.ceil(recording.now() - origin)
-        end, seconds = self._watch(recording, start)
-        if seconds == 0:
-            return None, end
+        end, seen_s = self._watch(recording, start)
+        if end:
+            return self._cut(recording, start, seen_s), end
         try:
-            window = recording.between(start, start + seconds)
+            window = recording.between(start, start + self._plan.window_s)
         except NotEnoughDataError as error:
             if recording.lease.state != "armed":
                 raise
             self._refuse({"start_unix_s": start}, str(error))
             self._say(f"window is of no use{', and repeated' if again else ''}: {error}")
-            return None, end
-        return (window if window.total("impact_n") else None), end
+            return None, None
+        if window.total("impact_n"):
+            return window, None
+        self._refuse({"start_unix_s": start}, "no transaction was answered or timed out")
+        return None, None
 
-    def _watch(self, recording: Recording, start: float) -> tuple[End | None, int]:
-        """Look at every second of a window as it arrives; give how many whole ones it has."""
+    def _cut(self, recording: Recording, start: float, seconds: list[LoadSecond]) -> Window | None:
+        """Give the window that was cut short, unless its load was not as asked."""
+        window = Window(recording.name, start, start + len(seconds), recording.timeout_ms, seconds)
+        unsent, intended = window.total("late") + window.total("dropped"), window.total("intended")
+        if unsent > max(1, LARGEST_UNSENT * intended):  # of few requests, one is more than 1 %
+            reason = f"{unsent} of {intended} requests of the window that was cut short were late"
+            self._refuse({"start_unix_s": start}, reason)
+            self._say(f"window is of no use: {reason}")
+            return None
+        return window if window.total("impact_n") else None
+
+    def _watch(self, recording: Recording, start: float) -> tuple[End | None, list[LoadSecond]]:
+        """Look at every second of a window as it arrives; give those that have arrived."""
         length = self._plan.window_s
         latest = start + length + self._plan.patience_s
         while True:
@@ -155,9 +169,9 @@ class Level:
             ]
             end = self._is_spent(recording) or self._is_abort(seconds)
             if end:
-                return end, len(seconds)
+                return end, seconds
             if len(seconds) == length or recording.now() > latest:
-                return None, length
+                return None, seconds
             recording.wait(latest)
 
     def _is_spent(self, recording: Recording) -> End | None:

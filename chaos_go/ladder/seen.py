@@ -43,6 +43,7 @@ def row(window: Window, dose_ms: float, number: int, rate_rps: float) -> Row:
         "p99_high_ms": None,
         "start_unix_s": window.start_unix_s,
         "seconds": len(window.seconds),
+        "late": window.total("late") + window.total("dropped"),
         "timeouts": window.total("timeouts"),
         "connection_errors": window.total("connection_errors"),
     }

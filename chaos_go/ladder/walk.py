@@ -41,19 +41,19 @@ class Walk:
     def run(self) -> End:
         """Measure everything; the fault of a level is gone before the next one begins."""
         chooser = Chooser(self._plan)
-        self._say(f"the baseline at {self._load.rate_rps:g} requests per second; {chooser.left(2)}")
+        self._say(f"the baseline at {self._load.rate_rps:g} requests per second; {chooser.left()}")
         end = self._level(0.0, BASELINE_BEFORE)
         while end is None:
             step = chooser.next(self._rows, self._record.impacted)
             if step.dose_ms is None:
                 end = End(chooser.done_code, step.reason)
             else:
-                self._say(f"next {step.dose_ms:g} ms: {step.reason}; {chooser.left(2)}")
+                self._say(f"next {step.dose_ms:g} ms: {step.reason}; {chooser.left()}")
                 end = self._level(step.dose_ms, DOSED)
         if end.code in AT_ONCE:
             self._say(f"stops: {end.why}")
             return end
-        self._say(f"no further delay: {end.why}; now the baseline again, {chooser.left(1)}")
+        self._say(f"no further delay: {end.why}; now the baseline again")
         return self._level(0.0, BASELINE_AFTER) or end
 
     def _level(self, dose_ms: float, phase: str) -> End | None:

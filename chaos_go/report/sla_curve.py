@@ -128,7 +128,7 @@ def _curve(axes: "Axes", load: Load, colour: str, named: bool = True) -> None:
     label = "average of the models" if named else None
     axes.plot([0, *doses], [load.background, *heights], color=colour, linewidth=2, label=label)
     _, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
-    ends = [right if one.high_ms is None else min(one.high_ms, right) for one in known]
+    ends = [right if one.high_ms is None else one.high_ms for one in known]
     _, highs = _smooth(load, budgets, ends)
     band = f"{percent(known[0].confidence)} band" if named else None
     axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chaos_go.sla.answer import Answer, Threshold
+from chaos_go.sla.decay import highest_load
 from chaos_go.sla.latency import by_load, per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
@@ -11,13 +12,16 @@ from chaos_go.stats import proportion_interval
 _Table = list[tuple[str, ...]]
 
 
-def report(answer: Answer, observations: Observations, impact: str) -> str:
+def report(
+    answer: Answer, observations: Observations, impact: str, p99_ms: float | None = None
+) -> str:
     """Write an answer for people.
 
     Args:
         answer: with its limits as P99, where it was measured.
         observations: that it comes from.
         impact: what happens to a transaction, for instance ``rejections``.
+        p99_ms: say up to which load this P99 is within the budgets.
     """
     levels = by_load(observations)
     lines: list[str] = []
@@ -28,7 +32,15 @@ def report(answer: Answer, observations: Observations, impact: str) -> str:
         lines += [*_columns(_limits(load.thresholds)), ""]
         lines += [sentence(threshold, impact) for threshold in load.thresholds]
         lines += ["", *_flags(load.thresholds)]
+    if p99_ms is not None:
+        lines += [_up_to(answer, threshold.budget, p99_ms) for threshold in answer.thresholds]
     return "\n".join(lines).rstrip()
+
+
+def _up_to(answer: Answer, budget: float, p99_ms: float) -> str:
+    load = highest_load(answer, budget, p99_ms=p99_ms)
+    up_to = "at no measured load" if load is None else f"up to {load:g} requests/s"
+    return f"A P99 of {p99_ms:g} ms stays within {percent(budget)} {up_to}."
 
 
 def _observed(levels: Sequence[Level]) -> _Table:
@@ -71,7 +83,7 @@ def _flags(thresholds: Sequence[Threshold]) -> list[str]:
         if having:
             some = "" if len(having) == len(thresholds) else _which(having)
             lines.append(f"! {flag}{some}: {means}; {mend}.")
-            lines += [_bracket(one) for one in having if flag == "lack-of-fit"]
+    lines += [_bracket(one) for one in thresholds if one.bracket_ms != (None, None)]
     return [*lines, ""] if lines else []
 
 
@@ -81,8 +93,9 @@ def _which(thresholds: Sequence[Threshold]) -> str:
 
 def _bracket(threshold: Threshold) -> str:
     low, high = threshold.bracket_ms
-    span = f"{milliseconds(low)} and {milliseconds(high)} ms"
-    return f"  bracket: the delay for {percent(threshold.budget)} lies between {span}."
+    kept = "at no delay" if low is None else f"up to {milliseconds(low)} ms"
+    beyond = "at no measured delay" if high is None else f"from {milliseconds(high)} ms"
+    return f"> without any model: {percent(threshold.budget)} was kept {kept}, exceeded {beyond}."
 
 
 def _span(low: float | None, high: float | None) -> str:

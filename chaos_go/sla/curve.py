@@ -13,7 +13,9 @@ from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.solve import back_calculate
 
 _POINTS = 9
-_JUST_BELOW = 0.999  # of the highest observed impact; from there on it would be an extrapolation
+# Of the highest observed impact; the averaged curve may get there somewhat beyond the last dose,
+# and an estimate there would be an extrapolation.
+_ENDS = (0.93, 0.999)
 
 
 def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
@@ -26,7 +28,7 @@ def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
     tops = [_highest_extra(levels) for levels in by_load(observations).values()]
     # Closer together near the background, where the curve bends.
     budgets = {max(tops) * (at / _POINTS) ** 3 for at in range(1, _POINTS)}
-    budgets |= {top * _JUST_BELOW for top in tops}
+    budgets |= {top * end for top in tops for end in _ENDS[: 2 if len(tops) == 1 else 1]}
     return per_load(back_calculate(observations, sorted(budgets), confidence))
 
 

@@ -15,7 +15,7 @@ from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
 MOST_BACKGROUND = 0.5
-_NEWTON_STEPS = 9
+_NEWTON_STEPS = 5
 _CLOSE = 1e-4
 _TINY = 1e-140  # its square is a float as well
 

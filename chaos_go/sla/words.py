@@ -15,14 +15,14 @@ FLAGS = {
     ),
     "lack-of-fit": (
         "no curve describes the observations well",
-        "look at the plot and trust the bracket; was something else changing meanwhile?",
+        "look at the plot, trust the bracket, and find out what else changed meanwhile",
     ),
     "not-identifiable": (
-        "the observations do not determine the limit",
+        "the observations do not bound the limit from below",
         "measure levels just below and just above the budget",
     ),
     "extrapolation": (
-        "the budget is outside the observed extra impact",
+        "the extra impact did not reach the budget",
         "inject longer delays until the impact is clearly above the budget",
     ),
     "overdispersed": (

@@ -1,6 +1,5 @@
 """Loads of this process: what may be asked, start, find, stop."""
 
-import logging
 import math
 import threading
 from collections.abc import Collection
@@ -11,8 +10,6 @@ from chaos_go.agent import binary, lease
 from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load, Spec
 from chaos_go.errors import BadInputError, ChaosGoError, NotEnoughDataError
 from chaos_go.traffic.recording import Recording
-
-logger = logging.getLogger("chaostoolkit")
 
 LARGEST_RATE_RPS = 50_000.0
 LARGEST_TIMEOUT_MS = 60_000.0
@@ -177,8 +174,6 @@ def finish(recording: Recording) -> dict[str, Any]:
     except ChaosGoError as error:
         record = recording.lease.record()
         problem = problem or str(error)
-    if problem:
-        logger.warning(problem)
     return {
         "spec": record["spec"],
         "seconds": [second.to_dict() for second in recording.seconds()],

@@ -49,6 +49,7 @@ NOT_IN_THE_SCHEMA = {
     "constant-with-jitter",
     "delay-longer-than-fault",
     "header-framing",
+    "modify-body-twice",
     "modify-framing",
     "modify-header-name",
     "modify-nothing",

@@ -55,6 +55,8 @@ def abort_leased(target: str, path: str, lease_s: float) -> None:
         percentage=100.0,
         port=place.port,
         proxy=place.proxy,
+        to=place.to,
+        caller_pid=place.caller_pid,
         match=Match(path=path),
         abort=abort,
     )
@@ -66,6 +68,18 @@ def problem() -> dict[str, Any]:
     """Give how the newest fault ended."""
     record = lease.leases()[-1].record()
     return {name: record[name] for name in ("state", "reason", "problem", "exit_code")}
+
+
+def post(port: int, path: str, body: Any) -> dict[str, Any]:
+    """Send one POST with JSON to a port of this host; give the status of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return {"status": response.status}
+    finally:
+        connection.close()
 
 
 def _answer(line: str) -> dict[str, Any]:

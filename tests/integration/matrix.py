@@ -52,6 +52,7 @@ class Target:
 
 TARGETS = [
     Target("inbound", f"port/{SERVICE_PORT}", SERVICE_PORT),
+    Target("outbound", f"to/127.0.0.1:{SERVICE_PORT}", SERVICE_PORT),
     Target(
         "explicit",
         f"proxy/127.0.0.1:{PROXY_PORT}->127.0.0.1:{SERVICE_PORT}",

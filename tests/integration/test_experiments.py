@@ -32,6 +32,8 @@ RUNS = {
     ("risk-is-slow", "no-timeout"): VIOLATED,
     ("users-half-broken", ""): HELD,
     ("users-half-broken", "no-retry"): VIOLATED,
+    ("checkout-cannot-reach-users", ""): HELD,
+    ("checkout-cannot-reach-users", "no-retry"): VIOLATED,
 }
 
 

@@ -185,6 +185,14 @@ def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Name
     nothing_left(namespace, PORTS)
 
 
+def test_modify_takes_the_body_away(driver: Driver, namespace: Namespace) -> None:
+    driver.modify(TARGET, remove_body=True)
+    answer = driver.request(SERVICE_PORT)
+    assert (answer["status"], answer["body"]) == (200, "")
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
 def test_fault_that_touches_no_request(driver: Driver, namespace: Namespace) -> None:
     driver.abort(TARGET, path="/nobody/asks/for/this", duration_s=30)
     assert driver.request(SERVICE_PORT)["status"] == 200

@@ -6,16 +6,28 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
-from matrix import DRAIN_S, FAULTED, LEASE_S, LONG_S, MEASURED, Scene
+from matrix import DRAIN_S, FAULTED, LEASE_S, LONG_S, MEASURED, TARGETS, Scene
 from runs import Run
 from world import Driver, nothing_left, tool
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
-STRATEGIES = ["default", "always", "never", "deviated"]
+PROBES = ["stay_well", "get_worse", "fail", "say_nothing"]
+STRATEGIES = ["never", "deviated", "always", "default"]
+# Every pair on one way to the service; on the others every probe and every strategy once.
+RUNS = [
+    pytest.param(target, probe, strategy, id=f"{target.name}-{probe}-{strategy}")
+    for target in TARGETS
+    for probe, strategy in (
+        product(PROBES, STRATEGIES)
+        if target is TARGETS[0]
+        else zip(PROBES, STRATEGIES, strict=True)
+    )
+]
 ROLLBACK_S = 2.0  # how long a run may take from a signal to its last rollback
 
 
@@ -44,7 +56,11 @@ def test_hung(scene: Scene, armed: Driver) -> None:
 def test_deadline(scene: Scene, driver: Driver) -> None:
     driver.abort(scene.target.chaos, path=FAULTED, duration_s=2.0)
     scene.connect()
-    ends(scene, "the fault's duration is over", lambda: scene.wait_for(scene.target.released, 5.0))
+    ends(
+        scene,
+        "the fault's duration (2 s) is over",
+        lambda: scene.wait_for(scene.target.released, 5.0),
+    )
 
 
 def test_exit_without_a_word(scene: Scene) -> None:
@@ -96,8 +112,7 @@ def test_terminal_closed(scene: Scene, tmp_path: Path) -> None:
     ends(scene, "chaos run: terminal closed", lambda: os.close(master), DRAIN_S + ROLLBACK_S)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("probe", ["stay_well", "get_worse", "fail", "say_nothing"])
+@pytest.mark.parametrize(("scene", "probe", "strategy"), RUNS, indirect=["scene"])
 def test_every_rollback_strategy(scene: Scene, tmp_path: Path, probe: str, strategy: str) -> None:
     """Without the evidence control: only the end of the process is left to end the fault."""
     run = Run(tmp_path, scene.target, probe=probe, strategy=strategy)

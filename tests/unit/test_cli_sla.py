@@ -171,6 +171,7 @@ def test_bad_arguments_are_told_with_exit_code_2(file, arguments, says):
     assert says in done.stderr
 
 
+@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
 def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
     picture = tmp_path / "curve.png"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", picture).exit_code == 0
@@ -186,6 +187,7 @@ def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
         assert part in text, part
 
 
+@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
 def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
     picture = tmp_path / "curve.svg"
     assert call("plot", file(loads()), "--budget", "1%", "-o", picture).exit_code == 0
@@ -194,6 +196,18 @@ def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
         assert part in text, part
 
 
+def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_told(file):
+    rows = [line.split(",") for line in loads().split()[1:]]
+    p99s = "\n".join(",".join([*row, str(int(row[0]) + 50)]) for row in rows)
+    given = file("dose_ms,n,k,load_rps,p99_ms\n" + p99s)
+    done = call("fit", given, "--budget", "1%", "--p99", "600")
+    assert "at 80 requests/s" in done.stdout
+    assert "A P99 of 600 ms stays within 1 % up to 20 requests/s." in done.stdout
+    done = call("fit", given, "--budget", "1%", "--p99", "5000")
+    assert "A P99 of 5000 ms stays within 1 % at no measured load." in done.stdout
+
+
+@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
 def test_a_picture_is_drawn_also_where_there_is_no_limit(file, tmp_path):
     for content in (FLAT, "dose_ms,n,k\n0,50,0\n300,50,0\n", "dose_ms,n,k\n0,50,50\n300,50,50\n"):
         picture = tmp_path / "curve.svg"

@@ -165,6 +165,15 @@ def test_a_budget_beyond_the_impact_seen_is_not_extrapolated():
     assert found.bracket_ms == (800, None)
 
 
+def test_a_budget_just_above_the_impact_seen_is_refused_within_the_doses():
+    answer = back_calculate(observed(k=(2, 3, 2, 40, 60, 60)), [0.062])
+    assert all(
+        part.estimate_ms < 800 for part in answer.thresholds[0].families if part.weight > 0.2
+    )
+    assert "extrapolation" in answer.thresholds[0].flags
+    assert answer.thresholds[0].estimate_ms is None
+
+
 def test_a_curve_that_no_family_has_is_a_lack_of_fit():
     found = only(observed(k=[2, 90, 3, 95, 4, 400]))
     assert "lack-of-fit" in found.flags

@@ -125,6 +125,11 @@ def test_bad_rows_are_told_by_row_column_and_value(rows, says):
     assert says in refusal(HEAD + rows)
 
 
+@pytest.mark.parametrize("row", ["0,100,101", "0,0,0", "0,100,-1", "0,99.5,1", "0,,1", "0,100"])
+def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
+    assert "row 4" in refusal(HEAD + f"0,100,1\n0,100,2\n{row}\n")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

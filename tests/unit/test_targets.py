@@ -128,6 +128,52 @@ def test_pid_with_a_bad_port(port: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "to", ["users:8082", "127.0.0.1:8082", "[::1]:8082", "users.shop.svc.cluster.local:80"]
+)
+def test_calls(to: str) -> None:
+    place = targets.parse(f"to/{to}")
+    assert (place.name, place.kind, place.to) == (f"to/{to}", "to", to)
+    assert (place.port, place.caller_pid, place.agent_arguments) == (0, 0, [])
+    place = targets.parse(f"pid/{os.getpid()}->{to}")
+    assert (place.name, place.kind, place.to) == (f"pid/{os.getpid()}->{to}", "pid", to)
+    assert (place.port, place.caller_pid) == (0, os.getpid())
+    assert place.agent_arguments == ["--netns-pid", str(os.getpid())]
+
+
+def test_calls_are_named_after_caller_and_dependency() -> None:
+    assert targets.parse("to/[::1]:8082").slug == "to-1-8082"
+    assert targets.parse(f"pid/{os.getpid()}->users:80").slug == f"pid-{os.getpid()}-users-80"
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("users", "'users' is not host:port; give one like users:8082, IPv6 as [::1]:"),
+        ("", "'' is not host:port"),
+        (":8082", "':8082' is not host:port"),
+        ("::1:8082", "'::1:8082' is not host:port"),
+        ("[fe80::1%eth0]:80", "is not host:port"),
+        ("http://users:80", "is not host:port"),
+        ("users:0", "the port '0' is not a number"),
+        ("users:x", "the port 'x' is not a number"),
+        ("0.0.0.0:80", "0.0.0.0 is no address that can be called"),
+        ("[::]:80", "is no address that can be called"),
+        ("224.0.0.1:80", "is no address that can be called"),
+    ],
+)
+def test_calls_that_cannot_be_meant(to: str, message: str) -> None:
+    assert message in refusal(f"to/{to}")
+    assert message in refusal(f"pid/{os.getpid()}->{to}")
+
+
+def test_calls_of_a_process_that_is_not_there() -> None:
+    with process() as (pid, _):
+        pass
+    assert f"there is no process {pid}" in refusal(f"pid/{pid}->users:8082")
+    assert "the pid 'x' is not a number" in refusal("pid/x->users:8082")
+
+
+@pytest.mark.parametrize(
     ("listen", "upstream"),
     [
         ("127.0.0.1:9081", "127.0.0.1:8081"),

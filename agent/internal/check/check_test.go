@@ -12,7 +12,7 @@ func TestPlaceAnswersForEveryMechanism(t *testing.T) {
 			t.Errorf("%s: ok=%v with the reason %q", name, able.OK, able.Reason)
 		}
 	}
-	for _, name := range []string{"nftables", "owner_tables", "set_timeouts", "tproxy", "nfqueue_native", "nfqueue_xt", "netem"} {
+	for _, name := range []string{"nftables", "owner_tables", "set_timeouts", "tproxy", "redirect", "nfqueue_native", "nfqueue_xt", "netem"} {
 		if _, ok := r.Able[name]; !ok {
 			t.Errorf("nothing is said about %s", name)
 		}

@@ -41,6 +41,12 @@ var nftTrials = []trial{
 		&expr.Immediate{Register: 2, Data: []byte{0, 1}},
 		&expr.TProxy{Family: unix.NFPROTO_IPV4, TableFamily: unix.NFPROTO_INET, RegAddr: 1, RegPort: 2},
 	)},
+	{name: "redirect", fill: rule(
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+		&expr.Immediate{Register: 1, Data: []byte{0, 1}},
+		&expr.Redir{RegisterProtoMin: 1},
+	)},
 	{name: "nfqueue_native", fill: rule(&expr.Queue{Num: 0, Flag: expr.QueueFlagBypass})},
 	{name: "nfqueue_xt", fill: rule(xtQueue())},
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"chaosgo/agent/internal/check"
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
@@ -92,7 +93,16 @@ func work(in io.Reader, out io.Writer) int {
 }
 
 func held(in io.Reader, out io.Writer, kinds []string) int {
-	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds})
+	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds, Confine: confined})
+}
+
+// confined gives up what the work that is armed does not need, and does not need for an `add` either.
+func confined(s *spec.Spec) error {
+	h := s.HTTP
+	return confine.Process(confine.Needs{
+		Steering:     h != nil && h.Proxy == nil,
+		SeeProcesses: h != nil && h.CallerPID != 0,
+	})
 }
 
 // signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the

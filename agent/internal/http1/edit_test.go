@@ -254,3 +254,21 @@ func TestAStreamThatIsReplacedIsStopped(t *testing.T) {
 	within(t, "the end of the handler", stopped)
 	noneLeft(t, r)
 }
+
+// BytesOut is what clients get, not what the service has sent.
+func TestBytesOutAreThoseOfTheClient(t *testing.T) {
+	for name, body := range map[string][]byte{"another body": []byte("ours"), "no body": {}} {
+		t.Run(name, func(t *testing.T) {
+			decide, _ := editing("/", nil, body)
+			r, address := relayTo(t, answering(t, "HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz"), decide)
+			got := converse(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", atOnce)
+			if !strings.HasSuffix(got, "\r\n\r\n"+string(body)) {
+				t.Errorf("got %q", got)
+			}
+			noneLeft(t, r)
+			if n := r.Counters.BytesOut.Load(); n != uint64(len(got)) {
+				t.Errorf("counted %d of %d bytes", n, len(got))
+			}
+		})
+	}
+}

@@ -30,7 +30,7 @@ type Counters struct {
 	Passthrough ByKind
 	// BytesIn came from clients. Bytes moved by the kernel are added a megabyte at a time.
 	BytesIn atomic.Uint64
-	// BytesOut came from the service or from us, for clients.
+	// BytesOut went to clients, from the service or from us.
 	BytesOut atomic.Uint64
 }
 

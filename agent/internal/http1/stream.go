@@ -41,15 +41,15 @@ func (e writeError) Unwrap() error { return e.error }
 // stream is what has been read from one connection and not yet been passed on to the other.
 type stream struct {
 	conn       *net.TCPConn
-	count      *atomic.Uint64 // of the bytes read
+	read, sent *atomic.Uint64 // bytes from conn and to the other one; nil is not counted
 	rest       *[restSize]byte
 	full       *[fullSize]byte // nil while rest suffices
 	buffer     []byte          // of the two, the one in use
 	start, end int
 }
 
-func newStream(conn *net.TCPConn, count *atomic.Uint64) *stream {
-	s := &stream{conn: conn, count: count, rest: restBuffers.Get().(*[restSize]byte)}
+func newStream(conn *net.TCPConn, read, sent *atomic.Uint64) *stream {
+	s := &stream{conn: conn, read: read, sent: sent, rest: restBuffers.Get().(*[restSize]byte)}
 	s.buffer = s.rest[:]
 	return s
 }
@@ -97,7 +97,7 @@ func (s *stream) fill() error {
 	}
 	n, err := s.conn.Read(s.buffer[s.end:])
 	s.end += n
-	s.count.Add(uint64(n))
+	add(s.read, n)
 	if n > 0 {
 		return nil // the error, if any, comes again
 	}
@@ -143,10 +143,18 @@ func (s *stream) pass(to *net.TCPConn, n int) error {
 	if to == nil || n == 0 {
 		return nil
 	}
-	if _, err := to.Write(b); err != nil {
+	written, err := to.Write(b)
+	add(s.sent, written)
+	if err != nil {
 		return writeError{err}
 	}
 	return nil
+}
+
+func add(counter *atomic.Uint64, n int) {
+	if counter != nil {
+		counter.Add(uint64(n))
+	}
 }
 
 // message passes on a message whose head, of the given size, is in front. io.EOF is an end of the
@@ -190,7 +198,8 @@ func (s *stream) splice(to *net.TCPConn, n int64) error {
 	for n > 0 {
 		step := min(n, spliceStep)
 		moved, err := to.ReadFrom(&io.LimitedReader{R: s.conn, N: step})
-		s.count.Add(uint64(moved))
+		add(s.read, int(moved))
+		add(s.sent, int(moved))
 		if err != nil {
 			return writeError{err} // or a read error: the kernel does not say whose it is
 		}

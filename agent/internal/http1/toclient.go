@@ -20,7 +20,7 @@ var (
 
 // toClient relays answers until the service gives no more or the client takes no more.
 func (p *pair) toClient() {
-	out := newStream(p.service, &p.relay.Counters.BytesOut)
+	out := newStream(p.service, nil, &p.relay.Counters.BytesOut)
 	defer out.release()
 	err := p.relayAnswers(out)
 	p.queue.end()
@@ -129,7 +129,9 @@ func (p *pair) writeHead(raw []byte, last bool) error {
 		status := bytes.IndexByte(raw, '\n') + 1
 		raw = slices.Concat(raw[:status], []byte(connectionClose), raw[status:])
 	}
-	if _, err := p.client.Write(raw); err != nil {
+	n, err := p.client.Write(raw)
+	p.relay.Counters.BytesOut.Add(uint64(n))
+	if err != nil {
 		return writeError{err}
 	}
 	return nil

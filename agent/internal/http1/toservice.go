@@ -20,7 +20,7 @@ var (
 // toService relays requests until the client sends no more or the service takes no more, and then
 // ends that direction the way it was ended to us: FIN for FIN, reset for reset.
 func (p *pair) toService() {
-	in := newStream(p.client, &p.relay.Counters.BytesIn)
+	in := newStream(p.client, &p.relay.Counters.BytesIn, nil)
 	defer in.release()
 	err := p.relayRequests(in)
 	var deaf writeError

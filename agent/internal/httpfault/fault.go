@@ -45,7 +45,7 @@ func newFault(s *spec.Spec) (*fault, error) {
 	}
 	if h.Modify != nil {
 		var body []byte // nil leaves the service's
-		if h.Modify.Body != "" {
+		if h.Modify.Body != "" || h.Modify.RemoveBody {
 			body = []byte(h.Modify.Body)
 		}
 		f.edit = http1.NewEdit(h.Modify.SetHeaders, body, f.over, f.modified)

@@ -3,17 +3,12 @@ package httpfault
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
-	"time"
 
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
+	"chaosgo/agent/internal/takeover"
 )
-
-// settleTime is how long after the end of the rules a connection that still met them may take until
-// it is accepted; on loopback that is well below a millisecond, unless the machine is overloaded.
-const settleTime = 20 * time.Millisecond
 
 // outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
 // comes here, and end, once the calls under way have ended.
@@ -23,9 +18,6 @@ type outbound struct {
 	listeners *steer.Listeners
 	rules     *steer.OutRules
 	caller    *steer.Caller // nil: the calls of every process
-	asked     string        // what was to become of the calls that were open before
-	found     int           // how many these were
-	calls     atomic.Int64  // connections that are relayed, or about to be
 	// others relays the calls of other processes, and judges none of them.
 	others http1.Relay
 	unread http1.Counters // of others; nobody is told how much they say
@@ -47,18 +39,27 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 		}
 		p.undo = append(p.undo, lock.Release)
 	}
-	o := &outbound{place: p, to: to, asked: s.HTTP.Existing}
-	o.others = http1.Relay{Decide: func(*http1.Request) http1.Outcome { return http1.Outcome{} }, Counters: &o.unread}
+	o := &outbound{place: p, to: to}
+	p.existing = newExisting(s.HTTP.Existing)
+	o.others = http1.Relay{
+		Decide:         func(*http1.Request) http1.Outcome { return http1.Outcome{} },
+		Counters:       &o.unread,
+		MaxConnections: s.HTTP.MaxConnections,
+	}
 	if err := o.begin(s.HTTP.CallerPID); err != nil {
+		p.existing.end()
 		o.close()
 		return err
 	}
-	p.outbound, p.steering = o, "redirect"
-	p.undo = append(p.undo, o.release)
+	p.outbound, p.steering, p.handled = o, "redirect", o.listeners.Handled
+	p.undo = append(p.undo, o.release, p.existing.end)
 	return nil
 }
 
 func (o *outbound) begin(callerPID int) (err error) {
+	if o.rules, err = steer.OpenOutRules(); err != nil {
+		return err
+	}
 	if o.listeners, err = steer.ListenRedirected(); err != nil {
 		return err
 	}
@@ -67,33 +68,45 @@ func (o *outbound) begin(callerPID int) (err error) {
 			return err
 		}
 	}
-	existing, err := steer.Calls(o.to, o.caller)
-	if err != nil {
-		return err
-	}
-	o.found = len(existing)
 	o.listeners.AcceptRedirected(o.serve)
-	if o.rules, err = steer.InterceptCalls(o.to, o.listeners); err != nil || o.asked != spec.ExistingReset {
+	if err = o.rules.Intercept(o.to, o.listeners); err != nil {
 		return err
 	}
-	for _, c := range existing {
-		if err := steer.Abort(c); err != nil {
-			return err
-		}
+	return o.place.existing.handle(o.side())
+}
+
+// side is the side of those who call the dependency.
+func (o *outbound) side() *side {
+	return &side{
+		flows: func() ([]takeover.Flow, error) {
+			calls, err := steer.Calls(o.to, o.caller)
+			var flows []takeover.Flow
+			for _, c := range calls {
+				flows = append(flows, takeover.Flow{Client: c.Local, Server: c.Remote})
+			}
+			return flows, err
+		},
+		queue: func(toServer, toClient uint16, clients []netip.AddrPort) (*steer.QueueRules, error) {
+			return o.rules.QueueOutbound(int(o.to[0].Port()), toServer, toClient, clients)
+		},
+		abort: func(f takeover.Flow) error {
+			return steer.Abort(steer.Connection{Local: f.Client, Remote: f.Server})
+		},
 	}
-	return nil
 }
 
 // serve relays one call. A dependency that is not there is not there for the caller either.
 func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
-	o.calls.Add(1)
-	defer o.calls.Add(-1)
 	ours := o.caller == nil || o.caller.Owns(client.RemoteAddr().(*net.TCPAddr).AddrPort(), to)
 	upstream, err := steer.DialDependency(to)
 	if err != nil {
 		steer.Reset(client)
 		return
 	}
+	o.place.existing.exclude(
+		takeover.Flow{Client: address(client.RemoteAddr()), Server: to},
+		takeover.Flow{Client: address(upstream.LocalAddr()), Server: to},
+	)
 	if ours {
 		o.place.relay.Serve(client, upstream)
 		return
@@ -102,33 +115,18 @@ func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
 	o.others.Serve(client, upstream)
 }
 
-// report tells which addresses are intercepted, and what became of the calls that were open before.
+// report tells which addresses are intercepted.
 func (o *outbound) report(armed *spec.Armed) {
 	for _, address := range o.to {
 		armed.Resolved = append(armed.Resolved, address.String())
-	}
-	armed.ExistingConnections, armed.ExistingHandling = o.found, o.asked
-	if o.asked == spec.ExistingReset {
-		return
-	}
-	armed.ExistingHandling, armed.UntouchedConnections = spec.ExistingLeave, o.found
-	if o.asked == spec.ExistingTakeover && o.found > 0 {
-		armed.ExistingProblem = "calls that were open before are not taken over; they end when the caller closes them"
 	}
 }
 
 // release lets new calls take their old way.
 func (o *outbound) release() {
 	o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
+	o.listeners.Close()
 	o.others.Drain()
-}
-
-// wait returns when the calls under way have ended, or after timeout.
-func (o *outbound) wait(timeout time.Duration) {
-	deadline := time.Now().Add(timeout)
-	for time.Sleep(settleTime); o.calls.Load() > 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // end cuts the calls of other processes that have not ended, and closes everything.

@@ -33,10 +33,11 @@ type place struct {
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
 	counters http1.Counters
-	unwatch  func()    // ends the proof that requests are decided
-	undo     []func()  // what steers requests here, in the order in which it was put in place
-	outbound *outbound // nil unless these are the calls to a dependency
-	existing *existing // nil unless a port is intercepted
+	unwatch  func()                           // ends the proof that requests are decided
+	undo     []func()                         // what steers requests here, in the order in which it was put in place
+	handled  func(timeout time.Duration) bool // waits for what was intercepted; nil for an explicit proxy
+	outbound *outbound                        // nil unless these are the calls to a dependency
+	existing *existing                        // nil unless a port is intercepted
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -101,26 +102,14 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 // agree refuses a fault that wants the place otherwise than those that are here already.
 func (p *place) agree(h *spec.HTTP) error {
 	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
-	asked := p.existingAsked()
 	switch {
 	case p.where == "":
 	case h.KeepClientAddress != (p.asClient != nil):
 		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
-	case asked != "" && h.Existing != asked:
-		return spec.Bad("http.existing", h.Existing, message+", "+asked, mend)
+	case p.existing != nil && h.Existing != p.existing.asked:
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
 	}
 	return nil
-}
-
-// existingAsked is what the faults that are here want of connections opened before; "" for none.
-func (p *place) existingAsked() string {
-	switch {
-	case p.existing != nil:
-		return p.existing.asked
-	case p.outbound != nil:
-		return p.outbound.asked
-	}
-	return ""
 }
 
 // Disarm ends a fault; with the last one the requests take their old way again.
@@ -173,8 +162,8 @@ func (p *place) Close(hurry <-chan struct{}) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		if p.outbound != nil {
-			p.outbound.wait(drainTime)
+		if p.handled != nil {
+			p.handled(drainTime)
 		} else {
 			p.relay.Wait(drainTime)
 		}

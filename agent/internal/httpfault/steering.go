@@ -36,7 +36,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	if err != nil {
 		return err
 	}
-	p.undo = append(p.undo, listeners.Close)
+	p.undo, p.handled = append(p.undo, listeners.Close), listeners.Handled
 	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
 	rules, err := steer.Intercept(h.Port, listeners)

@@ -22,12 +22,14 @@ type Options struct {
 	Signals <-chan os.Signal
 	// Kinds that this sub-command takes.
 	Kinds []string
+	// Confine, if set, takes from the process what it does not need once the first spec is armed.
+	Confine func(*spec.Spec) error
 }
 
 // Run reads the first spec, arms it, obeys the commands that follow and returns the exit code of
 // the process once nothing is left.
 func Run(o Options) int {
-	l := &lease{out: newWriter(o.Out), lines: readLines(o.In), signals: o.Signals, kinds: o.Kinds}
+	l := &lease{out: newWriter(o.Out), lines: readLines(o.In), signals: o.Signals, kinds: o.Kinds, confine: o.Confine}
 	defer l.out.close()
 	first, err := l.first()
 	if err == nil {
@@ -46,6 +48,7 @@ type lease struct {
 	lines   <-chan []byte
 	signals <-chan os.Signal
 	kinds   []string
+	confine func(*spec.Spec) error
 	work    Work
 	held    []held // in the order in which they were armed
 	// silence is how long the control plane may say nothing.
@@ -92,6 +95,13 @@ func (l *lease) arm(s *spec.Spec) error {
 	armed, err := l.work.Arm(s)
 	if err != nil {
 		return err
+	}
+	if l.confine != nil {
+		if err := l.confine(s); err != nil {
+			l.work.Disarm(s.ID)
+			return spec.CannotRun("the agent cannot give up its privileges: "+err.Error(), "run `chaos-agent check` there")
+		}
+		l.confine = nil
 	}
 	l.held = append(l.held, held{id: s.ID, deadline: time.Now().Add(seconds(s.DurationS))})
 	armed.AgentVersion, armed.Protocol, armed.PID = spec.Version, spec.Protocol, watchdog.PID()

@@ -87,10 +87,11 @@ type HTTPAbort struct {
 }
 
 // HTTPModify changes the service's answer: each of SetHeaders replaces all header lines of its name,
-// or adds one; Body, unless it is empty, replaces the body.
+// or adds one; Body, unless it is empty, replaces the body, and RemoveBody leaves none.
 type HTTPModify struct {
 	SetHeaders map[string]string `json:"set_headers,omitempty"`
 	Body       string            `json:"body,omitempty"`
+	RemoveBody bool              `json:"remove_body,omitempty"`
 }
 
 // HTTPDelay holds a request before the service sees it, for a time drawn anew for each. Distribution

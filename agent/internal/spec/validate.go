@@ -1,11 +1,13 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 )
@@ -146,23 +148,28 @@ func (m *Match) validate() error {
 	if m.Method != "" && !isToken(m.Method) {
 		return Bad("http.match.method", m.Method, "not an HTTP method", "give one like GET")
 	}
-	if err := expression("http.match.path", m.Path); err != nil {
+	if err := expression("http.match.path", m.Path, m.Path); err != nil {
 		return err
 	}
 	for name, value := range m.Headers {
 		if !isToken(name) {
 			return Bad("http.match.headers", name, "not a header name", "give one like x-user")
 		}
-		if err := expression("http.match.headers."+name, value); err != nil {
+		if err := expression("http.match.headers."+name, value, hidden(value)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func expression(field, value string) error {
+func expression(field, value, shown string) error {
 	if _, err := regexp.Compile(value); err != nil {
-		return Bad(field, value, "not a regular expression: "+err.Error(),
+		why := "cannot be read"
+		var wrong *syntax.Error
+		if errors.As(err, &wrong) {
+			why = wrong.Code.String() // not the expression, which may be a secret
+		}
+		return Bad(field, shown, "not a regular expression: "+why,
 			"write it in RE2 syntax, as Go does; it must match the whole value")
 	}
 	return nil
@@ -173,18 +180,24 @@ func (a *HTTPAbort) validate() error {
 		return Bad("http.abort.status", strconv.Itoa(a.Status), "not a final HTTP status", "give 200 to 599")
 	}
 	if a.Body != "" && (a.Status == http.StatusNoContent || a.Status == http.StatusNotModified) {
-		return Bad("http.abort.body", shorten([]byte(a.Body)), fmt.Sprintf("a %d has no body", a.Status),
+		return Bad("http.abort.body", hidden(a.Body), fmt.Sprintf("a %d has no body", a.Status),
 			"leave the body out or take another status")
 	}
 	return answerHeaders("http.abort.headers", a.Headers)
 }
 
 func (m *HTTPModify) validate() error {
-	if len(m.SetHeaders) == 0 && m.Body == "" {
-		return Bad("http.modify", "", "changes nothing", "give set_headers, body or both")
+	if len(m.SetHeaders) == 0 && m.Body == "" && !m.RemoveBody {
+		return Bad("http.modify", "", "changes nothing", "give set_headers, and body or remove_body, or one of them")
+	}
+	if m.Body != "" && m.RemoveBody {
+		return Bad("http.modify.remove_body", "true", "there is a body, too", "give one of body and remove_body")
 	}
 	return answerHeaders("http.modify.set_headers", m.SetHeaders)
 }
+
+// hidden is what may be said of a body or of the value of a header, which may be a secret.
+func hidden(value string) string { return fmt.Sprintf("(%d bytes)", len(value)) }
 
 func answerHeaders(field string, headers map[string]string) error {
 	for name, value := range headers {

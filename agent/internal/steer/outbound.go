@@ -31,40 +31,48 @@ type OutRules struct {
 	alive *Alive
 }
 
-// InterceptCalls steers new TCP connections from this network namespace to any of the addresses
-// into the listeners. Connections that are open already keep their way.
-func InterceptCalls(to []netip.AddrPort, listeners *Listeners) (*OutRules, error) {
-	ports, err := listeners.ports(to)
-	if err != nil {
-		return nil, err
-	}
+// OpenOutRules prepares rules, with nothing in place yet. Open them before the listeners: a process
+// that is killed closes its files from the last to the first, and the callers of connections that are
+// closed after the table would not hear of it.
+func OpenOutRules() (*OutRules, error) {
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
 		return nil, explain(err)
 	}
-	r := &OutRules{conn: conn}
+	return &OutRules{conn: conn}, nil
+}
+
+// Intercept steers new TCP connections from this network namespace to any of the addresses into the
+// listeners. Connections that are open already keep their way.
+func (r *OutRules) Intercept(to []netip.AddrPort, listeners *Listeners) error {
+	ports, err := listeners.ports(to)
+	if err != nil {
+		return err
+	}
 	// The agent before this one may still drain, with a table of its own.
-	r.table = conn.CreateTable(&nftables.Table{
+	r.table = r.conn.CreateTable(&nftables.Table{
 		Name:   fmt.Sprintf("chaos-agent-http-out-%08x", rand.Uint32()),
 		Family: nftables.TableFamilyINet,
 		Flags:  nftables.TableFlagOwner,
 	})
-	r.chain = conn.AddChain(&nftables.Chain{
+	r.chain = r.conn.AddChain(&nftables.Chain{
 		Name: "output", Table: r.table, Type: nftables.ChainTypeNAT,
 		Hooknum:  nftables.ChainHookOutput,
 		Priority: nftables.ChainPriorityNATDest,
 	})
-	if r.alive, err = AddAlive(conn, r.table); err != nil {
-		return nil, errors.Join(explain(err), conn.CloseLasting())
+	alive, err := AddAlive(r.conn, r.table)
+	if err != nil {
+		return explain(err)
 	}
-	for _, exprs := range outbound(to, ports, r.alive) {
-		conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: exprs})
+	for _, exprs := range outbound(to, ports, alive) {
+		r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: exprs})
 	}
-	if err := conn.Flush(); err != nil {
-		return nil, errors.Join(explain(err), conn.CloseLasting())
+	if err := r.conn.Flush(); err != nil {
+		return explain(err)
 	}
-	r.alive.Keep()
-	return r, nil
+	r.alive = alive
+	alive.Keep()
+	return nil
 }
 
 // Empty takes the rules away but leaves what translates the addresses of connections that were
@@ -82,6 +90,9 @@ func (r *OutRules) Empty() error {
 
 // Remove takes the table away. What still goes through the agent is cut.
 func (r *OutRules) Remove() error {
+	if r.alive == nil {
+		return r.conn.CloseLasting()
+	}
 	r.alive.Stop()
 	r.conn.DelTable(r.table)
 	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())

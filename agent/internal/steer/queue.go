@@ -22,7 +22,9 @@ const elementsAtOnce = 500
 // packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
 // method holds the lock of the table.
 type QueueRules struct {
-	rules    *Rules
+	conn     *nftables.Conn
+	table    *nftables.Table
+	alive    *Alive
 	chains   []*nftables.Chain
 	families []*family
 }
@@ -46,26 +48,27 @@ type path struct {
 
 // QueueInbound queues what these clients and the service on port, which is here, say to each other.
 func (r *Rules) QueueInbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
-	return r.queue([]path{
+	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
+	return q, q.add([]path{
 		{chain: "taken-over-in", hook: nftables.ChainHookPrerouting, toServer: true, serverPort: port, queue: toServer},
 		{chain: "taken-over-out", hook: nftables.ChainHookOutput, serverPort: port, queue: toClient},
 	}, clients)
 }
 
 // QueueOutbound queues what these clients, which are here, and the server on port say to each other.
-func (r *Rules) QueueOutbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
-	return r.queue([]path{
+func (r *OutRules) QueueOutbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
+	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
+	return q, q.add([]path{
 		{chain: "taken-over-out", hook: nftables.ChainHookOutput, toServer: true, serverPort: port, queue: toServer},
 		{chain: "taken-over-in", hook: nftables.ChainHookInput, serverPort: port, queue: toClient},
 	}, clients)
 }
 
-func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, error) {
-	q := &QueueRules{rules: r}
-	r.alive.Lock()
-	defer r.alive.Unlock()
+func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
+	q.alive.Lock()
+	defer q.alive.Unlock()
 	if err := q.addSets(clients); err != nil {
-		return nil, err
+		return err
 	}
 	// The kernel may lack nft_queue and have the target of iptables, or the other way round.
 	native := func(number uint16) expr.Any { return &expr.Queue{Num: number, Flag: expr.QueueFlagBypass} }
@@ -74,9 +77,9 @@ func (r *Rules) queue(paths []path, clients []netip.AddrPort) (*QueueRules, erro
 		err = q.addChains(paths, xtQueue)
 	}
 	if err != nil {
-		return nil, errors.Join(spec.CannotRun("this kernel has no NFQUEUE: "+err.Error(), "load nft_queue or xt_NFQUEUE"), q.removeSets())
+		return errors.Join(spec.CannotRun("this kernel has no NFQUEUE: "+err.Error(), "load nft_queue or xt_NFQUEUE"), q.removeSets())
 	}
-	return q, nil
+	return nil
 }
 
 // xtQueue is the iptables target NFQUEUE, revision 3: number, total, flags (1 is bypass), padding.
@@ -95,28 +98,28 @@ func (q *QueueRules) addSets(clients []netip.AddrPort) error {
 		return err
 	}
 	set := func(name string, key nftables.SetDatatype) *nftables.Set {
-		return &nftables.Set{Table: q.rules.table, Name: name, KeyType: key, Concatenation: true}
+		return &nftables.Set{Table: q.table, Name: name, KeyType: key, Concatenation: true}
 	}
 	q.families = []*family{
 		{protocol: unix.NFPROTO_IPV4, source: 12, destination: 16, length: 4, port: unix.NFT_REG32_01, clients: set("clients4", v4)},
 		{protocol: unix.NFPROTO_IPV6, source: 8, destination: 24, length: 16, port: unix.NFT_REG_2, clients: set("clients6", v6)},
 	}
 	for _, f := range q.families {
-		if err := q.rules.conn.AddSet(f.clients, nil); err != nil {
+		if err := q.conn.AddSet(f.clients, nil); err != nil {
 			return err
 		}
 	}
-	if err := q.rules.conn.Flush(); err != nil {
+	if err := q.conn.Flush(); err != nil {
 		return err
 	}
-	return q.eachBatch(clients, q.rules.conn.SetAddElements)
+	return q.eachBatch(clients, q.conn.SetAddElements)
 }
 
 func (q *QueueRules) removeSets() error {
 	for _, f := range q.families {
-		q.rules.conn.DelSet(f.clients)
+		q.conn.DelSet(f.clients)
 	}
-	return q.rules.conn.Flush()
+	return q.conn.Flush()
 }
 
 // eachBatch changes the sets, a part at a time.
@@ -136,7 +139,7 @@ func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.S
 			if err := change(f.clients, part); err != nil {
 				return err
 			}
-			if err := q.rules.conn.Flush(); err != nil {
+			if err := q.conn.Flush(); err != nil {
 				return err
 			}
 		}
@@ -147,17 +150,17 @@ func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.S
 func (q *QueueRules) addChains(paths []path, queue func(number uint16) expr.Any) error {
 	q.chains = nil
 	for _, p := range paths {
-		chain := q.rules.conn.AddChain(&nftables.Chain{
-			Name: p.chain, Table: q.rules.table, Type: nftables.ChainTypeFilter,
+		chain := q.conn.AddChain(&nftables.Chain{
+			Name: p.chain, Table: q.table, Type: nftables.ChainTypeFilter,
 			Hooknum: p.hook, Priority: nftables.ChainPriorityMangle,
 		})
 		q.chains = append(q.chains, chain)
 		for _, f := range q.families {
-			exprs := append(q.rules.alive.If(), f.matches(p.toServer, p.serverPort)...)
-			q.rules.conn.AddRule(&nftables.Rule{Table: q.rules.table, Chain: chain, Exprs: append(exprs, queue(p.queue))})
+			exprs := append(q.alive.If(), f.matches(p.toServer, p.serverPort)...)
+			q.conn.AddRule(&nftables.Rule{Table: q.table, Chain: chain, Exprs: append(exprs, queue(p.queue))})
 		}
 	}
-	return q.rules.conn.Flush()
+	return q.conn.Flush()
 }
 
 // matches selects the TCP packets of one direction between the server's port and the clients.
@@ -179,22 +182,22 @@ func (f *family) matches(toServer bool, serverPort int) []expr.Any {
 
 // Release takes connections out of the rules.
 func (q *QueueRules) Release(clients []netip.AddrPort) error {
-	q.rules.alive.Lock()
-	defer q.rules.alive.Unlock()
+	q.alive.Lock()
+	defer q.alive.Unlock()
 	if q.chains == nil {
 		return nil
 	}
-	return q.eachBatch(clients, q.rules.conn.SetDeleteElements)
+	return q.eachBatch(clients, q.conn.SetDeleteElements)
 }
 
 // Remove takes the rules away. The chains stay until the table goes: taking any chain off its hook
 // makes the kernel drop all packets that wait in queues.
 func (q *QueueRules) Remove() error {
-	q.rules.alive.Lock()
-	defer q.rules.alive.Unlock()
+	q.alive.Lock()
+	defer q.alive.Unlock()
 	for _, c := range q.chains {
-		q.rules.conn.FlushChain(c)
+		q.conn.FlushChain(c)
 	}
 	q.chains = nil
-	return q.rules.conn.Flush()
+	return q.conn.Flush()
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // network namespace can reach them. A family that the host lacks is nil.
 type Listeners struct {
 	v4, v6 *net.TCPListener
+
+	loops   sync.WaitGroup // that accept
+	handled sync.WaitGroup // connections that were accepted
 }
 
 // ListenTransparent opens the listeners on a free port each.
@@ -54,34 +58,44 @@ func listen(config net.ListenConfig) (*Listeners, error) {
 // Accept hands every intercepted connection to handle, in a goroutine of its own, until Close.
 // A connection that dialled the listener itself was not intercepted: it is reset.
 func (l *Listeners) Accept(handle func(*net.TCPConn)) {
-	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
-		if listener != nil {
-			go accept(listener, func(c *net.TCPConn) {
-				if c.LocalAddr().String() == listener.Addr().String() {
-					Reset(c)
-					return
-				}
-				handle(c)
-			})
+	l.accept(func(listener *net.TCPListener, c *net.TCPConn) {
+		if c.LocalAddr().String() == listener.Addr().String() {
+			Reset(c)
+			return
 		}
-	}
+		handle(c)
+	})
 }
 
 // AcceptRedirected hands every redirected connection to handle, with where it wanted to go, as
-// Accept does. A connection that dialled the listener itself is reset.
+// Accept does.
 func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) {
+	l.accept(func(_ *net.TCPListener, c *net.TCPConn) {
+		to, err := originalDestination(c)
+		if err != nil {
+			Reset(c)
+			return
+		}
+		handle(c, to)
+	})
+}
+
+func (l *Listeners) accept(handle func(*net.TCPListener, *net.TCPConn)) {
+	for _, listener := range l.all() {
+		l.loops.Go(func() {
+			accept(listener, &l.handled, func(c *net.TCPConn) { handle(listener, c) })
+		})
+	}
+}
+
+func (l *Listeners) all() []*net.TCPListener {
+	var all []*net.TCPListener
 	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
 		if listener != nil {
-			go accept(listener, func(c *net.TCPConn) {
-				to, err := originalDestination(c)
-				if err != nil {
-					Reset(c)
-					return
-				}
-				handle(c, to)
-			})
+			all = append(all, listener)
 		}
 	}
+	return all
 }
 
 // ports gives for each address the port of the listener of its family.
@@ -101,13 +115,49 @@ func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
 	return all, nil
 }
 
-// Close stops listening; connections live on.
+// Close accepts what is connected already, as the rules that led here are gone, and stops listening;
+// connections live on. The kernel would reset those that wait to be accepted.
 func (l *Listeners) Close() {
-	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
-		if listener != nil {
-			listener.Close() //nolint:errcheck // a closed listener is all we want
+	for _, listener := range l.all() {
+		for deadline := time.Now().Add(time.Second); waiting(listener) > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
 		}
+		listener.Close() //nolint:errcheck // a closed listener is all we want
 	}
+	ended(&l.loops, time.Second) // one without room for a connection may take longer
+}
+
+// Handled waits, after Close, until every connection that was accepted has ended; false when timeout
+// came first.
+func (l *Listeners) Handled(timeout time.Duration) bool { return ended(&l.handled, timeout) }
+
+func ended(all *sync.WaitGroup, timeout time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		all.Wait()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(timeout):
+		return false
+	}
+}
+
+// waiting gives how many connections wait to be accepted; the kernel tells it in this field.
+func waiting(l *net.TCPListener) uint32 {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	var n uint32
+	raw.Control(func(fd uintptr) { //nolint:errcheck // a closed listener has none
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.SOL_TCP, unix.TCP_INFO); err == nil {
+			n = info.Unacked
+		}
+	})
+	return n
 }
 
 // ListenExplicit opens the listener of an explicit proxy.
@@ -123,24 +173,30 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 }
 
 // AcceptExplicit hands every connection to handle until the listener is closed.
-func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) { go accept(l, handle) }
+func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) {
+	go accept(l, &sync.WaitGroup{}, handle)
+}
 
-// accept gives a sign of the loop after every connection, and after every interval without one.
-func accept(l *net.TCPListener, handle func(*net.TCPConn)) {
+// accept counts every connection in handled, and gives a sign of the loop after each, and after every
+// interval without one.
+func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
 		if !enterRoom(loop) {
+			if l.SetDeadline(time.Time{}) != nil {
+				return // closed meanwhile
+			}
 			continue
 		}
 		l.SetDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // AcceptTCP fails with the same error
 		c, err := l.AcceptTCP()
 		loop.Sign()
 		if err == nil {
-			go func() {
+			handled.Go(func() {
 				defer leaveRoom()
 				handle(c)
-			}()
+			})
 			continue
 		}
 		leaveRoom()

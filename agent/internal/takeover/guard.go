@@ -6,8 +6,8 @@ import (
 	"chaosgo/agent/internal/http1"
 )
 
-// maxStrange is how often a client may take its turn with something that is no HTTP/1.x request
-// before its connection is left alone for good.
+// maxStrange is how often a client may take its turn with something that is no HTTP/1.x request, or
+// send two at once, before its connection is left alone for good.
 const maxStrange = 8
 
 // turn is what the server has said since the client's last byte.
@@ -112,18 +112,16 @@ func (g *guard) begin(s *segment, server turn) (changed bool) {
 	if !ok {
 		g.lose()
 		if server != nothing {
-			g.strange++
+			g.wonder()
 		}
-		g.leave = g.leave || g.strange >= maxStrange
 		return false
 	}
 	between := g.boundary
-	g.body = head.Body()
-	g.follow(s.payload[head.Size():])
 	if between && server == nothing {
 		g.leave = true // it does not wait for answers: requests behind the last one would be lost
 	}
-	if !between || server != answer || g.leave {
+	g.body = head.Body()
+	if !g.follow(s.payload[head.Size():]) || !between || server != answer {
 		return false
 	}
 	at, with, ok := head.CloseAtSameSize(s.payload)
@@ -134,17 +132,24 @@ func (g *guard) begin(s *segment, server turn) (changed bool) {
 	return g.edit.apply(s)
 }
 
-// follow takes more bytes of the request that is coming in.
-func (g *guard) follow(raw []byte) {
+// follow takes more bytes of the request that is coming in. ok is false when they are not all its own.
+func (g *guard) follow(raw []byte) (ok bool) {
 	n, done, ok := g.body.Take(raw)
-	g.boundary = done
-	switch {
-	case !ok:
+	if !ok || n < len(raw) {
 		g.lose()
-	case done:
-		g.body = nil
-		g.leave = g.leave || n < len(raw) // the next request came in the same segment
+		g.wonder()
+		return false
 	}
+	if g.boundary = done; done {
+		g.body = nil
+	}
+	return true
+}
+
+// wonder counts what a client should not do.
+func (g *guard) wonder() {
+	g.strange++
+	g.leave = g.leave || g.strange >= maxStrange
 }
 
 // lose forgets what the client is about to send.

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	request = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nContent-Length: 4\r\n\r\nbody"
-	closing = "POST /a HTTP/1.1\r\nHost: x\r\nConnection:    close\r\nContent-Length: 4\r\n\r\nbody"
-	ok200   = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	chunks  = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
-	expects = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nContent-Length: 400\r\nExpect: 100-continue\r\n\r\n"
+	request  = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nContent-Length: 4\r\n\r\nbody"
+	closing  = "POST /a HTTP/1.1\r\nHost: x\r\nConnection:    close\r\nContent-Length: 4\r\n\r\nbody"
+	ok200    = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	chunks   = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+	bodiless = "GET /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\n\r\n"
+	expects  = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nContent-Length: 400\r\nExpect: 100-continue\r\n\r\n"
 )
 
 // packet makes an IP packet with a right checksum.
@@ -126,6 +127,12 @@ func TestOnlyARequestBehindAFollowedOneIsChanged(t *testing.T) {
 	}{
 		{"answer under way at the start", func(t *talk) { t.answer(ok200) }, request},
 		{"body under way at the start", func(t *talk) { t.ask("half a body"); t.answer(ok200) }, request},
+		{"body of requests under way at the start", func(t *talk) {
+			t.ask(bodiless + bodiless)
+			t.answer(ok200)
+			t.ask(request)
+			t.answer(ok200)
+		}, closing},
 		{"no answer yet", func(t *talk) { t.ask(request) }, request},
 		{"interim answer only", func(t *talk) { t.ask(request); t.answer("HTTP/1.1 103 Early Hints\r\n\r\n") }, request},
 		{"interim and final", func(t *talk) { t.ask(request); t.answer("HTTP/1.1 103 x\r\n\r\n"); t.answer(ok200) }, closing},
@@ -137,6 +144,7 @@ func TestOnlyARequestBehindAFollowedOneIsChanged(t *testing.T) {
 		{"expected body", func(t *talk) { t.ask(expects); t.answer("HTTP/1.1 100 Continue\r\n\r\n") }, request},
 		{"early answer to an expected body", func(t *talk) { t.ask(expects); t.answer(ok200) }, request},
 		{"pipelined", func(t *talk) { t.ask(request + request); t.answer(ok200); t.answer(ok200) }, request},
+		{"pipelined in turn", func(t *talk) { t.ask(request); t.answer(ok200); t.ask(request + request); t.answer(ok200) }, request},
 		{"pipelined earlier", func(t *talk) { t.ask(request); t.ask(request); t.answer(ok200); t.answer(ok200) }, request},
 		{"a gap", func(t *talk) { t.ask(request); t.answer(ok200); t.said += 9 }, request},
 		{"a gap in the answers", func(t *talk) { t.answer("x"); t.ask(request); t.answered += 9; t.answer(ok200) }, request},

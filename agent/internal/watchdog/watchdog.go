@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/pulse"
 	"chaosgo/agent/internal/spec"
 )
@@ -57,6 +58,9 @@ func Run(in io.Reader, out, human io.Writer) int {
 		return spec.ExitCannotRun
 	}
 	letGo(in, out)
+	if in == os.Stdin { // a process of its own
+		confine.Process(confine.Needs{}) //nolint:errcheck // it only counts ticks and kills its child
+	}
 	w.watch(asked)
 	return w.verdict(human)
 }

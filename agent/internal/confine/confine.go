@@ -1,0 +1,99 @@
+// Package confine takes from this process, for good, what it does not need for the rest of its life.
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Needs are the capabilities that a process keeps, of those that it has.
+type Needs struct {
+	// Steering: nftables, marks and transparent sockets (CAP_NET_ADMIN).
+	Steering bool
+	// SeeProcesses: the sockets of processes of other users (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH).
+	SeeProcesses bool
+}
+
+func (n Needs) capabilities() (kept uint64) {
+	if n.Steering {
+		kept |= 1 << unix.CAP_NET_ADMIN
+	}
+	if n.SeeProcesses {
+		kept |= 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
+	}
+	return kept
+}
+
+// Process confines all threads of this process, those that come later too: no new privileges, only
+// the capabilities named, and a filter of system calls. Whatever else needs them must be done before:
+// entering namespaces, starting processes, opening files to write. A second call takes away more.
+func Process(n Needs) error {
+	err := onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil // built with cgo, as for the race detector; the agent never is
+	}
+	if err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if err := dropCapabilities(n.capabilities()); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	if err := filterCalls(); err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	return nil
+}
+
+// dropCapabilities empties every set of capabilities but for those kept.
+func dropCapabilities(kept uint64) error {
+	err := onAllThreads(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0)
+	if err != nil && !errors.Is(err, unix.EINVAL) { // Linux before 4.3 has none
+		return err
+	}
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if kept>>c&1 == 1 {
+			continue
+		}
+		err := onAllThreads(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0)
+		switch {
+		case errors.Is(err, unix.EPERM):
+			c = unix.CAP_LAST_CAP // without CAP_SETPCAP; no_new_privs makes the set unreachable anyway
+		case errors.Is(err, unix.EINVAL): // a younger capability than this kernel
+		case err != nil:
+			return err
+		}
+	}
+	return setCapabilities(kept)
+}
+
+func setCapabilities(kept uint64) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	for i := range sets {
+		mask := uint32(kept >> (32 * i))
+		sets[i].Permitted &= mask
+		sets[i].Effective = sets[i].Permitted
+		sets[i].Inheritable = 0
+	}
+	header.Pid = 0 // the calling thread
+	err := onAllThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets[0])), 0)
+	runtime.KeepAlive(&header)
+	runtime.KeepAlive(&sets)
+	return err
+}
+
+// onAllThreads makes a system call that concerns the calling thread only.
+func onAllThreads(call, a, b, c uintptr) error {
+	if _, _, errno := syscall.AllThreadsSyscall6(call, a, b, c, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// Command confined confines itself and then tries what its argument names; it prints what came of it.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"chaosgo/agent/internal/confine"
+)
+
+var attempts = map[string]func() error{
+	"read":   func() error { _, err := os.ReadFile("/proc/self/status"); return err },
+	"listen": func() error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
+	"write":  func() error { return os.WriteFile(os.Args[2], nil, 0o600) },
+	"append": func() error { _, err := os.OpenFile(os.Args[2], os.O_APPEND|os.O_WRONLY, 0); return err },
+	"clear":  func() error { _, err := os.OpenFile(os.Args[2], os.O_RDONLY|os.O_TRUNC, 0); return err },
+	"remove": func() error { return os.Remove(os.Args[2]) },
+	"exec":   func() error { return syscall.Exec("/bin/true", []string{"true"}, nil) },
+	"mount":  func() error { return syscall.Mount("none", "/mnt", "tmpfs", 0, "") },
+	"twice":  func() error { return confine.Process(confine.Needs{}) },
+}
+
+func main() {
+	if err := confine.Process(confine.Needs{Steering: true}); err != nil {
+		fmt.Println("not confined:", err)
+		return
+	}
+	fmt.Println(attempts[os.Args[1]]())
+}
