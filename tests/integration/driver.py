@@ -24,12 +24,18 @@ def request(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     times: int = 1,
+    from_port: int = 0,
 ) -> list[dict[str, Any]]:
-    """Send requests one after the other, each on a connection of its own; give what came back."""
+    """Send requests one after the other, each on a connection of its own; give what came back.
+
+    With from_port all of them come from that port.
+    """
     answers = []
     for _ in range(times):
         started = time.monotonic()
-        connection = http.client.HTTPConnection(host, port, timeout=20)
+        connection = http.client.HTTPConnection(
+            host, port, timeout=20, source_address=("", from_port)
+        )
         try:
             connection.request(method, path, headers=headers or {})
             response = connection.getresponse()

@@ -67,6 +67,17 @@ def test_abort_on_loopback(driver: Driver, namespace: Namespace, host: str) -> N
     nothing_left(namespace, PORTS)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_client_that_uses_a_port_again(driver: Driver, namespace: Namespace, host: str) -> None:
+    """The agent closes first, so that its socket of each last connection is in TIME_WAIT."""
+    driver.abort(TARGET, duration_s=30)
+    closing = {"Connection": "close"}
+    answers = driver.requests(5, SERVICE_PORT, host, from_port=40082, headers=closing)
+    assert [answer["status"] for answer in answers] == [503] * 5
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
 def test_abort_for_a_client_on_the_network(driver: Driver, namespace: Namespace) -> None:
     other = Namespace(namespace)
     try:

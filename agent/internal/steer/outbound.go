@@ -16,12 +16,6 @@ import (
 // own port, in the same network namespace, meets these calls as it meets any other.
 const markOutbound = mark + 1
 
-// The flags of a TCP header that its first packet is known by (RFC 9293 section 3.1).
-const (
-	tcpSYN = 0x02
-	tcpACK = 0x10
-)
-
 // OutRules are the steering of the calls to one dependency. The kernel removes them with the agent,
 // as it does Rules.
 type OutRules struct {
@@ -108,11 +102,7 @@ func outbound(to []netip.AddrPort, ports []int, alive *Alive) [][]expr.Any {
 		{meta(expr.MetaKeyL4PROTO), unequal([]byte{unix.IPPROTO_TCP}), accept},
 		// The kernel may see connections that are open already as new ones, because it tracks them
 		// from now on only. Redirecting their next packet would cut them.
-		{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{tcpSYN | tcpACK}, Xor: []byte{0}},
-			unequal([]byte{tcpSYN}), accept,
-		},
+		append(notFirst(), accept),
 	}
 	for i, destination := range to {
 		rules = append(rules, append(alive.If(), redirectCalls(destination, ports[i])...))

@@ -77,8 +77,10 @@ func inbound(port int, l *Listeners, alive *Alive) [][]expr.Any {
 			&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
 			unequal(binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)), accept,
 		},
-		// Packets of connections that were intercepted earlier find their socket by themselves.
-		{&expr.Socket{Key: expr.SocketKeyTransparent, Register: 1}, equal([]byte{1}), accept},
+		// Packets of connections that were intercepted earlier find their socket by themselves. A first
+		// one does not: what it finds is in TIME_WAIT, of the last connection from the client's port, and
+		// the kernel would give the new one to the service.
+		append(notFirst(), &expr.Socket{Key: expr.SocketKeyTransparent, Register: 1}, equal([]byte{1}), accept),
 	}
 	if l.v4 != nil {
 		rules = append(rules, append(alive.If(), redirect(unix.NFPROTO_IPV4, l.v4)...))
@@ -103,6 +105,17 @@ func redirect(family byte, l *net.TCPListener) []expr.Any {
 		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(uint16(to.Port))},
 		&expr.TProxy{Family: family, TableFamily: unix.NFPROTO_INET, RegAddr: 1, RegPort: 2},
 		&expr.Verdict{Kind: expr.VerdictAccept},
+	}
+}
+
+// notFirst matches every TCP packet but the first one of a connection, which has SYN without ACK (RFC
+// 9293 section 3.1).
+func notFirst() []expr.Any {
+	const flags, syn, ack = 13, 0x02, 0x10
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: flags, Len: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{syn | ack}, Xor: []byte{0}},
+		unequal([]byte{syn}),
 	}
 }
 
