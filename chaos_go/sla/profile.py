@@ -21,7 +21,7 @@ _FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the
 _COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
 _POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
-_LEVEL = 2e-4  # a smaller drop of twice the log-likelihood is that of the grid, not of the data
+_LEVEL = 1e-3  # so small a drop of twice the log-likelihood is that of the grid, not of the data
 
 
 class Top(NamedTuple):
@@ -159,8 +159,9 @@ def _above(values: Array, at: NDArray[np.intp]) -> Array:
 
 def signed_root(log_b: Array, values: Array, top: Top) -> Array:
     """Give the signed root of a profile; where it is level, as under a step, it is exactly 0."""
-    drop = np.sqrt(np.maximum(2.0 * (top.log_likelihood - values) - _LEVEL, 0.0))
-    return outwards(drop, int(np.abs(log_b - top.log_b).argmin()))
+    drop = np.maximum(2.0 * (top.log_likelihood - values), 0.0)
+    drop = np.maximum(drop - _LEVEL * np.exp(-drop / _LEVEL), 0.0)
+    return outwards(np.sqrt(drop), int(np.abs(log_b - top.log_b).argmin()))
 
 
 def outwards(drop: Array, at: int) -> Array:
