@@ -49,8 +49,7 @@ def saved(path: str, height_in: float) -> "Iterator[Figure]":
         import matplotlib  # a tenth of a second and 40 MB, and an extra of the distribution
         from matplotlib.figure import Figure
     except ImportError as error:
-        mend = "pip install 'chaostoolkit-go[report]'"
-        raise ChaosGoError(f"a picture needs matplotlib; {mend}") from error
+        raise ChaosGoError("a picture needs matplotlib; pip install matplotlib") from error
     with matplotlib.rc_context({"svg.hashsalt": "chaos_go", "font.size": 10}):
         figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained")
         yield figure
