@@ -197,7 +197,7 @@ def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
 
 
 def _judge(journal: Path, picture: Path, budget: str) -> int:
-    """Print the verdict, draw the picture, tell what a ladder found; give the verdict's exit code."""
+    """Print the verdict, draw the picture, tell what a ladder found; give the exit code."""
     chaos = _chaos(journal)
     if not journal.exists():
         raise SetupError(f"chaos wrote no journal; {_log(journal)} tells why")
