@@ -47,7 +47,8 @@ INTRODUCTION = """\
 one run, in turn and in several short rounds (A B C, B C A, ...); a figure is the median of its
 rounds, a ratio that of the medians, with the smallest and largest ratio of single rounds in
 brackets. Clients, service and contender share the processors, and every connection is on loopback.
-Ratios can be compared with those of other machines, absolute figures cannot.
+Ratios can be compared with those of other machines, absolute figures cannot. Memory, the share of
+30 % and the delay are measured once, the delay first of the agent and then of toxiproxy.
 
 "relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with
 enough idle connections, toxiproxy has no toxic but for the delay, and HAProxy has the same 503 rule
@@ -120,7 +121,16 @@ def _about(effort: rows.Effort) -> list[str]:
         f"versions: chaos_go {chaos_go.__version__}; {go}; {toxiproxy}; {haproxy}",
         f"effort: {effort.rounds} rounds of {effort.seconds:g} s",
         f"load average before the run: {os.getloadavg()[0]:.2f}; what else runs adds to latencies",
+        f"priority of the run: nice {os.nice(0)}{_autogroup()}",
     ]
+
+
+def _autogroup() -> str:
+    """Tell the priority of this session, which sched_autogroup(7) puts above that of a process."""
+    try:
+        return ", session " + Path("/proc/self/autogroup").read_text().split(maxsplit=1)[1].strip()
+    except (OSError, IndexError):
+        return ""
 
 
 def _first_line(*command: str) -> str:

@@ -90,9 +90,9 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
     """
 
     def _plot() -> int:
-        from chaos_go.report import sla_curve
+        from chaos_go.report import picture, sla_curve
 
-        sla_curve.check_output(output)
+        picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
         sla_curve.draw(answer, observations, output, impact)
         return _code(answer)

@@ -1,12 +1,10 @@
 """The picture of a back-calculation: the curve and its limit, and the decay over several loads."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.report import sla_decay
-from chaos_go.report.colours import COLOURS, LIMIT, MARKERS
+from chaos_go.report.picture import COLOURS, LIMIT, MARKERS, check_output, limit_line, saved
 from chaos_go.sla.answer import Answer, Load, Threshold
 from chaos_go.sla.latency import by_load, curve, per_load
 from chaos_go.sla.observations import Level, Observations
@@ -16,21 +14,8 @@ from chaos_go.stats import proportion_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SUFFIXES = (".png", ".svg")
 _FAINT = "#777777"
 _CLOSEST = 0.08  # of the width of the picture, between two labels of the upper axis
-
-
-def check_output(path: str) -> None:
-    """Refuse a file that is no picture or has no directory, before anything is calculated.
-
-    Raises:
-        BadInputError: it is so.
-    """
-    if Path(path).suffix not in _SUFFIXES:
-        raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
-    if not Path(path).parent.is_dir():
-        raise BadInputError("output", path, "there is no such directory")
 
 
 def draw(answer: Answer, observations: Observations, path: str, impact: str) -> None:
@@ -48,22 +33,14 @@ def draw(answer: Answer, observations: Observations, path: str, impact: str) -> 
         OSError: the file cannot be written.
     """
     check_output(path)
-    try:
-        import matplotlib  # a tenth of a second and 40 MB, and an extra of the distribution
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        mend = "pip install 'chaostoolkit-go[report]'"
-        raise ChaosGoError(f"a picture needs matplotlib; {mend}") from error
     loads = per_load(answer)
-    with matplotlib.rc_context({"svg.hashsalt": "chaos_go", "font.size": 10}):
-        figure = Figure(figsize=(8, 8.5 if len(loads) > 1 else 5.2), dpi=100, layout="constrained")
+    with saved(path, height_in=8.5 if len(loads) > 1 else 5.2) as figure:
         if len(loads) > 1:
             upper, lower = figure.subplots(2, height_ratios=(3, 2))
             sla_decay.draw(lower, loads, impact)
         else:
             upper = figure.subplots()
         _curves(upper, loads, observations, impact)
-        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else {})
 
 
 def _curves(axes: "Axes", loads: Sequence[Load], observations: Observations, impact: str) -> None:
@@ -188,16 +165,7 @@ def _background(axes: "Axes", load: Load) -> None:
 def _limit(axes: "Axes", load: Load, threshold: Threshold) -> None:
     """Draw a budget, the interval of its limit on it, and the safe limit down to the axis."""
     height = _impact(load, threshold.budget)
-    axes.axhline(height, color=LIMIT, linewidth=1.2, linestyle=(0, (6, 3)))
-    axes.annotate(
-        f"budget +{percent(threshold.budget)}",
-        (1, height),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(-4, 3),
-        textcoords="offset points",
-        ha="right",
-        color=LIMIT,
-    )
+    limit_line(axes, height, f"budget +{percent(threshold.budget)}")
     _interval(axes, load, threshold, LIMIT)
     if threshold.safe_ms is not None:
         bottom = axes.get_ylim()[0]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaos_go.report.colours import COLOURS, MARKERS
+from chaos_go.report.picture import COLOURS, MARKERS
 from chaos_go.sla.answer import Load, P99Limit, Threshold
 from chaos_go.sla.words import percent
 

@@ -26,12 +26,15 @@ def read(file: str) -> tuple[Observations, str | None]:
 
     Raises:
         BadInputError: the file or what is in it cannot be meant.
-        OSError: the file cannot be read.
     """
     if file == "-":
         return _read(click.open_file("-", "rb"))
-    with Path(file).open("rb") as stream:
-        return _read(stream)
+    try:
+        with Path(file).open("rb") as stream:
+            return _read(stream)
+    except OSError as error:
+        mend = f"{error.strerror}; give a CSV table, the same as JSON, or a journal with a ladder"
+        raise BadInputError("file", file, mend) from error
 
 
 def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:

@@ -4,11 +4,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaos_go.agent.contract import LoadSecond
-from chaos_go.errors import BadInputError, ChaosGoError
+from chaos_go.errors import BadInputError
+from chaos_go.report import picture
 from chaos_go.traffic import histogram
 
 if TYPE_CHECKING:
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 WINDOW_S = 5
 """The P99 of one second of 40 requests is just their maximum, so look at this many at once."""
 
-_SUFFIXES = (".png", ".svg")
-# Okabe and Ito's colours, told apart by the colour-blind too; each load has its own dashes as well.
-_LINES = (("#0072B2", "-"), ("#009E73", "--"), ("#CC79A7", "-."), ("#000000", ":"))
+_LINES = tuple(zip(picture.COLOURS, picture.DASHES, strict=True))
 _MOST_NAMED = 3  # faults
-_LIMIT, _FAULT = "#D55E00", "#E69F00"
 
 
 @dataclass(frozen=True)
@@ -53,17 +50,9 @@ def draw(journal: dict[str, Any], path: str) -> None:
         ChaosGoError: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    if Path(path).suffix not in _SUFFIXES:
-        raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
+    picture.check_output(path)
     loads = list(series(journal))
-    try:
-        import matplotlib  # a tenth of a second and 40 MB, and an extra of the distribution
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        mend = "pip install 'chaostoolkit-go[report]'"
-        raise ChaosGoError(f"a picture needs matplotlib; {mend}") from error
-    with matplotlib.rc_context({"svg.hashsalt": "chaos_go", "font.size": 10}):
-        figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
+    with picture.saved(path, height_in=5) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 2))
         origin = loads[0].unix_s[0] - WINDOW_S
         _panel(upper, journal, "p99_ms", loads, origin)
@@ -74,8 +63,6 @@ def draw(journal: dict[str, Any], path: str) -> None:
         lower.set_xlabel("seconds since the load began")
         upper.set_title(str(journal.get("experiment", {}).get("title", "")), wrap=True)
         upper.legend(loc="upper left", ncols=3, framealpha=0.9)
-        metadata = {"Date": None} if path.endswith(".svg") else {}
-        figure.savefig(path, metadata=metadata)
 
 
 def series(journal: dict[str, Any]) -> Iterator[Series]:
@@ -149,16 +136,7 @@ def _panel(
         values = getattr(load, quantity)
         axes.plot(times, values, dashes, color=colour, linewidth=1.8, label=load.name)
     for limit in limits(journal, quantity):
-        axes.axhline(limit, color=_LIMIT, linewidth=1.5, linestyle=(0, (6, 3)))
-        axes.annotate(
-            f"limit {limit:g}",
-            (1, limit),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(-4, 3),
-            textcoords="offset points",
-            ha="right",
-            color=_LIMIT,
-        )
+        picture.limit_line(axes, limit, f"limit {limit:g}")
     records = journal["chaos_go"].get("faults", [])
     for number, record in enumerate(records):
         start, end = record.get("armed_unix_s"), record.get("ended_unix_s")
@@ -167,7 +145,7 @@ def _panel(
             axes.axvspan(
                 start - origin,
                 (end or last) - origin,
-                color=_FAULT,
+                color=picture.FAULT,
                 alpha=0.25,
                 linewidth=0,
                 label=_fault_label(number, record, len(records)),

@@ -23,6 +23,7 @@ from chaos_go.sla.families import Array
 from chaos_go.sla.profile import Profile, outwards
 
 _POINTS = 4000  # of the common grid in ln b
+_ROUNDING = 1e-12  # of the sum of weighted distributions
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def _quantile(log_b: Array, cdf: Array, p: float) -> float | None:
     """Invert a distribution; the middle of where it is flat, None where it does not reach."""
     if not cdf[0] < p < cdf[-1]:
         return None
-    below = int(np.searchsorted(cdf, p, side="left")) - 1
-    above = int(np.searchsorted(cdf, p, side="right"))
+    below = int(np.searchsorted(cdf, p - _ROUNDING)) - 1
+    above = int(np.searchsorted(cdf, p + _ROUNDING))
     if above - below > 1:
         return float(np.exp((log_b[below + 1] + log_b[above - 1]) / 2))
     share = (p - cdf[below]) / (cdf[above] - cdf[below])
@@ -122,13 +123,15 @@ def _root(rows: Sequence[Profile], log_b: Array) -> Array:
 
 
 def _family_fit(best: Profile, weight: float, aicc: float, limits: Quantiles) -> FamilyFit:
+    """Give one family's part; its limits come from a grid, its estimate does not."""
+    estimate_ms = float(np.exp(best.top.log_b))
     return FamilyFit(
         name=best.family.name,
         weight=weight,
-        estimate_ms=float(np.exp(best.top.log_b)),
-        low_ms=limits.low_ms,
-        high_ms=limits.high_ms,
-        safe_ms=limits.safe_ms,
+        estimate_ms=estimate_ms,
+        low_ms=None if limits.low_ms is None else min(limits.low_ms, estimate_ms),
+        high_ms=None if limits.high_ms is None else max(limits.high_ms, estimate_ms),
+        safe_ms=None if limits.safe_ms is None else min(limits.safe_ms, estimate_ms),
         log_likelihood=best.top.log_likelihood,
         aicc=float(aicc),
     )

@@ -111,7 +111,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("log-logistic", log_logistic, _STEEP),
     Family("weibull", weibull, _STEEP),
     Family("log-probit", log_probit, np.geomspace(0.1, STEEPEST, 28)),
-    Family("hinge", hinge, 1.0 - np.geomspace(1.0, 0.002, 28)),
+    Family("hinge", hinge, 1.0 - np.geomspace(1.0, 1e-5, 34)),
     *(
         Family("hill", hill(plateau), _STEEP, plateau=plateau, parameters=4)
         for plateau in _PLATEAUS

@@ -1,7 +1,7 @@
 """Likelihood of a curve, with the best background for it.
 
 A level with k of n impacts at dose x has the risk P(x) = g + (1 - g) F(x). For a given F the
-log-likelihood is concave in the background g, and its maximum over 0 <= g <= 0.5 is found exactly,
+log-likelihood is concave in the background g, and its maximum over 0 <= g < 1 is found exactly,
 whether it lies inside or on the bound. So a profile cannot stick to g = 0, as it does where the
 background is carried from point to point in logit(g), whose gradient vanishes there.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
-MOST_BACKGROUND = 0.5
+MOST_BACKGROUND = 0.9999  # above that nothing is left for a fault to spoil
 _NEWTON_STEPS = 5
 _CLOSE = 1e-4
 _TINY = 1e-140  # its square is a float as well

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
-from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, outwards
+from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, signed_root
 
 _POINTS = 400
 _SHAPES = 32
@@ -145,5 +145,4 @@ def _profile(
     background = float(likelihood(extra, data, most_background).background)
     top = Top(where, float(best_shape[at]), background, float(best))
     dense, smooth = interpolate(log_b, line, top)
-    drop = np.sqrt(np.maximum(2 * (top.log_likelihood - smooth), 0.0))
-    return Profile(family, dense, outwards(drop, int(np.abs(dense - where).argmin())), top)
+    return Profile(family, dense, signed_root(dense, smooth, top), top)

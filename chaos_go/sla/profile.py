@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
+from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood, saturated
 
 _NARROWINGS = 4
 _CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
@@ -21,6 +21,7 @@ _FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the
 _COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
 _POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
+_LEVEL = 1e-3  # so small a drop of twice the log-likelihood is that of the grid, not of the data
 
 
 class Top(NamedTuple):
@@ -79,8 +80,7 @@ def profile(
     values, _ = search.over_shapes(log_b, _NARROWINGS)
     top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
     dense, smooth = interpolate(log_b, values, top)
-    drop = np.sqrt(np.maximum(2.0 * (top.log_likelihood - smooth), 0.0))
-    root = outwards(drop, int(np.abs(dense - top.log_b).argmin()))
+    root = signed_root(dense, smooth, top)
     return Profile(family, dense, root, top)
 
 
@@ -104,7 +104,8 @@ class _Search(NamedTuple):
             shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
             values, at, shape = self._at(log_b, shapes)
             step = step / 3.0
-        return values.max(axis=1) + _above(values, at), shape
+        ceiling = saturated(self.data)  # a parabola across a kink can rise above it
+        return np.minimum(values.max(axis=1) + _above(values, at), ceiling), shape
 
     def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
         """Give all log-likelihoods, and which shape is the best for every b."""
@@ -154,6 +155,13 @@ def _above(values: Array, at: NDArray[np.intp]) -> Array:
     bend = 2.0 * values[rows, middle] - left - right
     rise = (left - right) ** 2 / (8.0 * np.maximum(bend, 1e-12))
     return np.where(inside & (bend > 1e-12), rise, 0.0)
+
+
+def signed_root(log_b: Array, values: Array, top: Top) -> Array:
+    """Give the signed root of a profile; where it is level, as under a step, it is exactly 0."""
+    drop = np.maximum(2.0 * (top.log_likelihood - values), 0.0)
+    drop = np.maximum(drop - _LEVEL * np.exp(-drop / _LEVEL), 0.0)
+    return outwards(np.sqrt(drop), int(np.abs(log_b - top.log_b).argmin()))
 
 
 def outwards(drop: Array, at: int) -> Array:

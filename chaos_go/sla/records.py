@@ -35,7 +35,7 @@ def read(document: Any) -> Observations:
     found = list(ladders(document))
     if not found:
         mend = "no observations in this journal; its method needs a ladder that measured something"
-        raise BadInputError("journal", document.get("status"), mend)
+        raise BadInputError("journal.status", document.get("status"), mend)
     if len(found) > 1:
         mend = "more than one ladder; put the rows of one into a file and give that"
         raise BadInputError("journal", [where for where, _ in found], mend)

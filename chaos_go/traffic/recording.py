@@ -245,6 +245,13 @@ class Recording:
             self._changed.notify_all()
 
 
+_LATE = (
+    "this machine was too busy to send them in time: run again when it has less to do, or lower "
+    "rate_rps"
+)
+_DROPPED = "max_in_flight requests waited for their answers: raise it, or lower rate_rps"
+
+
 def _unsent(name: str, seconds: Sequence[LoadSecond]) -> str:
     """Tell how the load was not what was asked for: numbers of such a load flatter the service."""
     intended, late, dropped = (
@@ -259,7 +266,6 @@ def _unsent(name: str, seconds: Sequence[LoadSecond]) -> str:
     if late + dropped > LARGEST_UNSENT * intended:
         return (
             f"traffic {name!r}: {late} late and {dropped} dropped of {intended} requests are more "
-            f"than {LARGEST_UNSENT:.0%}; lower rate_rps, or raise max_in_flight if the service "
-            "holds its requests"
+            f"than {LARGEST_UNSENT:.0%}; {_LATE if late >= dropped else _DROPPED}"
         )
     return ""

@@ -37,6 +37,8 @@ def fit_of(name, rows, budget, z, most_background=0.5):
 
 EPA_RECIPE = levels([0, 25, 75, 125, 200], [20] * 5, [0, 1, 7, 15, 19])
 EPA_SET = levels([0, 50, 100, 150, 200], [100] * 5, [0, 5, 30, 65, 90])
+EPA_EXAMPLE = levels([0, 10, 50, 150, 400], [111, 142, 143, 93, 42], [2, 5, 12, 23, 30])
+HIGH_BACKGROUND = levels([0, 30, 100, 300, 1000], [50, 48, 50, 50, 47], [9, 10, 16, 25, 39])
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,12 @@ EPA_SET = levels([0, 50, 100, 150, 200], [100] * 5, [0, 5, 30, 65, 90])
         (EPA_SET, "log-logistic", 68.178, 59.787),
         (EPA_SET, "weibull", 64.242, 55.214),
         (EPA_SET, "log-probit", 66.145, 58.676),
+        (EPA_EXAMPLE, "log-logistic", 80.3486, 55.6156),
+        (EPA_EXAMPLE, "log-probit", 79.0540, 56.9883),
+        # BMDS says 52.0491 and 30.4951, where the deviance of a fine grid has not dropped enough
+        (EPA_EXAMPLE, "weibull", 76.3369, 52.0405),
+        (HIGH_BACKGROUND, "log-logistic", 75.2744, 30.3788),
+        (HIGH_BACKGROUND, "log-probit", 78.9494, 29.2635),
     ],
 )
 def test_bmd_and_bmdl_of_epa(rows, name, estimate, low):

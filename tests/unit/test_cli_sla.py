@@ -154,8 +154,11 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         (("fit", "FILE", "--budget", "0%"), "more than 0"),
         (("fit", "FILE"), "--budget"),
         (("fit", "FILE", "--budget", "1%", "--confidence", "100"), "confidence='100'"),
-        (("fit", "missing.csv", "--budget", "1%"), "missing.csv"),
-        (("fit", ".", "--budget", "1%"), "directory"),
+        (
+            ("fit", "missing.csv", "--budget", "1%"),
+            "file='missing.csv': No such file or directory;",
+        ),
+        (("fit", ".", "--budget", "1%"), "file='.': Is a directory; give a CSV table"),
         (("plot", "FILE", "--budget", "1%", "-o", "curve.pdf"), "output='curve.pdf'"),
         (("plot", "FILE", "--budget", "1%", "-o", "no/such/place.svg"), "no/such/place.svg"),
         (("export", "FILE", "--budget", "1%", "--format", "x", "--service", "a"), "openslo, sloth"),

@@ -143,6 +143,7 @@ def test_more_than_one_percent_late_or_dropped_is_refused(rig, late, dropped):
     with pytest.raises(NotEnoughDataError, match=words):
         rig.recording.last(5)
     assert "more than 1%" in rig.recording.problem()
+    assert ("too busy" if late else "max_in_flight") in rig.recording.problem()
 
 
 def test_one_percent_late_is_accepted(rig):

@@ -174,6 +174,25 @@ def test_a_budget_just_above_the_impact_seen_is_refused_within_the_doses():
     assert answer.thresholds[0].estimate_ms is None
 
 
+def test_a_background_above_a_half_is_fitted_like_any_other():
+    found = back_calculate(observed(k=[600, 602, 601, 640, 700, 780]), [0.1])
+    assert found.background == pytest.approx(0.601, abs=0.01)
+    assert "lack-of-fit" not in found.thresholds[0].flags
+    assert 300 < found.thresholds[0].estimate_ms < 650
+
+
+def test_a_step_from_nothing_to_everything():
+    budgets = [0.005, 0.01, 0.02, 0.05]
+    answer = back_calculate(observed(k=[0, 0, 0, 1000, 1000, 1000]), budgets)
+    estimates = [threshold.estimate_ms for threshold in answer.thresholds]
+    assert estimates == sorted(estimates)
+    for threshold in answer.thresholds:
+        assert 300 < threshold.low_ms < threshold.high_ms < 500
+        for part in threshold.families:
+            assert part.log_likelihood <= 0  # no curve beats the observed proportions
+            assert part.low_ms <= part.safe_ms <= part.estimate_ms <= part.high_ms
+
+
 def test_a_curve_that_no_family_has_is_a_lack_of_fit():
     found = only(observed(k=[2, 90, 3, 95, 4, 400]))
     assert "lack-of-fit" in found.flags

@@ -149,6 +149,9 @@ def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
         return limit_s
     below = [bucket for bucket in buckets_s if 0 < bucket <= limit_s + 1e-9]
     if not below:
-        mend = f"none is at or below the limit of {limit_s:g} s; add that bucket to the histogram"
+        mend = (
+            f"none of these seconds is at or below the limit of {limit_s:g} s; add that bucket to "
+            "the histogram"
+        )
         raise BadInputError("buckets", ",".join(f"{x:g}" for x in buckets_s), mend)
     return max(below)
