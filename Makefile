@@ -25,6 +25,8 @@ shop_sources := $(shell find demo -name '*.go' -o -name 'go.*')
 bench_sources := $(shell find benchmarks -name '*.go' -o -name 'go.*')
 # The race detector needs a C compiler; without one the same tests run without it.
 RACE := $(if $(shell command -v gcc cc clang),-race)
+# Integration tests mostly wait; more at a time would disturb what they measure.
+WORKERS ?= 2
 EXPERIMENT ?= experiments/users-answer-503.yaml
 ARGS ?=
 # How long `make fuzz` looks for new inputs of each fuzz target.
@@ -96,7 +98,7 @@ unit-python: $(AGENT) | $(READY)
 
 .PHONY: integration
 integration: $(AGENT) $(SHOP) ## real agent, namespaces, services, experiments
-	@$(PYTHON) -m pytest -q -rs -m integration $(ARGS)
+	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile tests/integration $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages

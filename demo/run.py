@@ -197,12 +197,12 @@ def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
 
 
 def _judge(journal: Path, picture: Path, budget: str) -> int:
-    """Draw the picture, print the verdict and what a ladder found; give the verdict's exit code."""
+    """Print the verdict, draw the picture, tell what a ladder found; give the exit code."""
     chaos = _chaos(journal)
     if not journal.exists():
         raise SetupError(f"chaos wrote no journal; {_log(journal)} tells why")
-    drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
     verdict = subprocess.run([*chaos, "go", "verdict", str(journal)], check=False)
+    drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
     _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
     if budget and verdict.returncode in HAVE_DATA:
         return sla.tell(chaos, journal, budget) or verdict.returncode

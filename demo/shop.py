@@ -1,12 +1,14 @@
 """Start the four services of the shop in this network namespace, and stop them again.
 
-    python demo/shop.py [--bad VARIANT] [--logs DIR]
+    python demo/shop.py [--bad VARIANT] [--logs DIR] [COMMAND ...]
 
-prints "ready" once all of them answer, and stops them at the end of its standard input.
+prints "ready" once all of them answer, and stops them when COMMAND has ended, without one at the
+end of its standard input.
 """
 
 import argparse
 import http.client
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,20 +117,28 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-def main() -> None:
-    """Run the shop until standard input ends."""
-    parser = argparse.ArgumentParser(description="Run the shop until standard input ends.")
+def main() -> int:
+    """Run the shop as long as the command, or until standard input ends; give the exit code."""
+    parser = argparse.ArgumentParser(
+        description="Run the shop as long as COMMAND, without one until standard input ends."
+    )
     parser.add_argument("--bad", default="", help="how checkout is built badly")
     parser.add_argument("--logs", type=Path, help="folder for the logs; default: a temporary one")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="for instance bash")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         try:
             with Shop(options.logs or Path(temporary), options.bad):
                 print("ready", flush=True)
+                if options.command:
+                    # Ctrl-C reaches the command too, which decides what it means.
+                    signal.signal(signal.SIGINT, lambda *_: None)
+                    return subprocess.call(options.command)
                 sys.stdin.read()
-        except ShopError as error:
+        except (ShopError, OSError) as error:
             sys.exit(f"shop.py: {error}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

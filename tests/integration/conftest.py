@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from matrix import MEASURED, TARGETS, Scene, table
@@ -56,6 +57,18 @@ def driver(namespace: Namespace) -> Driver:
 def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Scene:
     """Give the scene of a test of the matrix, once per target."""
     return Scene(namespace, request.param)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what a worker of pytest-xdist has measured."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["measured"] = MEASURED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker has measured; one that crashed hands nothing over."""
+    MEASURED.extend(tuple(row) for row in getattr(node, "workeroutput", {}).get("measured", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

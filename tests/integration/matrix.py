@@ -151,7 +151,9 @@ class Scene:
             assert (client["errors"], client["refused"]) == ([], 0), seen
         for client in seen["live"]:
             assert len(client["errors"]) <= resets, seen
-            assert client["refused"] == 0 or self.target.released == "refused", seen
+            if self.target.released != "refused":
+                # Who is back before the kernel has taken the whole process down may meet that once.
+                assert client["refused"] <= resets, seen
 
     def _ask(self, function: str, **arguments: object) -> Any:
         assert self._clients.stdin is not None

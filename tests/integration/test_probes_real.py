@@ -15,7 +15,7 @@ from probes import http as probes_http
 
 pytestmark = pytest.mark.integration
 
-TRIES = 3
+TRIES = 6
 SLOW_S = 0.2
 RATE_RPS = 100.0
 DURATION_S = 5.0
