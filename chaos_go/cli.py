@@ -39,7 +39,7 @@ def verdict(context: click.Context, journal: str) -> None:
     context.exit(judged.exit_code)
 
 
-@go.command()
+@go.command(short_help="Find what Chaos Toolkit would silently ignore.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.pass_context
 def validate(context: click.Context, files: tuple[str, ...]) -> None:
@@ -55,7 +55,7 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
     context.exit(1 if problems else 0)
 
 
-@go.command()
+@go.command(short_help="Draw P99 and error rate over time, and the faults.")
 @click.argument("journal", type=click.Path())
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="picture to write: .svg or .png"

@@ -22,7 +22,8 @@ _budgets = click.option(
     "budgets",
     multiple=True,
     required=True,
-    help="extra impact tolerated over the background: 1% or 0.01; +1% when the background is above",
+    help="extra impact tolerated over the background: 1% or 0.01; +1% when the background is "
+    "above; may be given several times",
 )
 _budget = click.option("--budget", required=True, help="as in `fit`")
 _confidence = click.option("--confidence", default="95", show_default=True, help="in percent")
@@ -31,7 +32,7 @@ _impact = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Limits of latency from its business impact.")
 def sla() -> None:
     """How slow is too slow for the business: limits, their interval, and SLO files.
 
@@ -42,7 +43,7 @@ def sla() -> None:
     """
 
 
-@sla.command()
+@sla.command(short_help="Calculate the limits and their intervals.")
 @_file
 @_budgets
 @_confidence
@@ -77,7 +78,7 @@ def fit(
     _guarded(_fit)
 
 
-@sla.command()
+@sla.command(short_help="Draw the curve and the limits.")
 @_file
 @_budgets
 @_confidence
@@ -100,7 +101,7 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
     _guarded(_plot)
 
 
-@sla.command()
+@sla.command(short_help="Write the SLO that follows, and timeouts.")
 @_file
 @_budget
 @_confidence

@@ -259,7 +259,8 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
         what = f"ladder {ladder['name']} ({seen}) ended with {ladder['stopped']}: {ladder['why']}"
         phases = {level["phase"] for level in ladder["levels"] if level["n"]}
         if ladder["stopped"] not in _WHOLE_LADDERS:
-            yield "inconclusive", f"{what}; `chaos go sla fit` tells what the windows so far say"
+            mend = "; `chaos go sla fit` tells what the windows so far say" if doses > 1 else ""
+            yield "inconclusive", what + mend
         elif not {"baseline-before", "dosed", "baseline-after"} <= phases:
             yield "inconclusive", f"{what}; it has no {'baseline' if 'dosed' in phases else 'dose'}"
         else:

@@ -74,6 +74,9 @@ def main() -> int:
         print(f"run.py: {error}", file=sys.stderr)
         return SETUP_ERROR
     except KeyboardInterrupt:
+        journal = options.out / "journal.json"
+        found = f"; what was measured is in {journal}" if journal.exists() else ""
+        _say(f"interrupted: shop, load and fault have ended{found}")
         return INTERRUPTED
 
 

@@ -76,7 +76,9 @@ class Level:
         if problem:
             raise problem
         if not self.rows and end is None:
-            return End("inconclusive", f"no window at {self._dose_ms:g} ms could be used")
+            reason = self._record.inconclusive[-1]["reason"]
+            why = f"no window at {self._dose_ms:g} ms could be used, at last because of {reason}"
+            return End("inconclusive", why)
         return end
 
     @contextlib.contextmanager

@@ -280,6 +280,13 @@ def test_a_curve_that_was_cut_off_is_inconclusive(stopped):
     assert "because" in judged.reasons[0]
 
 
+def test_only_a_ladder_with_a_dose_is_worth_a_fit():
+    ladder = ladder_of("inconclusive")
+    assert "chaos go sla fit" in judge(journal_of(ladder)).reasons[0]
+    ladder["observations"] = rows(0, 1)
+    assert "chaos go sla fit" not in judge(journal_of(ladder)).reasons[0]
+
+
 def test_a_curve_without_its_second_baseline_is_inconclusive():
     judged = judge(journal_of(ladder_of(phases=("baseline-before", "dosed"))))
     assert judged.outcome == "inconclusive"
