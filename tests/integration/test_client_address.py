@@ -75,6 +75,23 @@ def nothing_left(namespace: Namespace) -> None:
     assert "local default dev lo" not in tables
 
 
+@pytest.mark.parametrize("here", [V4[0], V6[0]], ids=["IPv4", "IPv6"])
+def test_nobody_is_cut_when_the_ports_of_the_agent_are_used_up(
+    driver: Driver, neighbour: Driver, namespace: Namespace, here: str
+) -> None:
+    """The clients of a whole network become one client of the service, with one client's ports."""
+    few = "echo 40000 40099 >/proc/sys/net/ipv4/ip_local_port_range"
+    assert namespace.run(["sh", "-c", few]).returncode == 0
+    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30)
+    answers = neighbour.requests(150, PORT, here)
+    assert [answer["status"] for answer in answers] == [200] * 150
+    seen = {json.loads(answer["body"])["address"] for answer in answers}
+    assert here in seen
+    assert len(seen) == 2, seen  # and loopback
+    driver.stop()
+    nothing_left(namespace)
+
+
 @pytest.mark.parametrize(("here", "there"), [V4, V6], ids=["IPv4", "IPv6"])
 def test_the_service_sees_a_client_on_the_network(
     driver: Driver, neighbour: Driver, namespace: Namespace, here: str, there: str

@@ -210,14 +210,28 @@ func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPCon
 	}
 }
 
-// DialService connects to where an intercepted client wanted to go, past our own rules.
+// DialService connects to where an intercepted client wanted to go, past our own rules. Clients of many
+// hosts become one here, whose ports may all be in TIME_WAIT; the kernel uses those of loopback again
+// after a second (tcp_tw_reuse).
 func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
 	c, err := dialPatiently(d, to.String())
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		d.LocalAddr, d.Control = &net.TCPAddr{IP: loopbackLike(to.IP)}, markOwnLate
+		c, err = dialPatiently(d, to.String())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the service at %s: %w", to, err)
 	}
 	return c.(*net.TCPConn), nil
+}
+
+// loopbackLike gives the address of loopback in the family of another one.
+func loopbackLike(ip net.IP) net.IP {
+	if ip.To4() == nil {
+		return net.IPv6loopback
+	}
+	return net.IPv4(127, 0, 0, 1)
 }
 
 // DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
@@ -256,6 +270,11 @@ func transparent(network, _ string, raw syscall.RawConn) error {
 
 func markOwn(_, _ string, raw syscall.RawConn) error {
 	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
+}
+
+// markOwnLate also has the port chosen when it is known where the connection goes.
+func markOwnLate(network, address string, raw syscall.RawConn) error {
+	return errors.Join(markOwn(network, address, raw), setOption(raw, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1))
 }
 
 func markCall(_, _ string, raw syscall.RawConn) error {
