@@ -8,6 +8,7 @@ holds the faults that it was asked for.
 import http.client
 import importlib
 import json
+import socket
 import sys
 import time
 from typing import Any
@@ -24,18 +25,12 @@ def request(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     times: int = 1,
-    from_port: int = 0,
 ) -> list[dict[str, Any]]:
-    """Send requests one after the other, each on a connection of its own; give what came back.
-
-    With from_port all of them come from that port.
-    """
+    """Send requests one after the other, each on a connection of its own; give what came back."""
     answers = []
     for _ in range(times):
         started = time.monotonic()
-        connection = http.client.HTTPConnection(
-            host, port, timeout=20, source_address=("", from_port)
-        )
+        connection = http.client.HTTPConnection(host, port, timeout=20)
         try:
             connection.request(method, path, headers=headers or {})
             response = connection.getresponse()
@@ -51,6 +46,17 @@ def request(
             }
         )
     return answers
+
+
+def statuses_from_one_port(host: str, port: int, from_port: int, times: int) -> list[int]:
+    """Send requests one after the other, the other side closes each connection."""
+    statuses = []
+    for _ in range(times):
+        with socket.create_connection((host, port), 20, source_address=("", from_port)) as sent:
+            sent.sendall(b"GET /hash HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            with sent.makefile("rb") as answer:
+                statuses.append(int(answer.read().split()[1]))
+    return statuses
 
 
 def abort_leased(target: str, path: str, lease_s: float) -> None:

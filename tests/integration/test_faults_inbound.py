@@ -71,9 +71,8 @@ def test_abort_on_loopback(driver: Driver, namespace: Namespace, host: str) -> N
 def test_client_that_uses_a_port_again(driver: Driver, namespace: Namespace, host: str) -> None:
     """The agent closes first, so that its socket of each last connection is in TIME_WAIT."""
     driver.abort(TARGET, duration_s=30)
-    closing = {"Connection": "close"}
-    answers = driver.requests(5, SERVICE_PORT, host, from_port=40082, headers=closing)
-    assert [answer["status"] for answer in answers] == [503] * 5
+    arguments = {"host": host, "port": SERVICE_PORT, "from_port": 40082, "times": 5}
+    assert driver.call("driver.statuses_from_one_port", **arguments) == [503] * 5
     driver.stop()
     nothing_left(namespace, PORTS)
 

@@ -246,9 +246,8 @@ def test_open_call_from_a_port_that_was_redirected_before(
     """The kernel still knows the last connection from there; it must not redirect this one, too."""
     port = 40082
     driver.abort(TARGET, duration_s=30)
-    closing = {"Connection": "close"}
-    answers = driver.requests(1, SERVICE_PORT, "127.0.0.1", from_port=port, headers=closing)
-    assert answers[0]["status"] == 503
+    arguments = {"host": "127.0.0.1", "port": SERVICE_PORT, "from_port": port, "times": 1}
+    assert driver.call("driver.statuses_from_one_port", **arguments) == [503]
     driver.stop()
     nothing_left(namespace, PORTS)
     caller = Caller(namespace, port)
