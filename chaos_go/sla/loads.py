@@ -62,7 +62,7 @@ def joint(
     search = _Search(family, loads, budget, ranges, most_background)
     alone = sum(one.top.log_likelihood for one in separate)
     shapes, log_b, surface = _narrowed(search, reach)
-    if 2 * (alone - _in_order(surface).max()) > reach:  # then it may be outside a range
+    if not _inside(log_b, _in_order(surface), ranges):  # the order is far from what was observed
         whole = (min(low for low, _ in ranges), max(high for _, high in ranges))
         search = search._replace(ranges=[whole] * len(loads))
         shapes, log_b, surface = _narrowed(search, reach)
@@ -92,6 +92,13 @@ def _narrowed(search: "_Search", reach: float) -> tuple[Array, Array, Array]:
         shapes = _around(shapes, (drop.min(axis=(0, 1)) < reach) | _near(free, reach), _SHAPES)
         log_b = _around(log_b, near_b, points)
     return shapes, log_b, search.surface(log_b, shapes)
+
+
+def _inside(log_b: Array, ordered: Array, ranges: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether the best threshold of every load is inside the range searched for it."""
+    best = log_b[ordered.max(axis=2).argmax(axis=1)]
+    step = log_b[1] - log_b[0]
+    return all(low + step < at < high - step for at, (low, high) in zip(best, ranges, strict=True))
 
 
 def _near(values: Array, reach: float) -> NDArray[np.bool_]:
