@@ -75,7 +75,7 @@ def _fraction(name: str, text: str) -> float:
     number = _number(name, text)
     percent = "%" in text
     fraction = number / 100 if percent else number
-    if not percent and number >= 1:
+    if not percent and 1 <= number < 100:
         raise BadInputError(
             name, text, f"a percentage or a fraction? write {text.strip()}% or 0.01"
         )

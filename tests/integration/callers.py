@@ -58,7 +58,8 @@ class Caller:
 
     SCRIPT = (
         "import http.client, sys\n"
-        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, timeout=20)\n"
+        "here = ('', int(sys.argv[1]))\n"
+        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, 20, source_address=here)\n"
         "c.connect(); c.auto_open = 0\n"
         "for _ in sys.stdin:\n"
         "    try: c.request('GET', '/healthz'); r = c.getresponse(); r.read(); print(r.status)\n"
@@ -66,10 +67,10 @@ class Caller:
         "    sys.stdout.flush()\n"
     )
 
-    def __init__(self, namespace: Namespace) -> None:
-        """Connect."""
+    def __init__(self, namespace: Namespace, from_port: int = 0) -> None:
+        """Connect, from any port or from a certain one."""
         self.process = namespace.popen(
-            [sys.executable, "-c", self.SCRIPT],
+            [sys.executable, "-c", self.SCRIPT, str(from_port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -240,6 +240,26 @@ def test_open_call_goes_on(driver: Driver, namespace: Namespace) -> None:
 
 
 @pytest.mark.usefixtures("service")
+def test_open_call_from_a_port_that_was_redirected_before(
+    driver: Driver, namespace: Namespace
+) -> None:
+    """The kernel still knows the last connection from there; it must not redirect this one, too."""
+    port = 40082
+    driver.abort(TARGET, duration_s=30)
+    closing = {"Connection": "close"}
+    answers = driver.requests(1, SERVICE_PORT, "127.0.0.1", from_port=port, headers=closing)
+    assert answers[0]["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS)
+    caller = Caller(namespace, port)
+    assert caller.ask() == "200"
+    driver.abort(TARGET, existing_connections="leave", path="/nobody", duration_s=30)
+    assert caller.ask() == "200"
+    driver.process.kill()
+    nothing_left(namespace, PORTS)
+
+
+@pytest.mark.usefixtures("service")
 def test_open_call_is_reset_when_asked_for(driver: Driver, namespace: Namespace) -> None:
     caller = Caller(namespace)
     assert caller.ask() == "200"

@@ -27,6 +27,7 @@ def test_percentages_and_fractions_are_budgets(text, extra):
         ("0,5%", "no decimal comma: write 0.5%"),
         ("much", "give a number"),
         ("nan%", "more than 0"),
+        ("inf", "less than 100 %"),
         ("", "give a number"),
         ("1%%", "give a number"),
     ],
@@ -39,7 +40,7 @@ def test_what_cannot_be_a_budget_is_told(text, says):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("95", 0.95), ("95%", 0.95), ("0.9", 0.9), ("99.5", 0.995)]
+    ("text", "value"), [("95", 0.95), ("95%", 0.95), ("0.9", 0.9), ("99.5", 0.995), ("50", 0.5)]
 )
 def test_confidences_are_percentages_or_fractions(text, value):
     assert budget.parse_confidence(text) == pytest.approx(value)

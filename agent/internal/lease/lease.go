@@ -53,7 +53,7 @@ type lease struct {
 	held    []held // in the order in which they were armed
 	// silence is how long the control plane may say nothing.
 	silence time.Duration
-	// hurried: a signal ended it.
+	// hurried: a signal ended it, or it could not begin.
 	hurried bool
 }
 
@@ -99,6 +99,8 @@ func (l *lease) arm(s *spec.Spec) error {
 	if l.confine != nil {
 		if err := l.confine(s); err != nil {
 			l.work.Disarm(s.ID)
+			l.hurried = true
+			l.finish()
 			return spec.CannotRun("the agent cannot give up its privileges: "+err.Error(), "run `chaos-agent check` there")
 		}
 		l.confine = nil

@@ -2,10 +2,13 @@ package lease
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -324,5 +327,17 @@ func TestWhatPassesMayEndUnlessItIsHurried(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestNothingIsLeftOfAnAgentThatCannotBeConfined(t *testing.T) {
+	work := &memory{armed: map[string]bool{}}
+	Register(spec.KindHTTP, func(func(spec.Event)) Work { return work })
+	in := strings.NewReader(`{"version":1,"id":"a","kind":"http","duration_s":9,"http":{"port":1,"percentage":1,"abort":{"status":500}}}`)
+	var out bytes.Buffer
+	code := Run(Options{In: in, Out: &out, Kinds: []string{spec.KindHTTP},
+		Confine: func(*spec.Spec) error { return errors.New("no such call") }})
+	if code != spec.ExitCannotRun || len(work.armed) > 0 || !work.closed || !strings.Contains(out.String(), "no such call") {
+		t.Errorf("code %d, %+v, said %s", code, work, &out)
 	}
 }

@@ -229,7 +229,7 @@ func (p *ReturnPath) Dial(client, to *net.TCPAddr) (*net.TCPConn, error) {
 
 func (p *ReturnPath) dialFrom(from, to *net.TCPAddr) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: from, Control: p.standIn}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, err
 	}

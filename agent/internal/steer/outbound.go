@@ -23,6 +23,7 @@ type OutRules struct {
 	table *nftables.Table
 	chain *nftables.Chain
 	alive *Alive
+	ports redirected
 }
 
 // OpenOutRules prepares rules, with nothing in place yet. Open them before the listeners: a process
@@ -64,7 +65,7 @@ func (r *OutRules) Intercept(to []netip.AddrPort, listeners *Listeners) error {
 	if err := r.conn.Flush(); err != nil {
 		return explain(err)
 	}
-	r.alive = alive
+	r.alive, r.ports = alive, ports
 	alive.Keep()
 	return nil
 }
@@ -89,7 +90,9 @@ func (r *OutRules) Remove() error {
 	}
 	r.alive.Stop()
 	r.conn.DelTable(r.table)
-	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())
+	err := errors.Join(r.conn.Flush(), r.conn.CloseLasting())
+	r.ports.forget()
+	return err
 }
 
 // outbound is the rule set as data, in the order in which the kernel asks it.

@@ -223,7 +223,7 @@ func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
 // DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
 func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Control: markCall}
-	c, err := d.Dial("tcp", to.String())
+	c, err := dialPatiently(d, to.String())
 	if err != nil {
 		return nil, fmt.Errorf("the dependency at %s: %w", to, err)
 	}

@@ -61,22 +61,25 @@ func TestListeningAndEstablishedAreCounted(t *testing.T) {
 	}
 }
 
-func TestLocalPort(t *testing.T) {
-	const line = "   0: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1"
+func TestOneLineOfTheSocketTable(t *testing.T) {
 	for _, c := range []struct {
-		line  string
-		state uint64
-		port  int
-		ok    bool
+		line, local, remote string
+		state               uint64
 	}{
-		{line, listening, 8081, true},
-		{line, established, 0, false},
-		{"  sl  local_address rem_address   st", listening, 0, false},
-		{"", listening, 0, false},
-		{"   0: 0100007F 00000000:0000 0A", listening, 0, false},
+		{"   0: 0100007F:1F91 00000000:0000 0A 00000000:00000000 0 0 1", "127.0.0.1:8081", "0.0.0.0:0", listening},
+		{"   1: 0000000000000000FFFF00000100007F:1F91 0000000000000000FFFF00000200007F:9C92 01 0 0 1",
+			"127.0.0.1:8081", "127.0.0.2:40082", established},
+		{"   2: 00000000000000000000000001000000:1F91 00000000000000000000000001000000:9C92 03 0 0 1",
+			"[::1]:8081", "[::1]:40082", synReceived},
 	} {
-		if port, ok := localPort(c.line, c.state); port != c.port || ok != c.ok {
-			t.Errorf("%q in state %d: got %d %v, want %d %v", c.line, c.state, port, ok, c.port, c.ok)
+		state, got, ok := readConnection(c.line)
+		if !ok || state != c.state || got.Local.String() != c.local || got.Remote.String() != c.remote {
+			t.Errorf("%q: got state %d, %v, %v", c.line, state, got, ok)
+		}
+	}
+	for _, line := range []string{"  sl  local_address rem_address   st", "", "   0: 0100007F 00000000:0000 0A"} {
+		if _, got, ok := readConnection(line); ok {
+			t.Errorf("%q is no socket, but: %v", line, got)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package steer
 
 import (
 	"bufio"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -42,8 +41,8 @@ func CheckListening(port int) error {
 func localPorts(state uint64) (map[int]int, error) {
 	counts := map[int]int{}
 	return counts, eachSocket(func(line string) {
-		if port, ok := localPort(line, state); ok {
-			counts[port]++
+		if in, c, ok := readConnection(line); ok && in == state {
+			counts[int(c.Local.Port())]++
 		}
 	})
 }
@@ -68,22 +67,4 @@ func eachSocket(take func(line string)) error {
 		}
 	}
 	return nil
-}
-
-// localPort reads one line: "sl local_address rem_address st ...", addresses as hex IP:PORT.
-func localPort(line string, state uint64) (int, bool) {
-	fields := strings.Fields(line)
-	if len(fields) < 4 {
-		return 0, false
-	}
-	st, err := strconv.ParseUint(fields[3], 16, 8)
-	if err != nil || st != state {
-		return 0, false
-	}
-	_, port, _ := strings.Cut(fields[1], ":")
-	b, err := hex.DecodeString(port)
-	if err != nil || len(b) != 2 {
-		return 0, false
-	}
-	return int(b[0])<<8 | int(b[1]), true
 }

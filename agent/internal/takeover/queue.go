@@ -118,7 +118,6 @@ func (q *queue) run(judge func(packet []byte, size int) (changed bool)) {
 	defer loop.Leave()
 	for {
 		loop.Sign()
-		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // a closed one shows below
 		var n int
 		var failed error
 		q.conn.SetReadDeadline(time.Now().Add(pulse.Interval)) //nolint:errcheck // Read fails with the same error
@@ -126,7 +125,6 @@ func (q *queue) run(judge func(packet []byte, size int) (changed bool)) {
 			n, _, failed = unix.Recvfrom(int(fd), q.buffer, unix.MSG_DONTWAIT)
 			return !errors.Is(failed, unix.EAGAIN)
 		})
-		loop.Sign()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
