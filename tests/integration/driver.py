@@ -28,7 +28,7 @@ def request(
 ) -> list[dict[str, Any]]:
     """Send requests one after the other, each on a connection of its own; give what came back.
 
-    With from_port all of them come from that port, and each waits for the other side to close first.
+    With from_port all come from that port, and each waits for the other side to close first.
     """
     answers = []
     for _ in range(times):
