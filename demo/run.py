@@ -8,7 +8,9 @@ Journal, logs and the picture land in DIR. Every process started here ends with 
 
 import argparse
 import contextlib
+import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -68,8 +70,8 @@ def main() -> int:
     options = _arguments()
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        return run(options.experiment, options.bad, options.out, options.sla_budget)
+        with _alone_in(options.out):
+            return run(options.experiment, options.bad, options.out, options.sla_budget)
     except (SetupError, ShopError, ChaosGoError, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return SETUP_ERROR
@@ -107,6 +109,22 @@ def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
         _say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
         _chaos_run(experiment, journal, way.run_options)
     return _judge(journal, picture, budget)
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Keep other runs out of the folder; the kernel ends the lock with this process."""
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mend = "let it end, or give --out DIR"
+            raise SetupError(f"another run writes to {out}; {mend}") from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def choose_place() -> Place:

@@ -1,5 +1,7 @@
-"""The shop for whoever looks around by hand: `demo/shop.py COMMAND`."""
+"""The demo by hand: `demo/shop.py COMMAND`, and two runs at the same time."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +39,20 @@ def test_a_command_that_does_not_exist_is_named():
     done = in_shop("no-such-command")
     assert done.returncode == 1
     assert "shop.py: [Errno 2] No such file or directory: 'no-such-command'" in done.stderr
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
+    experiment = DEMO.parent / "experiments" / "users-answer-503.yaml"
+    first = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    done = subprocess.run(
+        [sys.executable, DEMO / "run.py", experiment, "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(first)
+    assert done.returncode == 4
+    assert f"another run writes to {tmp_path}; let it end" in done.stderr
+    assert not list(tmp_path.iterdir())
