@@ -24,6 +24,7 @@ _POINTS = 400
 _SHAPES = 32
 _COARSE_POINTS = 60
 _STEEP = 1e3
+_RISE = 1 / 400  # of the reach; a parabola that rises more between two points spans a kink
 
 
 class Joint(NamedTuple):
@@ -66,12 +67,13 @@ def joint(
         whole = (min(low for low, _ in ranges), max(high for _, high in ranges))
         search = search._replace(ranges=[whole] * len(loads))
         shapes, log_b, surface = _narrowed(search, reach)
-    free, _ = along_shapes(surface.max(axis=1).sum(axis=0)[None, :], shapes)
+    most_rise = reach * _RISE
+    free, _ = _maximum(surface.max(axis=1).sum(axis=0)[None, :], shapes, most_rise)
     ratio = 2 * (alone - float(free[0]))
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
     ordered = _in_order(surface)
     profiles = tuple(
-        _profile(size, data, budget, log_b, shapes, values, most_background)
+        _profile(size, data, budget, log_b, shapes, values, most_background, most_rise)
         for data, values in zip(loads, ordered, strict=True)
     )
     return Joint(profiles, max(ratio, 0.0), float(free[0]))
@@ -154,6 +156,12 @@ def _in_order(surface: Array) -> Array:
     return before + surface + after
 
 
+def _maximum(values: Array, shapes: Array, most_rise: float) -> tuple[Array, Array]:
+    """Maximise over the last axis: give log-likelihoods and shapes."""
+    rise, vertices = along_shapes(values, shapes)
+    return values.max(axis=1) + np.minimum(rise, most_rise), vertices
+
+
 def _profile(
     family: Family,
     data: Counts,
@@ -162,8 +170,9 @@ def _profile(
     shapes: Array,
     values: Array,
     most_background: float,
+    most_rise: float,
 ) -> Profile:
-    line, best_shape = along_shapes(values, shapes)
+    line, best_shape = _maximum(values, shapes, most_rise)
     at = int(line.argmax())
     where, best = float(log_b[at]), float(line[at])
     if 0 < at < len(line) - 1:
@@ -171,7 +180,7 @@ def _profile(
         bend = max(2 * middle - left - right, 1e-12)
         shift = float(np.clip((right - left) / (2 * bend), -0.5, 0.5))
         where += shift * float(log_b[1] - log_b[0])
-        best += min((right - left) ** 2 / (8 * bend), middle - min(left, right))
+        best += min((right - left) ** 2 / (8 * bend), most_rise)
     extra = family.curve(data.log_dose, np.array(where), best_shape[at : at + 1], budget)
     background = float(likelihood(extra, data, most_background).background)
     top = Top(where, float(best_shape[at]), background, float(best))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood, saturated
+from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
 
 _NARROWINGS = 4
 _CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
@@ -104,8 +104,10 @@ class _Search(NamedTuple):
             shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
             values, at, shape = self._at(log_b, shapes)
             step = step / 3.0
-        ceiling = saturated(self.data)  # a parabola across a kink can rise above it
-        return np.minimum(values.max(axis=1) + _above(values, at), ceiling), shape
+        _, vertices = along_shapes(values, shapes)
+        last, _, _ = self._at(log_b, vertices[:, None])  # a parabola may be wrong, at a kink
+        better = last[:, 0] > values.max(axis=1)
+        return np.maximum(values.max(axis=1), last[:, 0]), np.where(better, vertices, shape)
 
     def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
         """Give all log-likelihoods, and which shape is the best for every b."""
@@ -137,24 +139,21 @@ class _Search(NamedTuple):
 
 
 def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
-    """Maximise over the last axis, an even grid of shapes: give log-likelihoods and shapes."""
+    """Maximise over the last axis by a parabola: give by how much it rises, and its vertices.
+
+    Args:
+        values: log-likelihoods.
+        shapes: where, evenly spaced in the last axis; one grid for all, or one for each.
+    """
     at = values.argmax(axis=1)
-    rows, middle = np.arange(len(values)), np.clip(at, 1, len(shapes) - 2)
+    shapes = np.broadcast_to(shapes, values.shape)
+    rows, middle = np.arange(len(values)), np.clip(at, 1, values.shape[1] - 2)
     left, right = values[rows, middle - 1], values[rows, middle + 1]
     bend = np.maximum(2.0 * values[rows, middle] - left - right, 1e-12)
-    shift = np.where(at == middle, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
-    return values.max(axis=1) + _above(values, at), shapes[at] + shift * (shapes[1] - shapes[0])
-
-
-def _above(values: Array, at: NDArray[np.intp]) -> Array:
-    """Give how far the parabola through the greatest value and its neighbours rises above it."""
-    rows = np.arange(len(values))
-    inside = (at > 0) & (at < values.shape[1] - 1)
-    middle = np.clip(at, 1, values.shape[1] - 2)
-    left, right = values[rows, middle - 1], values[rows, middle + 1]
-    bend = 2.0 * values[rows, middle] - left - right
-    rise = (left - right) ** 2 / (8.0 * np.maximum(bend, 1e-12))
-    return np.where(inside & (bend > 1e-12), rise, 0.0)
+    inside = at == middle
+    shift = np.where(inside, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
+    rise = np.where(inside, (left - right) ** 2 / (8.0 * bend), 0.0)
+    return rise, shapes[rows, at] + shift * (shapes[rows, middle + 1] - shapes[rows, middle])
 
 
 def signed_root(log_b: Array, values: Array, top: Top) -> Array:

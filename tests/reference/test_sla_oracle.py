@@ -76,3 +76,19 @@ def test_loads_that_contradict_their_order_are_fitted_within_it():
     assert answer.shape_p > 0.05  # the shapes are alike, it is the order that is wrong
     for load in answer.loads:
         assert "lack-of-fit" in load.thresholds[0].flags
+
+
+def test_no_curve_of_several_loads_beats_the_observed_proportions():
+    # Steep shapes fall off a cliff here, over which a parabola would rise without limit.
+    curves = {
+        10: [(0, 21, 0), (353, 41, 0), (874, 3565, 6), (1177, 18, 1)],
+        20: [(0, 1435, 1), (242, 1093, 2), (386, 762, 1)],
+        30: [(0, 472, 0), (427, 345, 0), (491, 1474, 4), (741, 5077, 37), (1240, 4294, 30)],
+        40: [(0, 61, 0), (261, 21, 5), (518, 594, 197), (581, 1742, 473), (936, 25, 4)],
+    }
+    rows = [Level(*row, load_rps=load) for load, curve in curves.items() for row in curve]
+    best = sum(saturated(counts([Level(*row) for row in curve])) for curve in curves.values())
+    answer = back_calculate(Observations(tuple(rows), False), [0.005, 0.01, 0.03])
+    for load in answer.loads:
+        for threshold in load.thresholds:
+            assert all(part.log_likelihood <= best for part in threshold.families)
