@@ -101,5 +101,7 @@ def _together(
     ]
     best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
     fit = goodness(best.profiles, loads, budgets[0], spread)
-    shape_p = spread.beyond(best.ratio / spread.phi, len(loads) - 1)
+    # The family of the test must not depend on the order, which the loads may contradict.
+    tested = max(joints[0], key=lambda one: one.unordered - one.profiles[0].family.parameters)
+    shape_p = spread.beyond(tested.ratio / spread.phi, len(loads) - 1)
     return Fitted(averages, [fit] * len(loads), None), shape_p

@@ -32,10 +32,12 @@ class Joint(NamedTuple):
     Attributes:
         profiles: one per load, in the order of the loads; their likelihoods are those of all loads.
         ratio: twice the drop of the log-likelihood by the common shape, before division by phi.
+        unordered: log-likelihood with the common shape, but thresholds in any order.
     """
 
     profiles: tuple[Profile, ...]
     ratio: float
+    unordered: float
 
 
 def joint(
@@ -56,25 +58,53 @@ def joint(
         reach: twice the drop of the log-likelihood up to which shapes are looked at.
         most_background: upper bound of the background.
     """
-    search = _Search(family, loads, budget, separate, most_background)
-    low = min(float(one.log_b[0]) for one in separate)
-    high = max(float(one.log_b[-1]) for one in separate)
-    shapes, log_b = family.shapes, np.linspace(low, high, _COARSE_POINTS)
-    for points in (_COARSE_POINTS, _COARSE_POINTS, _POINTS):
-        best = _in_order(search.surface(log_b, shapes))
-        drop = 2 * (best.max() - best)
-        shapes = _around(shapes, drop.min(axis=(0, 1)) < reach, _SHAPES)
-        log_b = _around(log_b, drop.min(axis=(0, 2)) < reach, points)
-    surface = search.surface(log_b, shapes)
+    ranges = [(float(one.log_b[0]), float(one.log_b[-1])) for one in separate]
+    search = _Search(family, loads, budget, ranges, most_background)
+    alone = sum(one.top.log_likelihood for one in separate)
+    shapes, log_b, surface = _narrowed(search, reach)
+    if not _inside(log_b, _in_order(surface), ranges):  # the order is far from what was observed
+        whole = (min(low for low, _ in ranges), max(high for _, high in ranges))
+        search = search._replace(ranges=[whole] * len(loads))
+        shapes, log_b, surface = _narrowed(search, reach)
     free, _ = along_shapes(surface.max(axis=1).sum(axis=0)[None, :], shapes)
-    ratio = 2 * (sum(one.top.log_likelihood for one in separate) - float(free[0]))
+    ratio = 2 * (alone - float(free[0]))
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
     ordered = _in_order(surface)
     profiles = tuple(
         _profile(size, data, budget, log_b, shapes, values, most_background)
         for data, values in zip(loads, ordered, strict=True)
     )
-    return Joint(profiles, max(ratio, 0.0))
+    return Joint(profiles, max(ratio, 0.0), float(free[0]))
+
+
+def _narrowed(search: "_Search", reach: float) -> tuple[Array, Array, Array]:
+    """Give shapes, doses and the likelihoods there, around the maxima with and without order."""
+    low = min(low for low, _ in search.ranges)
+    high = max(high for _, high in search.ranges)
+    shapes, log_b = search.family.shapes, np.linspace(low, high, _COARSE_POINTS)
+    for points in (_COARSE_POINTS, _COARSE_POINTS, _POINTS):
+        surface = search.surface(log_b, shapes)
+        ordered = _in_order(surface)
+        drop = 2 * (ordered.max() - ordered)
+        free = surface.max(axis=1).sum(axis=0)
+        apart = surface[:, :, int(free.argmax())]
+        near_b = (drop.min(axis=(0, 2)) < reach) | _near(apart, reach).any(axis=0)
+        shapes = _around(shapes, (drop.min(axis=(0, 1)) < reach) | _near(free, reach), _SHAPES)
+        log_b = _around(log_b, near_b, points)
+    return shapes, log_b, search.surface(log_b, shapes)
+
+
+def _inside(log_b: Array, ordered: Array, ranges: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether the best threshold of every load is inside the range searched for it."""
+    best = log_b[ordered.max(axis=2).argmax(axis=1)]
+    step = log_b[1] - log_b[0]
+    return all(low + step < at < high - step for at, (low, high) in zip(best, ranges, strict=True))
+
+
+def _near(values: Array, reach: float) -> NDArray[np.bool_]:
+    """Tell where the last axis of log-likelihoods is not far below its maximum."""
+    near: NDArray[np.bool_] = 2 * (values.max(axis=-1, keepdims=True) - values) < reach
+    return near
 
 
 def _around(grid: Array, near: NDArray[np.bool_], points: int) -> Array:
@@ -89,17 +119,18 @@ class _Search(NamedTuple):
     family: Family
     loads: Sequence[Counts]
     budget: float
-    separate: Sequence[Profile]
+    ranges: Sequence[tuple[float, float]]  # of ln b, per load; beyond it just falls steeply
     most_background: float
 
     def surface(self, log_b: Array, shapes: Array) -> Array:
         """Give the log-likelihood of every load, at every b and shape."""
-        rows = zip(self.loads, self.separate, strict=True)
-        return np.array([self._of_one(data, alone, log_b, shapes) for data, alone in rows])
+        rows = zip(self.loads, self.ranges, strict=True)
+        return np.array([self._of_one(data, ends, log_b, shapes) for data, ends in rows])
 
-    def _of_one(self, data: Counts, alone: Profile, log_b: Array, shapes: Array) -> Array:
-        """Give it for one load; beyond the profile of the load alone it just falls steeply."""
-        first, end = np.searchsorted(log_b, [alone.log_b[0], alone.log_b[-1]])
+    def _of_one(
+        self, data: Counts, ends: tuple[float, float], log_b: Array, shapes: Array
+    ) -> Array:
+        first, end = np.searchsorted(log_b, ends)
         first = min(max(int(first) - 1, 0), len(log_b) - 1)
         end = min(max(int(end) + 2, first + 1), len(log_b))
         near = log_b[first:end]

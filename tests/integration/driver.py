@@ -28,7 +28,7 @@ def request(
 ) -> list[dict[str, Any]]:
     """Send requests one after the other, each on a connection of its own; give what came back.
 
-    With from_port all of them come from that port.
+    With from_port all come from that port, and each waits for the other side to close first.
     """
     answers = []
     for _ in range(times):
@@ -38,8 +38,12 @@ def request(
         )
         try:
             connection.request(method, path, headers=headers or {})
+            same = connection.sock.dup()  # http.client closes its own with the answer
             response = connection.getresponse()
             body = response.read().decode()
+            if from_port:
+                same.recv(1)
+            same.close()
         finally:
             connection.close()
         answers.append(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,34 @@ def test_the_service_sees_a_client_on_this_host(
     driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, keep_client_address=True)
     assert who(driver, host) == (200, host)
     driver.stop()
+    nothing_left(namespace)
+
+
+TAKE_PORTS = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (12000, 12000))
+taken = [socket.socket() for port in range(int(sys.argv[1]), int(sys.argv[2]))]
+for port, one in enumerate(taken, int(sys.argv[1])):
+    one.bind(("127.0.0.1", port))
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.usefixtures("service")
+def test_no_client_is_cut_when_its_ports_are_used_up(driver: Driver, namespace: Namespace) -> None:
+    for first, last in ((10240, 21504), (21504, 32768)):
+        taking = namespace.popen(
+            [sys.executable, "-c", TAKE_PORTS, str(first), str(last)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert taking.stdout is not None
+        assert taking.stdout.readline() == "taken\n"
+    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, keep_client_address=True)
+    assert [who(driver, "127.0.0.1")[0] for _ in range(3)] == [200] * 3
+    assert driver.stop()[0]["totals"]["delayed"] == 3
     nothing_left(namespace)
 
 

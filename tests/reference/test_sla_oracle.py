@@ -7,8 +7,10 @@ import pytest
 
 from chaos_go.sla.families import FAMILIES
 from chaos_go.sla.fit import counts, saturated
-from chaos_go.sla.observations import Level
+from chaos_go.sla.loads import joint
+from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import profile
+from chaos_go.sla.solve import back_calculate
 
 BUDGET = 0.02
 SETS = {
@@ -47,3 +49,30 @@ def test_profile_is_the_best_of_a_grid(family, name):
         log_likelihood = ours.top.log_likelihood - root**2 / 2
         theirs = brute_force(family, doses, n, k, log_b)
         assert theirs == pytest.approx(log_likelihood, abs=0.03)  # of either grid
+
+
+def test_loads_that_contradict_their_order_are_fitted_within_it():
+    doses, budget = [0, 100, 200, 300, 400, 600, 800], 0.02
+    impacts = {
+        50: [4, 5, 7, 20, 60, 263, 539],  # the thresholds alone are 311, 402 and 610 ms
+        100: [4, 2, 3, 13, 21, 75, 174],
+        200: [1, 3, 2, 7, 3, 25, 44],
+    }
+    rows = {
+        load: [Level(d, 1000, k, load_rps=load) for d, k in zip(doses, ks, strict=True)]
+        for load, ks in impacts.items()
+    }
+    loads = [counts(levels) for levels in rows.values()]
+    family = next(one for one in FAMILIES if one.name == "log-logistic")
+    bounds = (math.log(0.2), math.log(8000))
+    alone = [profile(family, data, budget, bounds) for data in loads]
+    found = joint(family, loads, budget, alone, 36.0)
+    for one in found.profiles:  # scipy's minimize over shape, backgrounds, ordered thresholds
+        assert one.top.log_likelihood == pytest.approx(-3567.7084, abs=0.005)
+        assert math.exp(one.top.log_b) == pytest.approx(399.755, rel=2e-3)
+        assert one.top.shape == pytest.approx(3.993, rel=0.01)  # of a grid
+    observations = Observations(tuple(one for load in rows.values() for one in load), False)
+    answer = back_calculate(observations, [budget])
+    assert answer.shape_p > 0.05  # the shapes are alike, it is the order that is wrong
+    for load in answer.loads:
+        assert "lack-of-fit" in load.thresholds[0].flags
