@@ -1,0 +1,107 @@
+package httpfault
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"chaosgo/agent/internal/spec"
+)
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// Both faults hold for a minute, longer than the patience of this test.
+func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
+	b := start(t)
+	for id, path := range map[string]string{"a": "/a.*", "b": "/.*b"} {
+		b.arm(t, id, func(h *spec.HTTP) {
+			h.Match, h.Abort, h.Delay = &spec.Match{Path: path}, nil, &spec.HTTPDelay{DelayMS: 60_000}
+		})
+	}
+	answered := make(chan string, 3)
+	for _, path := range []string{"/a", "/b", "/ab"} {
+		go func() {
+			w, err := b.client.Get("http://" + b.proxy.Listen + path)
+			if err != nil || w.StatusCode != 200 {
+				t.Errorf("%s: %v", path, err)
+			} else {
+				w.Body.Close()
+			}
+			answered <- path
+		}()
+	}
+	until(t, "all are held", func() bool { return b.totals("a").Delayed == 2 && b.totals("b").Delayed == 2 })
+	b.place.Disarm("a")
+	select {
+	case path := <-answered:
+		if path != "/a" || b.served.Load() != 1 {
+			t.Errorf("%s was released, the service saw %d", path, b.served.Load())
+		}
+	case <-time.After(patience):
+		t.Fatal("the end of a fault did not release what it held")
+	}
+	b.place.Disarm("b")
+	for range 2 {
+		select {
+		case <-answered:
+		case <-time.After(patience):
+			t.Fatal("the end of the last fault did not release everything")
+		}
+	}
+	if got := b.totals("b"); got.DelayObtainedMaxMS > 60_000 {
+		t.Errorf("obtained %+v", got)
+	}
+}
+
+// The service never hears of the request, and the hold does not outlive its client.
+func TestAClientThatLeavesEndsItsHold(t *testing.T) {
+	b := start(t)
+	b.arm(t, "slow", func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 60_000} })
+	ctx, leave := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.proxy.Listen, strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error)
+	go func() {
+		_, err := b.client.Do(r)
+		failed <- err
+	}()
+	until(t, "it is held", func() bool { return b.totals("slow").Delayed == 1 })
+	leave()
+	if err := <-failed; err == nil {
+		t.Error("the client did not leave")
+	}
+	if left := b.place.relay.Wait(patience); left != 0 {
+		t.Errorf("%d connections are left", left)
+	}
+	if n := b.served.Load(); n != 0 {
+		t.Errorf("the service saw %d requests", n)
+	}
+}
+
+func TestDelaysOfOneRequestAddUp(t *testing.T) {
+	b := start(t)
+	for _, id := range []string{"a", "b"} {
+		b.arm(t, id, func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 20} })
+	}
+	begin := time.Now()
+	b.get(t, "/")
+	if took := time.Since(begin); took < 40*time.Millisecond {
+		t.Errorf("held for %v by two faults of 20 ms", took)
+	}
+	for _, id := range []string{"a", "b"} {
+		if got := b.totals(id); got.DelayAskedMS != 20 || got.DelayObtainedMS < 20 {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+}
