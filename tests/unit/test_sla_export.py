@@ -113,7 +113,10 @@ def test_the_comments_carry_curve_interval_n_and_date():
         ({"service": "a" * 64}, "service="),
         ({"metric": "http-seconds"}, "metric="),
         ({"selector": 'job="x"} or up{'}, "selector="),
-        ({"buckets": [0.5, 1]}, "buckets='0.5,1': none is at or below the limit of 0.399 s"),
+        (
+            {"buckets": [0.5, 1]},
+            "buckets='0.5,1': none of these seconds is at or below the limit of 0.399 s",
+        ),
     ],
 )
 def test_bad_names_are_told(changes, says):
