@@ -49,15 +49,20 @@ def test_port_taken_by_another_process(scene: Scene, driver: Driver, tmp_path: P
     stop(scene, driver, "port taken by another process, then stop", resets=1000)
 
 
-def test_network_namespace_deleted(namespace: Namespace, service: object) -> None:
-    """Only the agent is left in there, and with the agent goes the namespace."""
+@pytest.mark.parametrize("way", ["inbound", "outbound"])
+def test_network_namespace_deleted(namespace: Namespace, service: object, way: str) -> None:
+    """Only the agent is left in there, and with the agent goes the namespace.
+
+    An explicit proxy is where the control plane is, which would be left in there too.
+    """
     inner = Namespace(namespace)
     try:
         listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
         inside = inner.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
         wait_until("the inner service listens", lambda: SERVICE_PORT in inner.listeners())
         chaos, client = namespace.driver(), inner.driver()
-        chaos.abort(f"pid/{inside.pid}", duration_s=LONG_S)
+        call = f"{client.process.pid}->127.0.0.1:{SERVICE_PORT}"
+        chaos.abort(f"pid/{inside.pid if way == 'inbound' else call}", duration_s=LONG_S)
         assert client.request(SERVICE_PORT)["status"] == 503
         network = os.readlink(f"/proc/{inside.pid}/ns/net")
     finally:
@@ -67,7 +72,7 @@ def test_network_namespace_deleted(namespace: Namespace, service: object) -> Non
     chaos.stop()
     wait_until("the namespace is gone", lambda: not is_in_use(network), DRAIN_S)
     gone_s = time.monotonic() - began
-    MEASURED.append(("network namespace deleted, then stop", "inbound", gone_s, gone_s))
+    MEASURED.append(("network namespace deleted, then stop", way, gone_s, gone_s))
     nothing_left(namespace, {SERVICE_PORT})
 
 
