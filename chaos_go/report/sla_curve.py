@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chaos_go.report import sla_decay
 from chaos_go.report.picture import COLOURS, LIMIT, MARKERS, check_output, limit_line, saved
 from chaos_go.sla.answer import Answer, Load, Threshold
-from chaos_go.sla.latency import by_load, curve, per_load
+from chaos_go.sla.latency import curve, per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import floored, percent
 from chaos_go.stats import proportion_interval
@@ -46,7 +46,7 @@ def draw(answer: Answer, observations: Observations, path: str, impact: str) -> 
 def _curves(axes: "Axes", loads: Sequence[Load], observations: Observations, impact: str) -> None:
     from chaos_go.sla.curve import curves
 
-    levels = by_load(observations)
+    levels = observations.by_load()
     highest = max(proportion_interval(level.k, level.n).high for level in observations.levels)
     widest = max(level.dose_ms for level in observations.levels)
     axes.set_xlim(-0.02 * widest, 1.06 * widest)

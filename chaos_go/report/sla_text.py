@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chaos_go.sla.answer import Answer, Threshold
 from chaos_go.sla.decay import highest_load
-from chaos_go.sla.latency import by_load, per_load
+from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
 from chaos_go.stats import proportion_interval
@@ -23,7 +23,7 @@ def report(
         impact: what happens to a transaction, for instance ``rejections``.
         p99_ms: say up to which load this P99 is within the budgets.
     """
-    levels = by_load(observations)
+    levels = observations.by_load()
     lines: list[str] = []
     for load in per_load(answer):
         if load.load_rps is not None:

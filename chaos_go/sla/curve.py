@@ -8,7 +8,7 @@ interval that `back_calculate` gives for it, and the families are those that wer
 from collections.abc import Sequence
 
 from chaos_go.sla.answer import Load
-from chaos_go.sla.latency import by_load, per_load
+from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.solve import back_calculate
 
@@ -25,7 +25,7 @@ def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
         observations: what was measured.
         confidence: of the band.
     """
-    tops = [_highest_extra(levels) for levels in by_load(observations).values()]
+    tops = [_highest_extra(levels) for levels in observations.by_load().values()]
     # Closer together near the background, where the curve bends.
     budgets = {max(tops) * (at / _POINTS) ** 3 for at in range(1, _POINTS)}
     budgets |= {top * end for top in tops for end in _ENDS[: 2 if len(tops) == 1 else 1]}

@@ -106,7 +106,7 @@ def curve(levels: Iterable[Level]) -> Curve | None:
 
 def with_p99(answer: Answer, observations: Observations) -> Answer:
     """Give an answer with every threshold in terms of the P99 too, where it was measured."""
-    curves = {load: curve(levels) for load, levels in by_load(observations).items()}
+    curves = {load: curve(levels) for load, levels in observations.by_load().items()}
     if not any(curves.values()):
         return answer
     loads = tuple(
@@ -120,14 +120,6 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
 def per_load(answer: Answer) -> tuple[Load, ...]:
     """Give the thresholds of each load, also when there is only the one that nobody named."""
     return answer.loads or (Load(None, answer.background, answer.thresholds),)
-
-
-def by_load(observations: Observations) -> dict[float | None, list[Level]]:
-    """Give the levels of each load, in the order of the loads."""
-    levels: dict[float | None, list[Level]] = {}
-    for level in observations.levels:
-        levels.setdefault(level.load_rps, []).append(level)
-    return levels
 
 
 def _with_limits(thresholds: Iterable[Threshold], fitted: Curve | None) -> tuple[Threshold, ...]:

@@ -29,7 +29,7 @@ def back_calculate(
         BadInputError: a budget or the confidence is no such fraction.
         NotEnoughDataError: a load has no dose above 0.
     """
-    levels = _by_load(observations.levels)
+    levels = observations.by_load()
     _check(levels, budgets, confidence)
     spread = dispersion(observations.levels, observations.windowed)
     fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
@@ -59,7 +59,7 @@ def _judged(
     confidence: float,
 ) -> Load:
     """Turn what was fitted at one load into what may be said about it."""
-    levels = _by_load(observations.levels)[load_rps]
+    levels = observations.by_load()[load_rps]
     seen = guards.look_at(levels, spread)
     common = guards.common_flags(levels, seen, observations.windowed, spread, fit)
     drifts = (one for one in observations.baselines if one.load_rps == load_rps)
@@ -70,14 +70,6 @@ def _judged(
         for budget, found in zip(budgets, averages, strict=True)
     )
     return Load(load_rps, averages[0].best.top.background, thresholds)
-
-
-def _by_load(levels: Sequence[Level]) -> dict[float | None, list[Level]]:
-    """Give the levels of each load, loads and doses ascending."""
-    loads: dict[float | None, list[Level]] = {}
-    for level in sorted(levels, key=lambda one: (one.load_rps or 0.0, one.dose_ms)):
-        loads.setdefault(level.load_rps, []).append(level)
-    return loads
 
 
 def _telling(loads: Sequence[Load]) -> bool:
