@@ -20,6 +20,7 @@ from chaos_go.sla.solve import back_calculate
 BACKGROUND = 0.002
 SIX = (0.0, 100.0, 300.0, 500.0, 650.0, 800.0)
 FOUR = (0.0, 300.0, 500.0, 800.0)
+FAR = (0.0, 200.0, 400.0, 600.0, 900.0, 1200.0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ CASES = [
     Case(LOGISTIC, 0.005, 1000, theirs=0.965),
     Case(WEIBULL, 0.005, 1000, theirs=0.942),
     Case(HINGE, 0.005, 1000, theirs=0.912),
+    Case(LOGISTIC, 0.005, 1000, FAR),
+    Case(WEIBULL, 0.005, 1000, FAR),
+    Case(HINGE, 0.005, 1000, FAR),
     Case("saturating", 0.02, 2000, theirs=0.955),
     Case("saturating", 0.01, 2000),
     Case("saturating", 0.005, 2000),
@@ -135,6 +139,7 @@ def run(case: Case, n: int, rng: np.random.Generator) -> str:
             widths.append(math.log(high / low))
             errors.append(math.log((threshold.estimate_ms or math.nan) / target))
     kind = f"{100 * case.budget:g} %, n={case.n}, {len(case.doses)} levels"
+    kind += f" to {case.doses[-1]:g} ms" if case.doses is FAR else ""
     if case.rho:
         kind += f", {case.windows} windows, rho={case.rho:g}"
     theirs = "-" if case.theirs is None else f"{case.theirs:.3f}"

@@ -64,8 +64,8 @@ def measure(
         path: of the requests that are delayed, a regular expression; "" for every path.
         method: of the requests that are delayed; "" for every method.
         levels_ms: the delays in milliseconds, rising; [] has each chosen from what is known so
-            far: doubled from ``start_ms`` until the risk is clearly above the budget, then where
-            the budget is reached.
+            far: doubled from ``start_ms``, in smaller steps near the budget, until the risk is
+            clearly above it, then where the budget is reached.
         windows: per level; they show how far the risk varies by itself. 3 or more are wise.
         window_s: length of a window in whole seconds. A P99 needs 368 requests in a window.
         settle_s: seconds after each change of the delay that are not measured, until queues,

@@ -56,6 +56,11 @@ def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
     return [profile(family, data, budget, (low, high), reach=reach) for family in able(budget)]
 
 
+def _impacts(data: Counts, budget: float) -> float:
+    """Give how many impacts the budget is at an average dosed level."""
+    return budget * float(data.n[data.log_dose > -math.inf].mean())
+
+
 def _apart(
     rows: Sequence[_Rows],
     loads: Sequence[Counts],
@@ -65,10 +70,10 @@ def _apart(
 ) -> Fitted:
     averages = [
         [
-            average(profiles, float(data.n.sum()), spread, confidence)
+            average(profiles, float(data.n.sum()), _impacts(data, budget), spread, confidence)
             for profiles, data in zip(row, loads, strict=True)
         ]
-        for row in rows
+        for row, budget in zip(rows, budgets, strict=True)
     ]
     fits = [
         goodness([found.best], [data], budgets[0], spread)
@@ -94,10 +99,16 @@ def _together(
     ]
     averages = [
         [
-            average([one.profiles[at] for one in families], n, spread, confidence)
-            for at in range(len(loads))
+            average(
+                [one.profiles[at] for one in families],
+                n,
+                _impacts(data, budget),
+                spread,
+                confidence,
+            )
+            for at, data in enumerate(loads)
         ]
-        for families in joints
+        for families, budget in zip(joints, budgets, strict=True)
     ]
     best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
     fit = goodness(best.profiles, loads, budgets[0], spread)

@@ -52,7 +52,7 @@ def test_fit_says_the_sentence_the_numbers_and_the_flags_in_words(file):
     done = call("fit", file(), "--budget", "1%")
     assert done.exit_code == 0, done.output
     assert "To keep extra rejections below 1 % with 95 % confidence" in done.stdout
-    assert "keep the injected delay at or below 38" in done.stdout
+    assert "keep the injected delay at or below 379 ms" in done.stdout
     assert "best estimate 45" in done.stdout
     assert "1.07 % to 2.83 %" in done.stdout
     assert "! windows-missing: " in done.stdout
@@ -234,7 +234,7 @@ def test_an_slo_goes_to_the_file_and_carries_its_date(file, tmp_path):
     done = call("export", file(journal, "journal.json"), "--budget", "1%", *rest)
     assert (done.exit_code, done.output) == (0, "")
     assert "measured on 2026-11-20, calculated on " in slo.read_text()
-    assert "#   shop: 390 ms" in slo.read_text()
+    assert "#   shop: 380 ms" in slo.read_text()
     assert yaml.safe_load(slo.read_text())["kind"] == "SLO"
 
 

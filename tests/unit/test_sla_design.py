@@ -36,7 +36,20 @@ def test_the_ladder_doubles_up_to_the_abort_level():
 
 
 def test_a_little_above_the_budget_still_climbs():
-    assert step(BASELINE, (100.0, 1000, 30)).dose_ms == 200
+    assert step(BASELINE, (100.0, 1000, 26)).dose_ms == 140
+
+
+def test_near_the_budget_the_ladder_climbs_in_smaller_steps():
+    assert step(BASELINE, (100.0, 1000, 11)).dose_ms == 200
+    assert step(BASELINE, (100.0, 1000, 13)).dose_ms == 140
+    assert step(BASELINE, (100.0, 1000, 13), max_dose_ms=139.6).dose_ms == 139.6
+
+
+def test_above_the_budget_but_not_with_the_levels_beyond_goes_a_little_further():
+    rows = ((200.0, 1000, 28), (220.0, 1000, 15), (240.0, 1000, 12))
+    found = step(BASELINE, (100.0, 1000, 2), *rows)
+    assert 240 < found.dose_ms < 400
+    assert step(BASELINE, (100.0, 1000, 2), *rows, max_dose_ms=240).dose_ms is None
 
 
 def test_clearly_above_goes_to_the_estimate():
