@@ -2,8 +2,8 @@
 
 The location of the curve is unknown: it is stretched by a random factor. Every design has the same
 number of levels, the baseline included. ``theirs`` are the figures of a first laboratory version,
-of whose curves only the risk at 500 ms is known. With a shape of 3 the fixed grids are about as wide
-as theirs; the curves of `sla_coverage` have one of 2.5 and are harder.
+of whose curves only the risk at 500 ms is known. With a shape of 3 the fixed grids are as wide
+as theirs or narrower; the curves of `sla_coverage` have one of 2.5 and are harder.
 
     python benchmarks/sla_design.py --n 300 --seed 1 --shape 3
 """
