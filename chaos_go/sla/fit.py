@@ -4,6 +4,8 @@ A level with k of n impacts at dose x has the risk P(x) = g + (1 - g) F(x). For 
 log-likelihood is concave in the background g, and its maximum over 0 <= g < 1 is found exactly,
 whether it lies inside or on the bound. So a profile cannot stick to g = 0, as it does where the
 background is carried from point to point in logit(g), whose gradient vanishes there.
+
+It is found as odds u = g / (1 - g), with which P = (F + u) / (1 + u) and 1 - P = (1 - F) / (1 + u).
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
 MOST_BACKGROUND = 0.9999  # above that nothing is left for a fault to spoil
-_NEWTON_STEPS = 5
+_NEWTON_STEPS = 50  # some four are taken; up to ten where the risk rises by decades within the data
 _CLOSE = 1e-4
 _TINY = 1e-140  # its square is a float as well
 
@@ -54,11 +56,11 @@ def likelihood(extra: Extra, data: Counts, most_background: float = MOST_BACKGRO
         most_background: upper bound of the background; 0 leaves it out.
     """
     risk, free = np.maximum(extra.risk, _TINY), np.exp(extra.log_free)
-    background = _best_background(risk, free, data, most_background)
-    impact = risk + background[..., None] * free
+    odds = _best_odds(risk, free, data, most_background / (1.0 - most_background))
     missed = data.n - data.k
-    log_likelihood = np.log(impact) @ data.k + np.maximum(extra.log_free, -1e280) @ missed
-    return Fitted(log_likelihood + missed.sum() * np.log1p(-background), background)
+    log_likelihood = np.log(risk + odds[..., None]) @ data.k
+    log_likelihood += np.maximum(extra.log_free, -1e280) @ missed
+    return Fitted(log_likelihood - data.n.sum() * np.log1p(odds), odds / (1.0 + odds))
 
 
 def saturated(data: Counts) -> float:
@@ -69,27 +71,27 @@ def saturated(data: Counts) -> float:
     return float((xlogy(data.k, data.k / data.n) + xlogy(missed, missed / data.n)).sum())
 
 
-def _best_background(risk: Array, free: Array, data: Counts, most: float) -> Array:
-    """Find the root of d(log-likelihood)/dg, where S(g) equals the number of misses.
+def _best_odds(risk: Array, free: Array, data: Counts, most: float) -> Array:
+    """Find the root of d(log-likelihood)/du, where S(u) equals the number of misses.
 
-    S(g) is the sum of k c (1 - g) / (F + g c) with c = 1 - F. Of it 1/S rises, is concave in g, and
-    nearly a line, so Newton's method on 1/S from any point left of the root runs to it in a few
-    steps without overshooting. The start takes the levels up to each one alone, with the largest F
-    among them: left of the root, and close.
+    S(u) is the sum of k c / (F + u) with c = 1 - F. Of it 1/S rises, is concave in u, and nearly a
+    line, so Newton's method on 1/S from any point left of the root runs to it in a few steps
+    without overshooting. The start takes the levels up to each one alone, with the largest F among
+    them: left of the root, and close.
     """
     missed = max(float((data.n - data.k).sum()), _TINY)
-    hits = np.cumsum(data.k) * free
-    g = np.clip(((hits - missed * risk) / (missed + hits)).max(axis=-1), 0.0, most)
+    u = np.cumsum(data.k) * free / missed - risk
+    u = np.clip(u.max(axis=-1), 0.0, most)
     for _ in range(_NEWTON_STEPS):
-        share = free / (risk + g[..., None] * free)
-        first = share @ data.k
-        slope = first + (1.0 - g) * (np.square(share) @ data.k)
-        level = (1.0 - g) * first
-        before = g
-        g = np.clip(g + level * (level / missed - 1.0) / np.maximum(slope, _TINY), 0.0, most)
-        if (g - before <= _CLOSE * before).all():  # the next step would square that
+        per_odds = 1.0 / (risk + u[..., None])
+        share = free * per_odds
+        level = share @ data.k
+        slope = (share * per_odds) @ data.k
+        before = u
+        u = np.clip(u + level * (level / missed - 1.0) / np.maximum(slope, _TINY), 0.0, most)
+        if (u - before <= _CLOSE * before).all():  # the next step would square that
             break
-    return g
+    return u
 
 
 def expected(family: Family, data: Counts, log_b: float, shape: float, budget: float) -> Array:

@@ -21,6 +21,7 @@ _FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the
 _COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
 _POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
+_CLIFF = 0.3  # of the signed root, between two points
 _LEVEL = 1e-3  # so small a drop of twice the log-likelihood is that of the grid, not of the data
 
 
@@ -80,8 +81,21 @@ def profile(
     values, _ = search.over_shapes(log_b, _NARROWINGS)
     top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
     dense, smooth = interpolate(log_b, values, top)
-    root = signed_root(dense, smooth, top)
-    return Profile(family, dense, root, top)
+    at = np.flatnonzero(np.repeat(_cliffs(values, top, reach), _DENSE))
+    if at.size:
+        smooth[at], _ = search.over_shapes(dense[at], _NARROWINGS)
+    return Profile(family, dense, signed_root(dense, smooth, top), top)
+
+
+def _cliffs(values: Array, top: Top, reach: float) -> NDArray[np.bool_]:
+    """Tell between which points a profile falls too far for an interpolation.
+
+    It does just below a dose, where a steep curve takes in one more level.
+    """
+    drop = 2.0 * np.maximum(top.log_likelihood - values, 0.0)
+    near = np.minimum(drop[:-1], drop[1:]) < reach
+    cliffs: NDArray[np.bool_] = near & (np.abs(np.diff(np.sqrt(drop))) > _CLIFF)
+    return cliffs
 
 
 class _Search(NamedTuple):
@@ -152,7 +166,8 @@ def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
     bend = np.maximum(2.0 * values[rows, middle] - left - right, 1e-12)
     inside = at == middle
     shift = np.where(inside, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
-    rise = np.where(inside, (left - right) ** 2 / (8.0 * bend), 0.0)
+    with np.errstate(over="ignore"):  # beside a step that is out of the question
+        rise = np.where(inside, (left - right) ** 2 / (8.0 * bend), 0.0)
     return rise, shapes[rows, at] + shift * (shapes[rows, middle + 1] - shapes[rows, middle])
 
 

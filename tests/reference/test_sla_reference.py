@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chaos_go.sla import families
-from chaos_go.sla.fit import counts, expected, saturated
+from chaos_go.sla.fit import MOST_BACKGROUND, counts, expected, saturated
 from chaos_go.sla.latency import isotonic
 from chaos_go.sla.loads import joint
 from chaos_go.sla.observations import Level, Observations
@@ -40,6 +40,14 @@ EPA_SET = levels([0, 50, 100, 150, 200], [100] * 5, [0, 5, 30, 65, 90])
 EPA_EXAMPLE = levels([0, 10, 50, 150, 400], [111, 142, 143, 93, 42], [2, 5, 12, 23, 30])
 HIGH_BACKGROUND = levels([0, 30, 100, 300, 1000], [50, 48, 50, 50, 47], [9, 10, 16, 25, 39])
 
+NEARLY_ALL = levels([0, 10, 30, 100], [1000] * 4, [970, 968, 975, 995])
+EARTHWORMS = levels(  # R's drc, those that left counted as impact
+    [0, 0.19, 0.38, 0.76, 1.53, 3.05, 6.11],
+    [30, 40, 50, 42, 44, 37, 38],
+    [12, 25, 34, 40, 43, 36, 37],
+)
+BMDS_CLIFF = levels([0, 1.96, 5.69, 29.75], [75, 49, 50, 49], [5, 1, 3, 14])
+
 
 @pytest.mark.parametrize(
     ("rows", "name", "estimate", "low"),
@@ -61,6 +69,22 @@ HIGH_BACKGROUND = levels([0, 30, 100, 300, 1000], [50, 48, 50, 50, 47], [9, 10, 
 def test_bmd_and_bmdl_of_epa(rows, name, estimate, low):
     found, _ = fit_of(name, rows, 0.1, Z_90)
     assert found[:2] == pytest.approx((estimate, low), rel=4e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "estimate", "low", "log_likelihood"),
+    [(NEARLY_ALL, 20.7713, 5.0923, -424.8285), (EARTHWORMS, 0.081385, 0.058668, -109.6070)],
+)
+def test_a_background_near_one_is_fitted_to_its_maximum(rows, estimate, low, log_likelihood):
+    limits, found = fit_of("weibull", rows, 0.1, Z_90, MOST_BACKGROUND)
+    assert limits[:2] == pytest.approx((estimate, low), rel=2e-5)
+    assert found.top.log_likelihood == pytest.approx(log_likelihood, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "high"), [("log-logistic", 29.635), ("log-probit", 29.689)])
+def test_upper_limit_where_the_profile_falls_as_from_a_cliff(name, high):
+    limits, _ = fit_of(name, BMDS_CLIFF, 0.1, Z_95)
+    assert limits[2] == pytest.approx(high, rel=3e-3)
 
 
 @pytest.mark.parametrize(
