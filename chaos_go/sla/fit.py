@@ -17,7 +17,7 @@ from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
 MOST_BACKGROUND = 0.9999  # above that nothing is left for a fault to spoil
-_NEWTON_STEPS = 50  # some four are taken; up to ten where the risk rises by decades within the data
+_NEWTON_STEPS = 50  # three to six are taken
 _CLOSE = 1e-4
 _TINY = 1e-140  # its square is a float as well
 
