@@ -116,6 +116,7 @@ class Scene:
         free_within_s: float,
         gone_within_s: float,
         resets: int = 1,
+        refusals: int | None = None,
     ) -> None:
         """Break something, then check that the fault goes and nobody else was touched.
 
@@ -125,6 +126,7 @@ class Scene:
             free_within_s: until new connections must meet no agent.
             gone_within_s: until nothing of the fault may be left.
             resets: how many errors each live connection may have met.
+            refusals: how often its client may have been refused another one; as many if None.
         """
         began = time.monotonic()
         breaking()
@@ -141,18 +143,19 @@ class Scene:
         assert gone_s <= gone_within_s
         assert self.namespace.routing() == []
         assert is_answered(self.namespace, SERVICE_PORT)
-        self.nobody_else_is_touched(resets)
+        self.nobody_else_is_touched(resets, refusals)
 
-    def nobody_else_is_touched(self, resets: int) -> None:
+    def nobody_else_is_touched(self, resets: int, refusals: int | None = None) -> None:
         """Check what the clients have seen: the bystander's nothing, the live ones little."""
         seen = self._ask("report")
+        most_refused = resets if refusals is None else refusals
         for client in seen["bystanders"]:
             assert client["answered"] > 3, seen
             assert (client["errors"], client["refused"]) == ([], 0), seen
         for client in seen["live"]:
             # Who is back before the kernel has taken the whole process down meets that once more.
             assert len(client["errors"]) <= 2 * resets, seen
-            assert client["refused"] <= resets or self.target.released == "refused", seen
+            assert client["refused"] <= most_refused or self.target.released == "refused", seen
 
     def _ask(self, function: str, **arguments: object) -> Any:
         assert self._clients.stdin is not None
