@@ -47,11 +47,14 @@ def _expit(t: float) -> float:
     return 1 / (1 + math.exp(-t)) if t > -700 else 0.0
 
 
-def truths() -> dict[str, Truth]:
-    """Give curves with 1.8 % extra risk at 500 ms, and 5.6 % at 800 ms where that is free."""
+def truths(shape: float | None = None) -> dict[str, Truth]:
+    """Give curves with 1.8 % extra risk at 500 ms.
+
+    Log-logistic and Weibull have the given shape, or the one with 5.6 % at 800 ms.
+    """
     ratio = math.log(800 / 500)
-    s_logistic = (_logit(0.056) - _logit(0.018)) / ratio
-    s_weibull = math.log(math.log1p(-0.056) / math.log1p(-0.018)) / ratio
+    s_logistic = shape or (_logit(0.056) - _logit(0.018)) / ratio
+    s_weibull = shape or math.log(math.log1p(-0.056) / math.log1p(-0.018)) / ratio
     rate = -math.log1p(-0.018) / 150
     at_500 = _logit(0.018 / 0.08)
     curves = [

@@ -30,19 +30,6 @@ THEIRS = {
 }
 
 
-def curves(shape: float) -> list[Truth]:
-    """Give curves with 1.8 % extra risk at 500 ms; the hinge has no shape."""
-    at_500 = math.log(0.018 / 0.982)
-    return [
-        Truth(
-            "log-logistic",
-            lambda x: 1 / (1 + math.exp(-shape * math.log(x / 500) - at_500)) if x else 0.0,
-        ),
-        Truth("weibull", lambda x: -math.expm1(math.log1p(-0.018) * (x / 500) ** shape)),
-        truths()["hinge"],
-    ]
-
-
 def measure(truth: Truth, scale: float, dose: float, rng: np.random.Generator) -> Level:
     """Draw one level of the curve stretched by scale."""
     p = BACKGROUND + (1 - BACKGROUND) * truth.risk(dose / scale)
@@ -85,9 +72,10 @@ def fixed(truth: Truth, scale: float, count: int, rng: np.random.Generator) -> O
 def run(count: int, name: str, n: int, shape: float, rng: np.random.Generator) -> str:
     """Give one line of the table."""
     design = adaptive if name == "next_level" else fixed
+    curves = [truths(shape)[one] for one in ("log-logistic", "weibull", "hinge")]
     widths, errors, rejected, covered = [], [], [], 0
     for at in range(n):
-        truth = curves(shape)[at % 3]
+        truth = curves[at % 3]
         scale = math.exp(rng.uniform(math.log(0.3), math.log(1.6)))
         observations = design(truth, scale, count, rng)
         (found,) = back_calculate(observations, [BUDGET]).thresholds
