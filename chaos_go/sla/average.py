@@ -30,7 +30,7 @@ from chaos_go.sla.profile import Profile, outwards
 
 _POINTS = 4000  # of the common grid in ln b
 _ROUNDING = 1e-12  # of the sum of weighted distributions
-_FEW_IMPACTS = 0.75
+_FEW_IMPACTS = 0.75  # so many make the lower half sqrt(2) times as wide
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def test_bmd_and_bmdl_of_epa(rows, name, estimate, low):
     ("rows", "estimate", "low", "log_likelihood"),
     [(NEARLY_ALL, 20.7713, 5.0923, -424.8285), (EARTHWORMS, 0.081385, 0.058668, -109.6070)],
 )
-def test_a_background_near_one_is_fitted_to_its_maximum(rows, estimate, low, log_likelihood):
+def test_a_high_background_is_fitted_to_its_maximum(rows, estimate, low, log_likelihood):
     limits, found = fit_of("weibull", rows, 0.1, Z_90, MOST_BACKGROUND)
     assert limits[:2] == pytest.approx((estimate, low), rel=2e-5)
     assert found.top.log_likelihood == pytest.approx(log_likelihood, abs=1e-4)
