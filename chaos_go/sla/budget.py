@@ -52,19 +52,30 @@ def check(budgets: Iterable[Budget], observations: Observations) -> None:
     as above the budget when it is so with 95 % confidence.
 
     Raises:
-        BadInputError: there is such a budget.
+        BadInputError: there is such a budget, or every transaction of a load had impact, so that
+            no latency could add any.
     """
+    for load_rps, levels in observations.by_load().items():
+        if all(level.k == level.n for level in levels):
+            mend = (
+                f"every transaction{_at(load_rps)} had impact, even without any fault; k counts "
+                "those with impact, not those that went well"
+            )
+            raise BadInputError("k", str(levels[0].k), mend)
     for level in _baselines(observations):
         at_least = proportion_interval(level.k, level.n, confidence=0.9).low
         for budget in budgets:
             if at_least > budget.extra and not budget.on_top:
-                where = "" if level.load_rps is None else f" at {level.load_rps:g} requests/s"
                 mend = (
-                    f"without any fault {level.k} of {level.n} already have impact{where}; no "
-                    f"latency limit keeps the total below that. To allow this much on top of it, "
+                    f"without any fault {level.k} of {level.n} already have impact"
+                    f"{_at(level.load_rps)}; no latency limit keeps the total below that. To allow this much on top of it, "
                     f"write +{budget.text.strip()}"
                 )
                 raise BadInputError("budget", budget.text, mend)
+
+
+def _at(load_rps: float | None) -> str:
+    return "" if load_rps is None else f" at {load_rps:g} requests/s"
 
 
 def _baselines(observations: Observations) -> Sequence[Level]:

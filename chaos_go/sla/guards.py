@@ -45,16 +45,21 @@ class Seen:
 
     Attributes:
         doses_ms: ascending.
-        extra: isotonic extra risk over that at the lowest dose, one per dose.
+        extra: isotonic extra risk over that at the lowest dose, one per dose; 0 where every
+            transaction has impact at the lowest dose already.
         trend_p: one-sided p value of the Cochran-Armitage test, with phi.
+        saturated: every transaction has impact at the lowest dose, so no dose could add any.
     """
 
     doses_ms: tuple[float, ...]
     extra: tuple[float, ...]
     trend_p: float
+    saturated: bool = False
 
     def bracket(self, budget: float) -> tuple[float | None, float | None]:
-        """Give the last dose within a budget and the first beyond."""
+        """Give the last dose within a budget and the first beyond; none where none can tell."""
+        if self.saturated:
+            return None, None
         within = [d for d, risk in zip(self.doses_ms, self.extra, strict=True) if risk <= budget]
         beyond = self.doses_ms[len(within) :]
         return (within[-1] if within else None, beyond[0] if beyond else None)
@@ -65,7 +70,8 @@ def look_at(levels: Sequence[Level], dispersion: Dispersion) -> Seen:
     risk = isotonic([level.k / level.n for level in levels], [float(level.n) for level in levels])
     free = 1.0 - risk[0]
     extra = tuple((value - risk[0]) / free if free > 0 else 0.0 for value in risk)
-    return Seen(tuple(level.dose_ms for level in levels), extra, _trend(levels, dispersion.phi))
+    doses_ms = tuple(level.dose_ms for level in levels)
+    return Seen(doses_ms, extra, _trend(levels, dispersion.phi), saturated=free <= 0)
 
 
 def common_flags(

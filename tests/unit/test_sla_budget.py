@@ -67,3 +67,10 @@ def test_a_budget_below_the_background_is_refused_unless_it_says_on_top():
 
 def test_a_background_that_may_be_below_the_budget_is_not_above_it():
     budget.check([budget.parse("10%")], seen(20, 3))
+
+
+def test_where_all_have_impact_no_budget_can_be_kept():
+    everywhere = Observations((Level(0, 9, 9, load_rps=5), Level(300, 9, 9, load_rps=5)), True)
+    with pytest.raises(BadInputError, match="every transaction at 5 requests/s had impact"):
+        budget.check([budget.parse("+1%")], everywhere)
+    budget.check([budget.parse("+1%")], seen(9, 9 - 1))

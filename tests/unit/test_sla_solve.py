@@ -154,6 +154,7 @@ def test_nothing_but_impact_is_inconclusive():
     found = only(observed(k=[1000] * 6))
     assert found.verdict == "inconclusive"
     assert found.safe_ms is None
+    assert found.bracket_ms == (None, None)  # what has impact anyway was kept nowhere
 
 
 def test_a_budget_beyond_the_impact_seen_is_not_extrapolated():
