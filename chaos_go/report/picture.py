@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours; dashes and markers tell the same for print in grey.
-COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#000000")
-DASHES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D")
+COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#000000", "#56B4E9")
+Dash = str | tuple[int, tuple[int, ...]]
+DASHES: tuple[Dash, ...] = ("-", "--", "-.", ":", (0, (8, 2, 1, 2, 1, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P")  # one more than colours: thirty lines until two are alike
 LIMIT, FAULT = "#D55E00", "#E69F00"
 
 _SUFFIXES = (".png", ".svg")
@@ -56,9 +57,11 @@ def saved(path: str, height_in: float) -> "Iterator[Figure]":
         figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else {})
 
 
-def limit_line(axes: "Axes", height: float, label: str) -> None:
-    """Draw a limit across the axes, with its label at the right end."""
+def limit_line(axes: "Axes", height: float, label: str = "") -> None:
+    """Draw a limit across the axes, with its label at the right end if it has one."""
     axes.axhline(height, color=LIMIT, linewidth=1.5, linestyle=(0, (6, 3)))
+    if not label:
+        return
     axes.annotate(
         label,
         (1, height),

@@ -1,21 +1,26 @@
 """The picture of a back-calculation: the curve and its limit, and the decay over several loads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaos_go.report import sla_decay
-from chaos_go.report.picture import COLOURS, LIMIT, MARKERS, check_output, limit_line, saved
+from chaos_go.report import sla_axes, sla_decay
+from chaos_go.report.picture import COLOURS, DASHES, LIMIT, MARKERS, check_output, limit_line, saved
 from chaos_go.sla.answer import Answer, Load, Threshold
-from chaos_go.sla.latency import curve, per_load
+from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.words import floored, percent
+from chaos_go.sla.words import percent
 from chaos_go.stats import proportion_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from chaos_go.report.picture import Dash
 
 _FAINT = "#777777"
-_CLOSEST = 0.08  # of the width of the picture, between two labels of the upper axis
+_TELLING = 0.01  # of the weight; a family with less does not show in the average
+_SEVERAL = "observed, average of the models with its band; bar: interval of the limit"
+_ASIDE_POINTS = 4.0  # from the points of one load to those of the next
 
 
 def draw(answer: Answer, observations: Observations, path: str, impact: str) -> None:
@@ -33,95 +38,95 @@ def draw(answer: Answer, observations: Observations, path: str, impact: str) -> 
         OSError: the file cannot be written.
     """
     check_output(path)
-    loads = per_load(answer)
-    with saved(path, height_in=8.5 if len(loads) > 1 else 5.2) as figure:
-        if len(loads) > 1:
-            upper, lower = figure.subplots(2, height_ratios=(3, 2))
-            sla_decay.draw(lower, loads, impact)
-        else:
-            upper = figure.subplots()
-        _curves(upper, loads, observations, impact)
+    with saved(path, height_in=8.8 if len(per_load(answer)) > 1 else 5.6) as figure:
+        paint(figure, answer, observations, impact)
 
 
-def _curves(axes: "Axes", loads: Sequence[Load], observations: Observations, impact: str) -> None:
+def paint(figure: "Figure", answer: Answer, observations: Observations, impact: str) -> None:
+    """Draw on an empty figure what `draw` writes to a file."""
     from chaos_go.sla.curve import curves
 
-    levels = observations.by_load()
-    highest = max(proportion_interval(level.k, level.n).high for level in observations.levels)
-    widest = max(level.dose_ms for level in observations.levels)
-    axes.set_xlim(-0.02 * widest, 1.06 * widest)
-    axes.set_ylim(-0.03 * highest, 1.12 * highest)
+    loads = per_load(answer)
     drawn = curves(observations, loads[0].thresholds[0].confidence)
-    if len(loads) == 1:
-        _families(axes, drawn[0])
-        _background(axes, loads[0])
-        _curve(axes, drawn[0], COLOURS[0])
-        _points(axes, levels[loads[0].load_rps], "#000000", "o", "observed, 95 %")
-        for threshold in loads[0].thresholds:
-            _limit(axes, loads[0], threshold)
-        _p99_axis(axes, levels[loads[0].load_rps])
-        axes.legend(loc="upper left", framealpha=0.9)
+    axes, *below = (
+        figure.subplots(2, height_ratios=(3, 2)) if len(loads) > 1 else [figure.subplots()]
+    )
+    sla_axes.scale(axes, observations.levels, loads)
+    if below:
+        _several(axes, loads, drawn, observations)
+        sla_decay.draw(below[0], loads, impact)
     else:
-        _several(axes, loads, drawn, levels)
-        title = f"observed, average of the models and band;\nbar: limit for {_budgets(loads)}"
-        axes.legend(loc="upper left", framealpha=0.9, title=title, alignment="left")
-    axes.set_xlabel("injected delay (ms)")
-    axes.set_ylabel(f"transactions with {impact} (%)")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+        _single(axes, loads[0], drawn[0], observations.levels)
+    sla_axes.name(axes, impact)
+    sla_axes.legend(figure, axes, _SEVERAL if below else None)
+
+
+def _single(axes: "Axes", load: Load, line: Load, levels: Sequence[Level]) -> None:
+    _families(axes, line)
+    name = f"background {percent(load.background)}"
+    axes.axhline(load.background, color=_FAINT, linewidth=1.2, linestyle=":", label=name)
+    _curve(axes, line, COLOURS[0], named=True)
+    _points(axes, levels, "#000000", "o", "observed, 95 %")
+    for threshold in load.thresholds:
+        height = sla_axes.height(load, threshold.budget)
+        limit_line(axes, height)
+        _interval(axes, height, threshold, LIMIT)
+        if threshold.safe_ms is not None:
+            down_to = axes.get_ylim()[0]
+            axes.plot([threshold.safe_ms] * 2, [down_to, height], color=LIMIT, linewidth=1.5)
+    sla_axes.label_budgets(axes, load, with_limit=True)
+    sla_axes.p99(axes, levels)
 
 
 def _several(
-    axes: "Axes",
-    loads: Sequence[Load],
-    drawn: Sequence[Load],
-    levels: Mapping[float | None, Sequence[Level]],
+    axes: "Axes", loads: Sequence[Load], drawn: Sequence[Load], observations: Observations
 ) -> None:
     """Draw the curve of each load, its points a little beside those of the others."""
-    left, right = axes.get_xlim()
+    levels = observations.by_load()
     for at, (load, line) in enumerate(zip(loads, drawn, strict=True)):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
-        _curve(axes, line, colour, named=False)
+        _curve(axes, line, colour, DASHES[at % len(DASHES)])
+        aside = (at - (len(loads) - 1) / 2) * _ASIDE_POINTS
         name = f"{load.load_rps:g} requests/s"
-        aside = (at - (len(loads) - 1) / 2) * 0.006 * (right - left)
         _points(axes, levels[load.load_rps], colour, marker, name, aside)
         for threshold in load.thresholds:
-            _interval(axes, load, threshold, colour)
+            height = sla_axes.height(load, threshold.budget)
+            limit_line(axes, height)
+            _interval(axes, height, threshold, colour)
+    sla_axes.label_budgets(axes, loads[-1], with_limit=False)
 
 
-def _budgets(loads: Sequence[Load]) -> str:
-    return ", ".join(f"+{percent(one.budget)}" for one in loads[0].thresholds)
-
-
-def _curve(axes: "Axes", load: Load, colour: str, named: bool = True) -> None:
+def _curve(axes: "Axes", load: Load, colour: str, dash: "Dash" = "-", named: bool = False) -> None:
     """Draw the median of the models and the band of its limits, which are limits of the dose."""
     right = axes.get_xlim()[1]
     known = [one for one in load.thresholds if one.estimate_ms is not None]
     if not known:
         return
     budgets = [one.budget for one in known]
-    heights, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
     label = "average of the models" if named else None
-    axes.plot([0, *doses], [load.background, *heights], color=colour, linewidth=2, label=label)
+    band = f"{percent(known[0].confidence)} band" if named else None
+    heights, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
+    line = [0, *doses], [load.background, *heights]
+    axes.plot(*line, color=colour, linewidth=2, linestyle=dash, label=label)
     _, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
     ends = [right if one.high_ms is None else one.high_ms for one in known]
     _, highs = _smooth(load, budgets, ends)
-    band = f"{percent(known[0].confidence)} band" if named else None
     axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)
 
 
 def _families(axes: "Axes", load: Load) -> None:
-    names = dict.fromkeys(family.name for one in load.thresholds for family in one.families)
-    for at, name in enumerate(names):
-        points = [
-            (one.budget, family.estimate_ms)
-            for one in load.thresholds
-            for family in one.families
-            if family.name == name
-        ]
-        heights, doses = _smooth(load, *map(list, zip(*points, strict=True)))
-        label = "each model" if at == 0 else None
+    """Draw the families that count, as far as the average goes."""
+    known = [one for one in load.thresholds if one.estimate_ms is not None]
+    fits = [(one.budget, family) for one in known for family in one.families]
+    named = False
+    for name in dict.fromkeys(family.name for _, family in fits):
+        own = [(budget, family) for budget, family in fits if family.name == name]
+        if max(family.weight for _, family in own) < _TELLING:
+            continue
+        doses_ms = [family.estimate_ms for _, family in own]
+        heights, doses = _smooth(load, [budget for budget, _ in own], doses_ms)
+        label = None if named else "each model"
+        named = True
         axes.plot(doses, heights, color=_FAINT, linewidth=0.8, alpha=0.6, label=label)
 
 
@@ -131,13 +136,15 @@ def _points(
     colour: str,
     marker: str,
     label: str,
-    aside_ms: float = 0.0,
+    aside_points: float = 0.0,
 ) -> None:
+    from matplotlib.transforms import offset_copy
+
     rates = [level.k / level.n for level in levels]
     limits = [proportion_interval(level.k, level.n) for level in levels]
     pairs = list(zip(rates, limits, strict=True))
     axes.errorbar(
-        [level.dose_ms + aside_ms for level in levels],
+        [level.dose_ms for level in levels],
         rates,
         yerr=(
             [max(rate - limit.low, 0) for rate, limit in pairs],
@@ -149,73 +156,20 @@ def _points(
         capsize=3,
         label=label,
         zorder=4,
+        transform=offset_copy(
+            axes.transData, axes.get_figure(root=True), x=aside_points, units="points"
+        ),
     )
 
 
-def _background(axes: "Axes", load: Load) -> None:
-    axes.axhline(
-        load.background,
-        color=_FAINT,
-        linewidth=1.2,
-        linestyle=":",
-        label=f"background {percent(load.background)}",
-    )
-
-
-def _limit(axes: "Axes", load: Load, threshold: Threshold) -> None:
-    """Draw a budget, the interval of its limit on it, and the safe limit down to the axis."""
-    height = _impact(load, threshold.budget)
-    limit_line(axes, height, f"budget +{percent(threshold.budget)}")
-    _interval(axes, load, threshold, LIMIT)
-    if threshold.safe_ms is not None:
-        bottom = axes.get_ylim()[0]
-        axes.plot([threshold.safe_ms] * 2, [bottom, height], color=LIMIT, linewidth=1.5)
-        axes.annotate(
-            _safe(threshold),
-            (threshold.safe_ms, height),
-            xytext=(-6, 8),
-            textcoords="offset points",
-            ha="right",
-            color=LIMIT,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-        )
-
-
-def _interval(axes: "Axes", load: Load, threshold: Threshold, colour: str) -> None:
+def _interval(axes: "Axes", height: float, threshold: Threshold, colour: str) -> None:
     """Draw the interval of a limit as a bar at the height of its budget."""
     if threshold.estimate_ms is None:
         return
-    height = _impact(load, threshold.budget)
     low = threshold.low_ms or 0.0
     high = axes.get_xlim()[1] if threshold.high_ms is None else threshold.high_ms
     axes.plot([low, high], [height, height], color=colour, linewidth=5, solid_capstyle="butt")
     axes.plot(threshold.estimate_ms, height, "D", color="white", markeredgecolor=colour, zorder=5)
-
-
-def _safe(threshold: Threshold) -> str:
-    text = f"safe: {floored(threshold.safe_ms or 0.0)} ms"
-    if threshold.p99 is not None and threshold.p99.safe_ms is not None:
-        text += f", P99 {floored(threshold.p99.safe_ms)} ms"
-    return text
-
-
-def _p99_axis(axes: "Axes", levels: Sequence[Level]) -> None:
-    """Label the upper edge with the P99 that the service had at the doses."""
-    fitted = curve(levels)
-    if fitted is None:
-        return
-    left, right = axes.get_xlim()
-    ticks: list[float] = []
-    for dose in fitted.doses_ms:
-        if not ticks or dose - ticks[-1] >= _CLOSEST * (right - left):
-            ticks.append(dose)
-    upper = axes.secondary_xaxis("top")
-    upper.set_xticks(ticks, [f"{fitted.at(dose):.0f}" for dose in ticks])
-    upper.set_xlabel("P99 of the service (ms)")
-
-
-def _impact(load: Load, extra: float) -> float:
-    return load.background + (1 - load.background) * extra
 
 
 def _smooth(
@@ -226,7 +180,10 @@ def _smooth(
     from scipy.interpolate import PchipInterpolator
 
     roots = np.cbrt(budgets)  # where the points of `curves` are evenly spaced
+    # Each budget is fitted by itself: on flat data a greater one may be reached a little earlier.
+    rising = np.maximum.accumulate(doses_ms)
     if len(roots) > 1:
         fine = np.linspace(roots[0], roots[-1], 60)
-        doses_ms, roots = PchipInterpolator(roots, doses_ms)(fine), fine
-    return [_impact(load, float(root) ** 3) for root in roots], [float(dose) for dose in doses_ms]
+        rising, roots = PchipInterpolator(roots, rising)(fine), fine
+    heights = [sla_axes.height(load, float(root) ** 3) for root in roots]
+    return heights, [float(dose) for dose in rising]

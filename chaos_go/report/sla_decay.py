@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaos_go.report.picture import COLOURS, MARKERS
+from chaos_go.report.picture import COLOURS, DASHES, MARKERS, Dash
 from chaos_go.sla.answer import Load, P99Limit, Threshold
 from chaos_go.sla.words import percent
 
@@ -17,8 +17,9 @@ def draw(axes: "Axes", loads: Sequence[Load], impact: str) -> None:
     for at, first in enumerate(loads[0].thresholds):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
         limits = [_limit(load.thresholds[at], in_p99) for load in loads]
-        _safe(axes, loads, limits, colour, f"safe for +{percent(first.budget)} {impact}")
-        _estimates(axes, loads, limits, colour, marker)
+        dash = DASHES[at % len(DASHES)]
+        _safe(axes, loads, limits, colour, dash, f"safe for +{percent(first.budget)} {impact}")
+        _estimates(axes, loads, limits, colour, marker, named=at == 0)
     axes.set_xlabel("load (requests/s)")
     axes.set_ylabel("P99 limit (ms)" if in_p99 else "limit of the injected delay (ms)")
     axes.set_ylim(bottom=0)
@@ -36,6 +37,7 @@ def _safe(
     loads: Sequence[Load],
     limits: Sequence[Threshold | P99Limit],
     colour: str,
+    dash: Dash,
     label: str,
 ) -> None:
     known = [
@@ -44,7 +46,7 @@ def _safe(
         if limit.safe_ms is not None
     ]
     if known:
-        axes.plot(*zip(*known, strict=True), color=colour, linewidth=2, label=label)
+        axes.plot(*zip(*known, strict=True), color=colour, linewidth=2, linestyle=dash, label=label)
 
 
 def _estimates(
@@ -53,6 +55,7 @@ def _estimates(
     limits: Sequence[Threshold | P99Limit],
     colour: str,
     marker: str,
+    named: bool,
 ) -> None:
     """Draw the estimates with their intervals; an interval without an end has no cap there."""
     for load, limit in zip(loads, limits, strict=True):
@@ -61,7 +64,8 @@ def _estimates(
             continue
         down = estimate - (limit.low_ms or 0.0)
         up = 0.0 if limit.high_ms is None else limit.high_ms - estimate
-        label = "estimate and interval" if load is loads[0] else None
+        label = "estimate and interval" if named else None
+        named = False
         axes.errorbar(
             [load.load_rps or 0.0],
             [estimate],

@@ -68,8 +68,8 @@ def check(budgets: Iterable[Budget], observations: Observations) -> None:
             if at_least > budget.extra and not budget.on_top:
                 mend = (
                     f"without any fault {level.k} of {level.n} already have impact"
-                    f"{_at(level.load_rps)}; no latency limit keeps the total below that. To allow this much on top of it, "
-                    f"write +{budget.text.strip()}"
+                    f"{_at(level.load_rps)}; no latency limit keeps the total below that. To "
+                    f"allow this much on top of it, write +{budget.text.strip()}"
                 )
                 raise BadInputError("budget", budget.text, mend)
 
