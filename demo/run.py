@@ -204,11 +204,12 @@ def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
     """Run `chaos run`; its exit code is no verdict, the journal is what counts."""
     command = [*_chaos(journal), "run", "--rollback-strategy", "always"]
     command += ["--journal-path", str(journal), *options, str(experiment)]
-    chaos = processes.start(command)
+    chaos = processes.start(command, own_group=True)
     try:
         chaos.wait()
     except KeyboardInterrupt:
-        # The terminal has told chaos too: it plays its rollbacks now.
+        # Told once, whether a terminal or a script interrupts: then it plays its rollbacks.
+        chaos.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             chaos.wait(ROLLBACK_GRACE_S)
         raise

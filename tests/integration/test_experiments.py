@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -123,22 +124,33 @@ def test_explicit_proxy_where_namespaces_are_forbidden(
     assert namespace.agents() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "tell"),
+    [
+        (signal.SIGKILL, os.kill),
+        (signal.SIGTERM, os.kill),
+        (signal.SIGINT, os.kill),
+        (signal.SIGINT, os.killpg),  # Ctrl-C in a terminal reaches the whole group
+    ],
+    ids=["SIGKILL", "SIGTERM", "SIGINT", "Ctrl-C"],
+)
+def test_demo_that_is_stopped_leaves_nothing(
+    tmp_path: Path, number: int, tell: Callable[[int, int], None]
+) -> None:
     mark = uuid.uuid4().hex
     sign = f"{MARK}={mark}"
     demo = subprocess.Popen(
-        run_command("users-answer-503", "", tmp_path),
+        run_command("risk-latency-to-rejections", "", tmp_path),
         env={**os.environ, MARK: mark},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        wait_until("the load runs", lambda: "chaos-agent" in str(marked_processes(sign)), 60.0)
-        # Like Ctrl-C in a terminal, SIGINT reaches the whole group.
-        (os.killpg if number == signal.SIGINT else os.kill)(demo.pid, number)
-        demo.wait(60)
+        loading = re.compile(r"/chaos-agent\S* load\b")
+        wait_until("the load runs", lambda: bool(loading.search(str(marked_processes(sign)))), 60.0)
+        tell(demo.pid, number)
+        demo.wait(15)  # s; who is not told at all is waited for 20 s
         wait_until("all its processes are gone", lambda: not marked_processes(sign), 60.0)
     finally:
         demo.kill()
