@@ -19,7 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 def read(file: str) -> tuple[Observations, str | None]:
     """Read observations, and when they were measured if the file is a journal that tells.
 
-    Rows of a table are summed up as they are read; a JSON document is held as a whole.
+    Rows of a table are summed up as they are read; a JSON document is held as a whole, and so is
+    a table whose lines end in CR alone.
 
     Args:
         file: name, or ``-`` for standard input.
@@ -38,8 +39,10 @@ def read(file: str) -> tuple[Observations, str | None]:
 
 
 def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:
+    blank = 0
     first = stream.readline(_LONGEST_HEADER).removeprefix(_BOM)
     while first and not first.strip():
+        blank += 1
         first = stream.readline(_LONGEST_HEADER)
     if b"\0" in first:
         raise BadInputError("file", first[:20], "neither CSV nor JSON; save it as UTF-8 text")
@@ -47,11 +50,14 @@ def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:
         document = _parse(first + stream.read())
         started = document.get("start") if isinstance(document, dict) else None
         return records.read(document), started if isinstance(started, str) else None
-    return table.read(_decoded(chain([first] if first else [], stream))), None
+    lines: Iterable[bytes] = chain([first] if first else [], stream)
+    if b"\r" in first.strip(b"\r\n"):  # lines that end in CR alone, as in the files of old Macs
+        lines = (first + stream.read()).splitlines(keepends=True)
+    return table.read(_decoded(lines, blank), blank), None
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
+def _decoded(lines: Iterable[bytes], before: int) -> Iterator[str]:
+    for number, line in enumerate(lines, before + 1):
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
@@ -61,7 +67,7 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
 
 def _parse(text: bytes) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=records.mapping)
     except (ValueError, RecursionError) as error:
         raise BadInputError(
             "file", text[:20].decode(errors="replace"), f"no JSON: {error}"

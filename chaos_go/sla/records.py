@@ -1,6 +1,6 @@
 """Observations from JSON: a list of rows, or the journal of a run with a ladder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_go.errors import BadInputError
@@ -9,6 +9,31 @@ from chaos_go.sla.observations import Observations
 from chaos_go.sla.tally import Tally
 
 KIND = "ladder"
+
+
+class Doubled(dict[str, Any]):
+    """A JSON object that has a key twice, of which Python keeps the last value.
+
+    Attributes:
+        key: that is there twice.
+        given: its values.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        """Find the key."""
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.key = next(key for key in keys if keys.count(key) > 1)
+        self.given = [value for key, value in pairs if key == self.key]
+
+
+def mapping(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Give a JSON object as a mapping; hand this to the parser as its ``object_pairs_hook``.
+
+    Whether a key may be there twice is judged by `read`: a journal holds more than observations.
+    """
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Doubled(pairs)
 
 
 def read(document: Any) -> Observations:
@@ -26,6 +51,7 @@ def read(document: Any) -> Observations:
         return _rows("observations", document)
     if not isinstance(document, Mapping):
         raise BadInputError("file", document, "give a list of rows, an object or a journal")
+    _refuse_doubled("file", document)
     if "observations" in document:
         strict = document.get("kind") != KIND
         return _rows("observations", document["observations"], strict)
@@ -47,6 +73,9 @@ def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
     What the control wrote under ``chaos_go.ladders`` comes first: it is there even if the activity
     was interrupted. The outputs of activities count only without it, since they are the same rows.
+
+    Raises:
+        BadInputError: a ladder has a key twice.
     """
     kept = journal.get("chaos_go")
     entries = kept.get("ladders") if isinstance(kept, Mapping) else None
@@ -63,6 +92,7 @@ def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for at, entry in enumerate(entries):
         ours = isinstance(entry, Mapping) and (where != "run" or entry.get("kind") == KIND)
         if ours and entry.get("observations"):
+            _refuse_doubled(f"{where}[{at}]", entry)
             yield f"{where}[{at}].observations", entry["observations"]
 
 
@@ -74,6 +104,7 @@ def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
     for at, values in enumerate(rows):
         if not isinstance(values, Mapping):
             raise BadInputError(f"{where}[{at}]", values, "give an object with dose_ms, n and k")
+        _refuse_doubled(f"{where}[{at}]", values)
         row.check_columns(f"{where}[{at}]", list(values), strict)
         one = row.parse(values, lambda key, at=at: f"{where}[{at}].{key}")  # type: ignore[misc]
         row.add(one, tally)
@@ -85,3 +116,9 @@ def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
                     f"{where}[{at}].{key}", values.get(key), f"give {key} in every row, or in none"
                 )
     return tally.observations(windowed > 0)
+
+
+def _refuse_doubled(where: str, found: Mapping[str, Any]) -> None:
+    if isinstance(found, Doubled):
+        mend = "twice; which one is meant? Leave one of them"
+        raise BadInputError(f"{where}.{found.key}", found.given, mend)

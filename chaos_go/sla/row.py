@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chaos_go.errors import BadInputError
-from chaos_go.sla.tally import Sums, Tally
+from chaos_go.sla import number
+from chaos_go.sla.tally import LARGEST_N, MEND_OF_N, Sums, Tally
 
 NEEDED = ("dose_ms", "n", "k")
 OPTIONAL = ("load_rps", "window", "p99_ms", "p99_low_ms", "p99_high_ms")
@@ -17,7 +18,12 @@ HOW_TO_GET_N = (
     "n is how many transactions were looked at, k how many of them had impact; a percentage alone "
     "has no interval. Count the requests, for instance rate x seconds, or the increase of _count"
 )
-_MOST = 2**53  # up to here a float is exact
+
+_MEANS = {
+    "dose_ms": "dose_ms is the injected delay in milliseconds, 0 for the baseline",
+    "n": HOW_TO_GET_N,
+    "k": HOW_TO_GET_N,
+}
 
 Place = Callable[[str], str]
 """Gives the name of a column of a certain row, for an error message."""
@@ -41,11 +47,12 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
     """
     missing = [name for name in NEEDED if name not in columns]
     if missing:
-        mend = HOW_TO_GET_N if "n" in missing else f"the first row names {', '.join(NEEDED)}"
-        raise BadInputError(where, ",".join(columns), f"no column {missing[0]}: {mend}")
+        first = missing[0]
+        mend = f"no column {first}: {_MEANS[first]}. Needed are {', '.join(NEEDED)}"
+        raise BadInputError(where, ",".join(columns), mend)
     for name in columns:
         if columns.count(name) > 1:
-            raise BadInputError(where, name, "twice; which one is meant?")
+            raise BadInputError(where, name, "twice; which one is meant? Leave one of them")
         if strict and name not in COLUMNS:
             raise BadInputError(where, name, f"unknown column; known are {', '.join(COLUMNS)}")
 
@@ -60,11 +67,14 @@ def parse(values: Mapping[str, Any], place: Place) -> Row:
     Raises:
         BadInputError: a value cannot be meant.
     """
-    dose_ms = _at_least(0.0, "dose_ms", values.get("dose_ms"), place)
-    n = _count("n", values.get("n"), place)
+    for name in NEEDED:
+        if _unknown(values.get(name)):
+            raise BadInputError(place(name), values.get(name), f"not given. {_MEANS[name]}")
+    dose_ms = _at_least(0.0, "dose_ms", values["dose_ms"], place)
+    n = _count("n", values["n"], place)
     if n == 0:
         raise BadInputError(place("n"), values["n"], f"nothing was observed. {HOW_TO_GET_N}")
-    k = _count("k", values.get("k"), place)
+    k = _count("k", values["k"], place)
     if k > n:
         raise BadInputError(place("k"), values["k"], f"more than n={n}; k counts some of the n")
     load = values.get("load_rps")
@@ -94,12 +104,22 @@ def _p99(
     if value is None:
         for name, limit in zip(names[1:], (low, high), strict=True):
             if limit is not None:
-                raise BadInputError(place(name), values[name], "a limit of a p99_ms not given")
+                raise BadInputError(
+                    place(name), values[name], "a limit of a p99_ms not given; give that too"
+                )
         return None
     if low is not None and low > value:
-        raise BadInputError(place("p99_low_ms"), values["p99_low_ms"], f"above p99_ms={value:g}")
+        raise BadInputError(
+            place("p99_low_ms"),
+            values["p99_low_ms"],
+            f"above p99_ms={value:g}; a lower limit is not",
+        )
     if high is not None and high < value:
-        raise BadInputError(place("p99_high_ms"), values["p99_high_ms"], f"below p99_ms={value:g}")
+        raise BadInputError(
+            place("p99_high_ms"),
+            values["p99_high_ms"],
+            f"below p99_ms={value:g}; an upper limit is not",
+        )
     return value, low, high
 
 
@@ -108,40 +128,36 @@ def _unknown(value: Any) -> bool:
 
 
 def _count(name: str, value: Any, place: Place) -> int:
-    if _unknown(value):
-        raise BadInputError(place(name), value, f"not given. {HOW_TO_GET_N}")
-    number = _at_least(0.0, name, value, place)
-    if number > _MOST:
-        raise BadInputError(place(name), value, f"give at most {_MOST}")
-    if number != int(number):
+    count = _at_least(0.0, name, value, place)
+    if count > LARGEST_N:
+        raise BadInputError(place(name), value, MEND_OF_N)
+    if count != int(count):
         raise BadInputError(place(name), value, f"give a whole number. {HOW_TO_GET_N}")
-    return int(number)
+    return int(count)
 
 
 def _at_least(least: float, name: str, value: Any, place: Place) -> float:
-    number = _number(name, value, place)
-    if number < least:
+    given = _number(name, value, place)
+    if given < least:
         raise BadInputError(place(name), value, f"give a number of at least {least:g}")
-    return number
+    return given
 
 
 def _number(name: str, value: Any, place: Place) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadInputError(place(name), value, "give a number")
     try:
-        number = float(value)
-    except (ValueError, OverflowError):
+        given = number.read(value) if isinstance(value, str) else float(value)
+    except ValueError:
         raise BadInputError(place(name), value, _mend(name, str(value))) from None
-    if not math.isfinite(number):
+    except OverflowError:
+        given = math.inf
+    if not math.isfinite(given):
         raise BadInputError(place(name), value, "give a finite number")
-    return number
+    return given
 
 
 def _mend(name: str, text: str) -> str:
     if name in ("n", "k") and "%" in text:
         return f"a percentage. {HOW_TO_GET_N}"
-    if "," in text and text.replace(",", "", 1).strip().lstrip("+-").isdigit():
-        return f"no decimal comma: write {text.strip().replace(',', '.')}"
-    if not text.strip():
-        return "not given"
-    return "give a number, without a unit"
+    return number.mend(text) or "give a number, without a unit"

@@ -96,4 +96,6 @@ def _check(
     for load_rps, levels in loads.items():
         if not any(level.dose_ms > 0 for level in levels):
             at = "" if load_rps is None else f" at {load_rps:g} requests/s"
-            raise NotEnoughDataError(f"no dose above 0{at}: measure at least one")
+            raise NotEnoughDataError(
+                f"dose_ms=0 in every row{at}: no dose above 0; measure at least one delay too"
+            )

@@ -14,43 +14,54 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _DELIMITERS = ",;\t"
+_OPEN_QUOTE = "a quote is opened in this row and not closed; close it, or write no quotes"
+_LONE_CR = "a line ends in CR alone; save the file with LF or CRLF at the end of every line"
 
 
-def read(lines: Iterable[str]) -> Observations:
+def read(lines: Iterable[str], before: int = 0) -> Observations:
     """Read a CSV table whose first row names the columns.
 
     The columns are ``dose_ms,n,k[,load_rps][,window][,p99_ms,p99_low_ms,p99_high_ms]`` in any
     order, separated by comma, semicolon or tab. Every row is one window. With a column ``window``
     the spread of the windows of a level tells the over-dispersion; what the column says is not
     looked at. Rows are in the order of measurement: the zero-dose rows before the first and after
-    the last other dose are compared for drift.
+    the last other dose are compared for drift. Rows without any value are left out.
 
     Args:
         lines: of text.
+        before: how many lines of the file were left out before them.
 
     Raises:
         BadInputError: the table cannot be meant; says the row (as an editor counts), column, value.
     """
     rest = iter(lines)
-    first = next((line for line in rest if line.strip("\ufeff \t\r\n")), None)
-    if first is None:
+    first = ""
+    for line in rest:
+        if line.strip("\ufeff \t\r\n"):
+            first = line.lstrip("\ufeff")
+            break
+        before += 1
+    if not first:
         raise BadInputError("file", "", f"empty; its first row names {', '.join(row.NEEDED)}")
-    first = first.lstrip("\ufeff")
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(chain([first], rest), delimiter=delimiter)
+    reader = csv.reader(chain([first], rest), delimiter=delimiter, skipinitialspace=True)
     try:
-        columns = [name.strip().lower() for name in next(reader)]
-        row.check_columns("row 1", columns)
-        return _Table(columns).read(reader)
+        names = next(reader)
     except csv.Error as error:
-        raise BadInputError(f"row {reader.line_num}", "", f"no CSV ({error})") from error
+        raise _no_csv(before + 1, error) from error
+    if reader.line_num > 1:
+        raise _open_quote(before + 1, names)
+    columns = [name.strip().lower() for name in names]
+    row.check_columns(f"row {before + 1}", columns)
+    return _Table(columns, before).read(reader)
 
 
 class _Table:
     """The rows below the names of the columns."""
 
-    def __init__(self, columns: list[str]) -> None:
+    def __init__(self, columns: list[str], before: int) -> None:
         self._columns = columns
+        self._before = before
         self._tally = Tally()
         # Levels by the very text of their dose and load; without a column of loads, dose twice.
         self._known: dict[tuple[str, str], Sums] = {}
@@ -64,24 +75,41 @@ class _Table:
         )
         load_at = columns.index("load_rps") if "load_rps" in columns else dose_at
         p99 = "p99_ms" in columns or "p99_low_ms" in columns or "p99_high_ms" in columns
-        for cells in reader:
-            if not p99 and len(cells) == width:
-                sums = known.get((cells[dose_at], cells[load_at]))
-                n, k = cells[n_at], cells[k_at]
-                if sums is not None and n.isdecimal() and k.isdecimal() and len(n) < 16 > len(k):
-                    count, impacts = int(n), int(k)
-                    if 0 < count >= impacts:
-                        add(sums, count, impacts)
-                        continue
-            if cells:
-                sums = self._add(cells, reader.line_num)
-                known[cells[dose_at], cells[load_at]] = sums
+        number = 1
+        try:
+            for number, cells in enumerate(reader, 2):
+                if not p99 and len(cells) == width and reader.line_num == number:
+                    sums = known.get((cells[dose_at], cells[load_at]))
+                    n, k = cells[n_at], cells[k_at]
+                    if sums and n.isdecimal() and k.isdecimal() and len(n) < 16 > len(k):
+                        count, impacts = int(n), int(k)
+                        if 0 < count >= impacts:
+                            add(sums, count, impacts)
+                            continue
+                if reader.line_num != number:
+                    raise _open_quote(self._before + number, cells)
+                if any(map(str.strip, cells)):
+                    sums = self._add(cells, self._before + number)
+                    known[cells[dose_at], cells[load_at]] = sums
+        except csv.Error as error:
+            raise _no_csv(self._before + number + 1, error) from error
         return self._tally.observations("window" in columns)
 
     def _add(self, cells: list[str], line: int) -> Sums:
         if len(cells) != len(self._columns):
             mend = f"{len(cells)} values for {len(self._columns)} columns"
-            raise BadInputError(f"row {line}", ",".join(cells), mend)
+            raise BadInputError(f"row {line}", ",".join(cells), f"{mend}; give one for each")
         values = dict(zip(self._columns, cells, strict=True))
         one = row.parse(values, lambda column: f"row {line}, column {column}")
         return row.add(one, self._tally)
+
+
+def _open_quote(line: int, cells: list[str]) -> BadInputError:
+    """Say where a row of several lines begins."""
+    return BadInputError(f"row {line}", ",".join(cells).partition("\n")[0], _OPEN_QUOTE)
+
+
+def _no_csv(line: int, error: csv.Error) -> BadInputError:
+    """Say what the CSV reader says; a quote that is open for long is more than it takes."""
+    mend = _LONE_CR if "new-line" in str(error) else _OPEN_QUOTE
+    return BadInputError(f"row {line}", "", f"no CSV ({error}): {mend}")

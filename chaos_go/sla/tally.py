@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from chaos_go.errors import BadInputError
 from chaos_go.sla.observations import Baseline, Level, Observations
 
+LARGEST_N = 10**15
+"""Transactions of a level; with more the interval of a proportion is lost in rounding."""
+MEND_OF_N = f"give at most {LARGEST_N:.0e}, for instance those of a shorter time"
+
 
 @dataclass(slots=True)
 class Sums:
@@ -105,7 +109,7 @@ class Tally:
             windowed: the data say which window each row is.
 
         Raises:
-            BadInputError: no row, or a load without a row of dose 0.
+            BadInputError: no row, a load without a row of dose 0, or too many transactions.
         """
         if not self._levels:
             raise BadInputError(
@@ -118,6 +122,10 @@ class Tally:
                 mend = f"no row with dose 0{where}; measure the baseline, without any fault, too"
                 raise BadInputError("dose_ms", doses, mend)
         levels = [sums.level() for sums in self._levels.values()]
+        for level in levels:
+            if level.n > LARGEST_N:
+                mend = f"in all rows of dose_ms={level.dose_ms:g}; {MEND_OF_N}"
+                raise BadInputError("n", level.n, mend)
         levels.sort(key=lambda level: (level.load_rps or 0.0, level.dose_ms))
         baselines = [
             Baseline(load, edges.n_before, edges.k_before, edges.n_after, edges.k_after)

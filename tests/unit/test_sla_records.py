@@ -1,5 +1,7 @@
 """Observations from JSON: rows, and the journal of a run with a ladder."""
 
+import json
+
 import pytest
 
 from chaos_go.errors import BadInputError
@@ -37,6 +39,37 @@ def test_rows_are_found_wherever_they_are(document):
     assert records.read(document).baselines == (Baseline(20.0, 100, 1, 100, 2),)
 
 
+DOUBLED = '{"dose_ms": 0, "n": 100, "k": 1, "n": 200}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'[{{"dose_ms": 9, "n": 9, "k": 1}}, {DOUBLED}]', "observations[1].n=[100, 200]: twice;"),
+        (f'{{"observations": [{DOUBLED}]}}', "observations[0].n=[100, 200]: twice; which one"),
+        ('{"observations": [], "observations": [1]}', "file.observations=[[], [1]]: twice"),
+        (
+            f'{{"run": [{{"output": {{"kind": "ladder", "observations": [{DOUBLED}]}}}}]}}',
+            "run[0].observations[0].n=[100, 200]: twice",
+        ),
+        (
+            '{"run": [{"output": {"kind": "ladder", "name": 1, "name": 2, "observations": [1]}}]}',
+            "run[0].name=[1, 2]: twice",
+        ),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(text, says):
+    with pytest.raises(BadInputError) as caught:
+        records.read(json.loads(text, object_pairs_hook=records.mapping))
+    assert says in str(caught.value)
+
+
+def test_what_else_a_journal_holds_may_have_a_key_twice():
+    journal = {"run": [{"output": "HERE"}, {"output": LADDER}]}
+    text = json.dumps(journal).replace('"HERE"', '{"a": 1, "a": 2}')
+    assert levels(json.loads(text, object_pairs_hook=records.mapping)) == levels(ROWS)
+
+
 def test_a_ladder_that_is_in_the_journal_twice_counts_once():
     journal = {"run": [{"output": LADDER}], "chaos_go": {"ladders": [LADDER]}}
     assert levels(journal) == levels(ROWS)
@@ -45,6 +78,9 @@ def test_a_ladder_that_is_in_the_journal_twice_counts_once():
 @pytest.mark.parametrize(
     ("document", "says"),
     [
+        ([{"n": 9, "k": 1}], "observations[0]='n,k': no column dose_ms: dose_ms is the injected"),
+        ([{"dose_ms": None, "n": 9, "k": 1}], "observations[0].dose_ms=None: not given. dose_ms"),
+        ([{"dose_ms": "1_0", "n": 9, "k": 1}], "dose_ms='1_0': no separators: write 10"),
         ({"run": [{"output": 3}, {"output": {"kind": "x"}}]}, "no observations in this journal"),
         ({"run": [], "chaos_go": {"faults": []}}, "no observations in this journal"),
         ({"chaos_go": {"ladders": [LADDER, LADDER]}}, "more than one ladder"),

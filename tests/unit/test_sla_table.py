@@ -53,8 +53,10 @@ def test_columns_may_be_in_any_order_and_levels_too():
         "dose_ms\tn\tk\n0\t100\t1\n300\t100\t4\n",
         "\n Dose_ms , N , K \n\n 0 , 100 , 1 \r\n300.0,1e2,4\n\n",
         'dose_ms,n,k\n"0","100","1"\n"300","100","4"',
+        '"dose_ms", "n", "k"\n"0" , "100", 1\n300, 100, "4"\n',
+        "dose_ms,n,k\n0,100,1\n,,\n300,100,4\n   \n, ,\n,\n",
     ],
-    ids=["bom", "semicolons", "tabs", "blanks", "quotes"],
+    ids=["bom", "semicolons", "tabs", "blanks", "quotes", "blank and quote", "empty rows"],
 )
 def test_what_spreadsheets_write_is_read(text):
     assert [(one.dose_ms, one.n, one.k) for one in read(text).levels] == [
@@ -116,6 +118,19 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ("0,100,1\n300," + "9" * 5000 + ",4\n", "row 3, column n='999"),
         ("0,100,1\n300,100\n", "row 3='300,100': 2 values for 3 columns"),
         ("0,100,1\n300,5,100,4\n", "row 3='300,5,100,4': 4 values for 3 columns"),
+        ("0,100,1\n300,1_000,4\n", "row 3, column n='1_000': no separators: write 1000"),
+        ("0,100,1\n300,1 000,4\n", "row 3, column n='1 000': no separators: write 1000"),
+        ('0,100,1\n300,"1,000",4\n', "column n='1,000': no commas: write 1000, or 1.000 for a"),
+        ("0,100,1\n,100,4\n", "dose_ms='': not given. dose_ms is the injected delay in millisec"),
+        ("0,100,1\n, ,4\n", "row 3, column dose_ms='': not given. dose_ms is"),
+        ('0,100,1\n300,"100,4\n500,100,4\n600,100,4\n', "row 3='300,100,4': a quote is opened"),
+        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': a quote is opened"),
+        ("0,9,1\n" + '300,9,"4\n' + "500,9,4\n" * 30_000, "row 3='': no CSV (field larger"),
+        (f"0,100,1\n300,{10**15 + 1},4\n", "column n='1000000000000001': give at most 1e+15"),
+        (
+            f"0,100,1\n300,{10**15},4\n300,9,4\n",
+            "n=1000000000000009: in all rows of dose_ms=300; give at most 1e+15",
+        ),
         ("0,100,1\n300\n", "row 3='300': 1 values for 3 columns"),
         ("100,100,1\n300,100,4\n", "dose_ms=[100.0, 300.0]: no row with dose 0"),
         ("", "no row"),
@@ -123,6 +138,20 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
 )
 def test_bad_rows_are_told_by_row_column_and_value(rows, says):
     assert says in refusal(HEAD + rows)
+
+
+def test_a_quote_that_is_open_swallows_no_row_of_a_known_level():
+    rows = '0,100,1,a\n0,100,1,"b\n300,100,4,c"\n'
+    assert "row 3='0,100,1,b': a quote is opened in this row" in refusal(
+        "dose_ms,n,k,window\n" + rows
+    )
+
+
+@pytest.mark.parametrize("blank", ["\n\n", "\ufeff\n \n", "\r\n\t\r\n"])
+def test_rows_are_counted_as_an_editor_does_after_blank_lines_too(blank):
+    assert "row 5, column k='101'" in refusal(f"{blank}{HEAD}0,100,1\n300,100,101\n")
+    assert "row 3='dose,n,k'" in refusal(f"{blank}dose,n,k\n0,100,1\n")
+    assert "row 3='dose_ms,n,k" in refusal(f'{blank}dose_ms,n,"k\n0,100,1\n')
 
 
 @pytest.mark.parametrize("row", ["0,100,101", "0,0,0", "0,100,-1", "0,99.5,1", "0,,1", "0,100"])
@@ -139,7 +168,6 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
         ("dose_ms,n,k,windw\n0,1,1,1\n", "row 1='windw': unknown column"),
         ("dose_ms,k\n0,1\n", "no column n: n is how many transactions"),
         ("dose_ms,percent\n0,1.8\n", "a percentage alone has no interval"),
-        ("0,100,1\n", "no column dose_ms"),
         (
             "dose_ms;n;k\n0;100;1\n300,5;100;4\n",
             "column dose_ms='300,5': no decimal comma: write 300.5",
@@ -162,7 +190,8 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
             "column p99_low_ms='60': a limit of a p99_ms not given",
         ),
         ('dose_ms,n,k\n0,"' + "1" * 200_000 + '",1\n', "no CSV"),
-        ("dose_ms,n,k\r0,100,1\r", "no CSV"),
+        ("dose_ms,n,k\r0,100,1\r", "row 1='': no CSV"),
+        ("0,100,1\n", "no column dose_ms: dose_ms is the injected delay"),
     ],
 )
 def test_bad_tables_are_told(text, says):
