@@ -112,7 +112,7 @@ def test_the_comments_carry_curve_interval_n_and_date():
         ({"service": "Checkout Service"}, "service="),
         ({"service": "a" * 64}, "service="),
         ({"metric": "http-seconds"}, "metric="),
-        ({"selector": 'job="x"} or up{'}, "selector="),
+        ({"metric": "http_seconds_bucket"}, "metric='http_seconds_bucket': give"),
         (
             {"buckets": [0.5, 1]},
             "buckets='0.5,1': none of these seconds is at or below the limit of 0.399 s",
@@ -123,6 +123,49 @@ def test_bad_names_are_told(changes, says):
     with pytest.raises(BadInputError) as caught:
         slo(**changes)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("selector", "says"),
+    [
+        ("job=risk", "no matcher at job=risk: put the value into double quotes"),
+        ('job="risk', 'no matcher at job="risk: a double quote is not closed'),
+        ('job="a" env="b"', 'no comma before env="b"; give label matchers without braces'),
+        ('job="a",,env="b"', 'no matcher at ,env="b"'),
+        ('job="x"} or up{', "no comma before } or up{"),
+        ('{job="x"}', 'no matcher at {job="x"}: give label matchers without braces'),
+        ('job=="x"', 'no matcher at job=="x"'),
+        ('1st="x"', 'no matcher at 1st="x"'),
+        (r'path=~"/a/\d+"', "write two backslashes for one in a value"),
+        ('path=~"/a/("', "/a/( is no regular expression"),
+        ('job="a\nb"', "no matcher"),
+        ('le="0.5"', "le: the bucket is chosen by the limit and --buckets; leave it out"),
+        ('__name__="x"', "__name__: give the name of the histogram as --metric"),
+        ('job="{{x}}"', "{{ begins a template of Sloth"),
+    ],
+)
+def test_a_selector_that_prometheus_would_not_take_is_told(selector, says):
+    with pytest.raises(BadInputError) as caught:
+        slo(selector=selector)
+    assert caught.value.field == "selector"
+    assert says in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "",
+        'job="risk",env!="test",',
+        'job = "risk" , path=~"/a/[0-9]{2}" , path!~".*/(b|c)"',
+        r'path=~"/a/\\d+",name="\"x\" \u00e9 \x41"',
+        "job='risk',path=~`/a/\\d+`",
+        'path="/("',
+    ],
+)
+def test_a_selector_that_prometheus_takes_is_in_the_queries(selector):
+    document = FORMATS["sloth"](slo(selector=selector))
+    query = document["slos"][0]["sli"]["events"]["error_query"]
+    assert f"http_seconds_bucket{{{selector.strip().rstrip(',')}" in query
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from chaos_go.sla.words import FLAGS, milliseconds, percent, sentence
 
 
 def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
-    """Give the comment lines, each with its newline."""
+    """Give the comment lines, each with its newline; what would end one early is escaped."""
     lines = [*_limit(objective, source), "", *_curve(objective), "", *_bucket(objective)]
     if timeouts:
         lines += ["", "Timeouts of the callers, the outermost first; none is below the limit:"]
         lines += [f"  {one.hop}: {one.timeout_ms} ms" for one in timeouts]
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    return "".join(f"# {_printable(line)}".rstrip() + "\n" for line in lines)
 
 
 def description(objective: Objective) -> str:
@@ -24,6 +24,11 @@ def description(objective: Objective) -> str:
         f"{TARGET:.0%} of the requests within {objective.bucket_s * 1000:g} ms over {PERIOD_DAYS} "
         f"days, so that slowness costs at most {budget} extra transactions"
     )
+
+
+def _printable(line: str) -> str:
+    """Escape what is not printed: names of files may have line breaks, and YAML no controls."""
+    return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in line)
 
 
 def _limit(objective: Objective, source: Source) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla.answer import Answer, Threshold
+from chaos_go.sla.export import selector
 from chaos_go.sla.observations import Level, Observations
 
 TARGET = 0.99
@@ -49,7 +50,7 @@ class Names:
     selector: str | None
     buckets_s: tuple[float, ...] = ()
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Refuse names that cannot be one.
 
         Raises:
@@ -58,11 +59,10 @@ class Names:
         if not _NAME.fullmatch(self.service):
             mend = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
             raise BadInputError("service", self.service, mend)
-        if not _METRIC.fullmatch(self.metric):
-            raise BadInputError("metric", self.metric, "give the name of a histogram")
-        if self.selector and re.search(r"[{}\n]", self.selector):
-            mend = 'give label matchers without braces, for instance job="checkout"'
-            raise BadInputError("selector", self.selector, mend)
+        if not _METRIC.fullmatch(self.metric) or self.metric.endswith("_bucket"):
+            mend = "give the name of a histogram without _bucket: letters, digits, _ and :"
+            raise BadInputError("metric", self.metric, mend)
+        selector.check(self.selector or "")
 
     @property
     def matchers(self) -> str:
@@ -123,10 +123,9 @@ def objective(answer: Answer, observations: Observations, names: Names) -> Objec
     """Make the SLO of the first budget of an answer; of several loads, at the highest.
 
     Raises:
-        BadInputError: a name cannot be one, or no bucket is low enough.
+        BadInputError: no bucket is low enough.
         NotEnoughDataError: there is no safe limit.
     """
-    names.check()
     threshold, background, levels = strictest(answer, observations)
     limit_ms, measured = limit(threshold)
     bucket_s = _bucket(limit_ms / 1000, names.buckets_s)

@@ -1,0 +1,23 @@
+"""Slips in regular expressions: only what RE2 does not take either is told."""
+
+import pytest
+
+from chaos_go import regex
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", "a)", "[a", "a\\", "*a", "a**", "(?i:a", "(?=a)", "a(?<!b)", "[)](?!a)"]
+)
+def test_slips_are_told(pattern):
+    assert regex.slip(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "", "/api/v1/users/.*", "(?<x>a)", r"\Q(\E", "\\Q\\", "[[:alpha:](?=]", "^*", "[]a]",
+        r"\pL+\z", r"[(?=]\(?=", "(?P<n>a)", "a{,5}", "a*?", "a(?i)b",
+    ],
+)  # fmt: skip
+def test_what_re2_may_take_is_left_to_it(pattern):
+    assert regex.slip(pattern) is None
