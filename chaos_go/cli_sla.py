@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaos_go.sla.answer import Answer
-    from chaos_go.sla.export import Objective, Source
+    from chaos_go.sla.export import Names, Objective, Source
     from chaos_go.sla.observations import Observations
+    from chaos_go.sla.timeouts import Timeout
 
 BAD_INPUT, INCONCLUSIVE = 2, 3
 
@@ -48,14 +49,14 @@ def sla() -> None:
 @_budgets
 @_confidence
 @_impact
-@click.option("--p99", type=float, help="ms: say up to which measured load it keeps the budgets")
+@click.option("--p99", help="ms: say up to which measured load it keeps the budgets")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def fit(
     file: str,
     budgets: tuple[str, ...],
     confidence: str,
     impact: str,
-    p99: float | None,
+    p99: str | None,
     as_json: bool,
 ) -> None:
     """Calculate which delay, and which P99, keeps the extra impact within each budget.
@@ -66,13 +67,19 @@ def fit(
     def _fit() -> int:
         import json
 
+        from chaos_go.errors import BadInputError
         from chaos_go.report import sla_text
+        from chaos_go.sla import options
 
+        options.name("impact", impact, "rejections")
+        p99_ms = None if p99 is None else options.p99(p99)
+        if p99 is not None and as_json:
+            raise BadInputError("p99", p99, "--json does not tell it; leave one of them out")
         answer, observations, _ = _calculate(file, budgets, confidence)
         if as_json:
             click.echo(json.dumps(answer.as_json(), indent=2, allow_nan=False))
         else:
-            click.echo(sla_text.report(answer, observations, impact, p99))
+            click.echo(sla_text.report(answer, observations, impact, p99_ms))
         return _code(answer)
 
     _guarded(_fit)
@@ -92,7 +99,9 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
 
     def _plot() -> int:
         from chaos_go.report import picture, sla_curve
+        from chaos_go.sla import options
 
+        options.name("impact", impact, "rejections")
         picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
         sla_curve.draw(answer, observations, output, impact)
@@ -116,13 +125,9 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
     help="histogram of its latency in seconds",
 )
 @click.option("--selector", help="""label matchers of the histogram  [default: job="SERVICE"]""")
-@click.option("--buckets", default="", help="its buckets in seconds, 0.1,0.25,0.5: rounds down")
+@click.option("--buckets", help="its buckets in seconds, 0.1,0.25,0.5: rounds down")
 @click.option("--hop", "hops", multiple=True, help="a caller, outermost first: gives its timeout")
-@click.option(
-    "--hop-margin",
-    type=click.FloatRange(0, 1e6),
-    help="ms each hop needs for itself  [default: a tenth]",
-)
+@click.option("--hop-margin", help="ms each hop needs for itself  [default: a tenth]")
 @click.option("-o", "--output", default="-", help="file to write  [default: standard output]")
 def export(file: str, budget: str, confidence: str, output: str, **options: Any) -> None:
     """Write the SLO that follows from the limit, with the curve it comes from as comments.
@@ -133,18 +138,21 @@ def export(file: str, budget: str, confidence: str, output: str, **options: Any)
     def _export() -> int:
         from chaos_go.errors import NotEnoughDataError
         from chaos_go.sla import export as exporting
+        from chaos_go.sla.timeouts import chain
 
         kind = options["kind"]
         exporting.check_format(kind)
-        buckets = _buckets(options["buckets"])
-        names = exporting.Names(options["service"], options["metric"], options["selector"], buckets)
+        names = _names(options)
+        margin_ms = _hop_margin(options)
+        _check_output(output)
         answer, observations, measured = _calculate(file, (budget,), confidence)
         try:
             objective = exporting.objective(answer, observations, names)
         except NotEnoughDataError as error:
             click.echo(f"inconclusive: {error}", err=True)
             return INCONCLUSIVE
-        text = _slo(objective, kind, _source(file, measured), options)
+        timeouts = chain(objective.limit_ms, options["hops"], margin_ms)
+        text = _slo(objective, kind, _source(file, measured), timeouts)
         with click.open_file(output, "w", encoding="utf-8") as stream:
             stream.write(text)
         return 0
@@ -152,13 +160,42 @@ def export(file: str, budget: str, confidence: str, output: str, **options: Any)
     _guarded(_export)
 
 
-def _slo(objective: "Objective", kind: str, source: "Source", options: dict[str, Any]) -> str:
+def _names(options: dict[str, Any]) -> "Names":
+    from chaos_go.sla.export import Names
+    from chaos_go.sla.options import buckets
+
+    given = options["buckets"]
+    bounds = () if given is None else buckets(given)
+    return Names(options["service"], options["metric"], options["selector"], bounds)
+
+
+def _hop_margin(options: dict[str, Any]) -> float | None:
+    """Judge the hops and read the margin between them."""
+    from chaos_go.errors import BadInputError
+    from chaos_go.sla.options import hop_margin, name
+
+    for hop in options["hops"]:
+        name("hop", hop, "checkout")
+    given = options["hop_margin"]
+    if given is None:
+        return None
+    if not options["hops"]:
+        raise BadInputError("hop-margin", given, "there is no hop; give --hop too, or leave it out")
+    return hop_margin(given)
+
+
+def _check_output(path: str) -> None:
+    from chaos_go.report import output
+
+    if path != "-":
+        output.check(path)
+
+
+def _slo(objective: "Objective", kind: str, source: "Source", timeouts: "list[Timeout]") -> str:
     import yaml
 
     from chaos_go.sla.export import FORMATS, comments
-    from chaos_go.sla.timeouts import chain
 
-    timeouts = chain(objective.limit_ms, options["hops"], options["hop_margin"])
     document = yaml.safe_dump(FORMATS[kind](objective), sort_keys=False, width=1000)
     return comments(objective, source, timeouts) + document
 
@@ -173,16 +210,6 @@ def _source(file: str, measured: str | None) -> "Source":
     if measured:
         date = f"measured on {measured[:10]}, {date}"
     return Source("standard input" if file == "-" else file, date, __version__)
-
-
-def _buckets(text: str) -> tuple[float, ...]:
-    from chaos_go.errors import BadInputError
-
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        mend = "give upper bounds in seconds, separated by commas: 0.1,0.25,0.5"
-        raise BadInputError("buckets", text, mend) from None
 
 
 def _calculate(

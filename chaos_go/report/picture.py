@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaos_go.errors import BadInputError, ChaosGoError
+from chaos_go.report import output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,15 +24,14 @@ _WIDTH_IN, _DPI = 8, 100  # 800 pixels
 
 
 def check_output(path: str) -> None:
-    """Refuse a file that is no picture or has no directory, before anything is calculated.
+    """Refuse a file that is no picture or cannot be written, before anything is calculated.
 
     Raises:
         BadInputError: it is so.
     """
     if Path(path).suffix not in _SUFFIXES:
         raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
-    if not Path(path).parent.is_dir():
-        raise BadInputError("output", path, "there is no such directory")
+    output.check(path)
 
 
 @contextmanager

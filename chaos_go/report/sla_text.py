@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chaos_go.sla.answer import Answer, Threshold
-from chaos_go.sla.decay import highest_load
+from chaos_go.sla.decay import check_p99, highest_load
 from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
@@ -22,7 +22,12 @@ def report(
         observations: that it comes from.
         impact: what happens to a transaction, for instance ``rejections``.
         p99_ms: say up to which load this P99 is within the budgets.
+
+    Raises:
+        BadInputError: that cannot be said, as no P99 or no load was measured.
     """
+    if p99_ms is not None:
+        check_p99(answer, p99_ms)
     levels = observations.by_load()
     lines: list[str] = []
     for load in per_load(answer):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chaos_go.errors import BadInputError
+from chaos_go.sla import number
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.stats import proportion_interval
 
@@ -37,10 +38,11 @@ def parse_confidence(text: str) -> float:
     Raises:
         BadInputError: it is none of these.
     """
-    number = _number("confidence", text)
-    fraction = number / 100 if "%" in text or number >= 1 else number
+    mend = "give 50 to below 100, in percent, for instance 95"
+    value = _number("confidence", text, mend)
+    fraction = value / 100 if "%" in text or value >= 1 else value
     if not 0.5 <= fraction < 1:
-        raise BadInputError("confidence", text, "give 50 to below 100, in percent, for instance 95")
+        raise BadInputError("confidence", text, mend)
     return fraction
 
 
@@ -83,10 +85,10 @@ def _baselines(observations: Observations) -> Sequence[Level]:
 
 
 def _fraction(name: str, text: str) -> float:
-    number = _number(name, text)
+    value = _number(name, text, "give a number, for instance 1%")
     percent = "%" in text
-    fraction = number / 100 if percent else number
-    if not percent and 1 <= number < 100:
+    fraction = value / 100 if percent else value
+    if not percent and 1 <= value < 100:
         raise BadInputError(
             name, text, f"a percentage or a fraction? write {text.strip()}% or 0.01"
         )
@@ -95,13 +97,8 @@ def _fraction(name: str, text: str) -> float:
     return fraction
 
 
-def _number(name: str, text: str) -> float:
-    bare = text.strip().removesuffix("%").strip()
+def _number(name: str, text: str, mend: str) -> float:
     try:
-        return float(bare)
+        return number.read(text.strip().removesuffix("%"))
     except ValueError:
-        comma = bare.replace(",", ".", 1)
-        mend = "give a number, for instance 1%"
-        if "," in bare and comma.replace(".", "", 1).isdigit():
-            mend = f"no decimal comma: write {text.strip().replace(',', '.')}"
-        raise BadInputError(name, text, mend) from None
+        raise BadInputError(name, text, number.mend(text) or mend) from None

@@ -13,7 +13,8 @@ def highest_load(
     """Give the highest measured load, in requests/s, at which a latency is within a budget.
 
     It is within when the one-sided safe limit at that load, and at every lower one, is not below
-    it. Nothing is interpolated between loads. None when it holds at no load.
+    it. Nothing is interpolated between loads. None when it holds at no load; check with `check_p99`
+    that the question can be answered.
 
     Args:
         answer: with several loads.
@@ -38,6 +39,27 @@ def highest_load(
             break
         highest = load.load_rps
     return highest
+
+
+def check_p99(answer: Answer, p99_ms: float) -> None:
+    """Refuse to ask for a P99 where none was measured, or for a load where none is told.
+
+    Raises:
+        BadInputError: it is so; the mend says what to measure.
+    """
+    for load in answer.loads or (Load(None, answer.background, answer.thresholds),):
+        if load.load_rps is None:
+            mend = (
+                "the observations do not say at which load they were measured; give load_rps in "
+                "every row (the rows of chaos_go.ladder.measure have it)"
+            )
+            raise BadInputError("p99", f"{p99_ms:g}", mend)
+        if any(threshold.p99 is None for threshold in load.thresholds):
+            mend = (
+                f"no P99 was measured at {load.load_rps:g} requests/s; give p99_ms for two or more "
+                "delays of each load (chaos_go.ladder.measure does, from 368 requests per window)"
+            )
+            raise BadInputError("p99", f"{p99_ms:g}", mend)
 
 
 def _of(load: Load, budget: float) -> Threshold:

@@ -102,10 +102,8 @@ def test_standard_input_json_and_a_journal_give_the_same(file):
     assert json.loads(call("fit", "-", *budget, input=REFERENCE).stdout) == expected
     assert json.loads(call("fit", "-", *budget, input=json.dumps(rows)).stdout) == expected
     assert json.loads(call("fit", file(journal, "journal.json"), *budget).stdout) == expected
-    assert (
-        json.loads(call("fit", file(b"\xef\xbb\xbf" + REFERENCE.encode()), *budget).stdout)
-        == expected
-    )
+    for other in (b"\xef\xbb\xbf" + REFERENCE.encode(), REFERENCE.replace("\n", "\r")):
+        assert json.loads(call("fit", file(other), *budget).stdout) == expected
 
 
 @pytest.mark.parametrize(
@@ -116,13 +114,18 @@ def test_standard_input_json_and_a_journal_give_the_same(file):
         (b"\x7fELF\x02\x01\x01\x00\n", "neither CSV nor JSON"),
         (REFERENCE.encode("utf-16"), "neither CSV nor JSON"),
         (REFERENCE.encode() + b"9\xff0,1000,56\n", "line 7=b'9\\xff0,1000,56\\n': no UTF-8"),
+        (b"\n\n" + REFERENCE.encode() + b"\xff", "line 9=b'\\xff': no UTF-8"),
+        ("\n \n" + REFERENCE + "900,9,10\n", "row 9, column k='10': more than n=9"),
+        ("\r\r" + REFERENCE.replace("\n", "\r") + "900,9,10\r", "row 9, column k='10'"),
+        (REFERENCE + "900,9,1\r950,9,1\n", "row 7='': no CSV (new-line"),
+        ('[{"dose_ms": 0, "n": 9, "n": 8, "k": 1}]', "observations[0].n=[9, 8]: twice; which one"),
         ("{", "no JSON"),
         ("[" * 100_000, "no JSON"),
         ('[{"dose_ms": 0, "n": 9, "k": NaN}]', "observations[0].k=nan: give a finite number"),
         ({"run": []}, "no observations in this journal"),
         ("dose_ms,n,k\n0,100,1\n300,100,101\n", "row 3, column k='101': more than n=100"),
         ("dose_ms,n,k\n0,100,9\n300,100,12\n", "budget='1%': without any fault 9 of 100"),
-        ("dose_ms,n,k\n0,100,0\n", "no dose above 0"),
+        ("dose_ms,n,k\n0,100,0\n", "dose_ms=0 in every row: no dose above 0; measure at least one"),
     ],
 )
 def test_bad_input_is_one_line_exit_code_2_and_nothing_written(file, tmp_path, content, says):
@@ -163,15 +166,53 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         (("plot", "FILE", "--budget", "1%", "-o", "no/such/place.svg"), "no/such/place.svg"),
         (("export", "FILE", "--budget", "1%", "--format", "x", "--service", "a"), "openslo, sloth"),
         ((*SLOTH, "A"), "service='A'"),
-        ((*SLOTH, "a", "--buckets", "x"), "buckets='x'"),
-        ((*SLOTH, "a", "--hop", "b", "--hop-margin", "-1"), "hop-margin"),
-        ((*SLOTH, "a", "-o", "no/such/place.yaml"), "no/such/place.yaml"),
+        ((*SLOTH, "a", "--hop", "b\nc: 1"), "hop='b\\nc: 1': give a name in one line"),
+        ((*SLOTH, "a", "--hop", " "), "hop=' ': give a name"),
+        ((*SLOTH, "a", "--hop-margin", "50"), "hop-margin='50': there is no hop; give --hop"),
+        ((*SLOTH, "a", "--selector", "job=risk"), "put the value into double quotes"),
+        (
+            (*SLOTH, "a", "-o", "no/such/place.yaml"),
+            "output='no/such/place.yaml': there is no such directory; make it first",
+        ),
+        ((*SLOTH, "a", "-o", "."), "output='.': give the name of a file"),
+        ((*SLOTH, "a", "-o", ""), "output='': give the name of a file"),
+        (("fit", "FILE", "--budget", "1_0%"), "budget='1_0%': no separators: write 10%"),
+        (("fit", "FILE", "--budget", "1%", "--impact", "a\nb"), "impact='a\\nb': give a name"),
+        (("plot", "FILE", "--budget", "1%", "--impact", "", "-o", "x.svg"), "impact='': give a"),
+        (
+            ("fit", "FILE", "--budget", "1%", "--p99", "300"),
+            "p99='300': the observations do not say at which load they were measured; give load_r",
+        ),
+        (
+            ("fit", "FILE", "--budget", "1%", "--p99", "300", "--json"),
+            "p99='300': --json does not tell it; leave one of them out",
+        ),
     ],
 )
 def test_bad_arguments_are_told_with_exit_code_2(file, arguments, says):
     done = call(*(file() if argument == "FILE" else argument for argument in arguments))
     assert done.exit_code == 2, done.output
     assert says in done.stderr
+
+
+NO_NUMBERS = ["nan", "-1", "", "abc", "1_0", "-inf"]
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("option", "rest", "mend"),
+    [
+        ("p99", ("fit", "FILE", "--budget", "1%"), "give milliseconds, more than 0"),
+        ("confidence", ("fit", "FILE", "--budget", "1%"), "give 50 to below 100, in percent"),
+        ("hop-margin", (*SLOTH, "a", "--hop", "b"), "give milliseconds, 0 to 1000000"),
+        ("buckets", (*SLOTH, "a"), "give upper bounds in seconds, more than 0"),
+    ],
+)
+def test_options_that_are_no_number_are_told_with_their_mend(file, option, rest, mend, text):
+    done = call(*(file() if one == "FILE" else one for one in rest), f"--{option}", text)
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
+    mend = "no separators: write 10" if text == "1_0" else mend
+    assert done.stderr.startswith(f"error: {option}={text!r}: {mend}")
 
 
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
@@ -208,6 +249,9 @@ def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_told(file):
     assert "A P99 of 600 ms stays within 1 % up to 20 requests/s." in done.stdout
     done = call("fit", given, "--budget", "1%", "--p99", "5000")
     assert "A P99 of 5000 ms stays within 1 % at no measured load." in done.stdout
+    done = call("fit", file(loads()), "--budget", "1%", "--p99", "600")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "p99='600': no P99 was measured at 20 requests/s; give p99_ms for two" in done.stderr
 
 
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
@@ -236,6 +280,14 @@ def test_an_slo_goes_to_the_file_and_carries_its_date(file, tmp_path):
     assert "measured on 2026-11-20, calculated on " in slo.read_text()
     assert "#   shop: 380 ms" in slo.read_text()
     assert yaml.safe_load(slo.read_text())["kind"] == "SLO"
+
+
+def test_a_line_break_in_the_name_of_the_file_stays_in_the_comment(file):
+    given = file(name="risk\nexpr: 1\x1b.csv")
+    done = call("export", given, *SLOTH[2:], "a")
+    assert done.exit_code == 0, done.output
+    assert r"risk\nexpr: 1\x1b.csv, calculated on" in done.stdout
+    assert yaml.safe_load(done.stdout)["service"] == "a"
 
 
 def test_without_a_safe_limit_nothing_is_exported_and_the_exit_code_is_3(file, tmp_path):

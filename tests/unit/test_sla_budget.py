@@ -46,9 +46,9 @@ def test_confidences_are_percentages_or_fractions(text, value):
     assert budget.parse_confidence(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["1", "100", "0", "0.3", "-95", "nan", "high"])
+@pytest.mark.parametrize("text", ["1", "100", "0", "0.3", "-95", "nan", "high", ""])
 def test_what_cannot_be_a_confidence_is_told(text):
-    with pytest.raises(BadInputError, match="confidence="):
+    with pytest.raises(BadInputError, match="confidence=.*give 50 to below 100"):
         budget.parse_confidence(text)
 
 

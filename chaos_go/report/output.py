@@ -1,0 +1,22 @@
+"""Files that are asked for by ``-o``: judged before anything is calculated."""
+
+import os
+from pathlib import Path
+
+from chaos_go.errors import BadInputError
+
+
+def check(path: str) -> None:
+    """Refuse a file that cannot be written.
+
+    Raises:
+        BadInputError: it is so.
+    """
+    place = Path(path)
+    if not path or place.is_dir():
+        raise BadInputError("output", path, "give the name of a file")
+    if not place.parent.is_dir():
+        mend = f"there is no such directory; make it first: mkdir -p {place.parent}"
+        raise BadInputError("output", path, mend)
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise BadInputError("output", path, "not yours to write; give another file")

@@ -1,0 +1,65 @@
+"""The options of `chaos go sla` as people write them, besides budgets and confidences."""
+
+from chaos_go.errors import BadInputError
+from chaos_go.sla import number
+
+_LONGEST_MARGIN_MS = 1e6
+
+
+def p99(text: str) -> float:
+    """Read a P99 in milliseconds.
+
+    Raises:
+        BadInputError: it is no number above 0.
+    """
+    mend = "give milliseconds, more than 0, for instance 300"
+    value = _read("p99", text, mend)
+    if not 0 < value < float("inf"):
+        raise BadInputError("p99", text, mend)
+    return value
+
+
+def hop_margin(text: str) -> float:
+    """Read what a hop needs for itself, in milliseconds.
+
+    Raises:
+        BadInputError: it is no number, negative, or too large to be meant.
+    """
+    mend = f"give milliseconds, 0 to {_LONGEST_MARGIN_MS:.0f}, for instance 50"
+    value = _read("hop-margin", text, mend)
+    if not 0 <= value <= _LONGEST_MARGIN_MS:
+        raise BadInputError("hop-margin", text, mend)
+    return value
+
+
+def buckets(text: str) -> tuple[float, ...]:
+    """Read the upper bounds of a histogram in seconds; the last one may be +Inf.
+
+    Raises:
+        BadInputError: one of them is no number above 0.
+    """
+    mend = "give upper bounds in seconds, more than 0, separated by commas: 0.1,0.25,0.5"
+    bounds = tuple(_read("buckets", part, mend) for part in text.split(","))
+    for bound, part in zip(bounds, text.split(","), strict=True):
+        if not bound > 0:
+            raise BadInputError("buckets", part, mend)
+    return bounds
+
+
+def name(option: str, text: str, example: str) -> str:
+    """Give a name that is written into one line.
+
+    Raises:
+        BadInputError: it is empty or has a line break or another character that is not printed.
+    """
+    if not text.strip() or not text.isprintable():
+        mend = f"give a name in one line, of printable characters, for instance {example}"
+        raise BadInputError(option, text, mend)
+    return text
+
+
+def _read(option: str, text: str, mend: str) -> float:
+    try:
+        return number.read(text)
+    except ValueError:
+        raise BadInputError(option, text, number.mend(text) or mend) from None
