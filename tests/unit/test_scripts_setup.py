@@ -1,0 +1,32 @@
+"""What `scripts/setup` refuses before it changes anything. The rest is what `make setup` does."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_venv_of_another_checkout_is_not_written_through_a_link(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "scripts").mkdir(parents=True)
+    there.mkdir()
+    script = shutil.copy(ROOT / "scripts" / "setup", here / "scripts")
+    (here / ".venv").symlink_to(there)
+    # Nothing on PATH that could set anything up, should it come that far.
+    (tmp_path / "bin").mkdir()
+    for name in ("dirname", "readlink"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+    done = subprocess.run(
+        [str(shutil.which("bash")), script],
+        env={"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"setup: .venv is a link to {there}, which would be changed there; "
+        "remove the link: rm .venv\n"
+    )
+    assert list(there.iterdir()) == []
