@@ -6,8 +6,7 @@ baseline again; `chaos go sla` makes limits and SLOs of the windows.
 
 from typing import Any
 
-from chaos_go.errors import BadInputError, ChaosGoError
-from chaos_go.faults import arguments as check
+from chaos_go.errors import ChaosGoError
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.dose import Inject, http_delay
 from chaos_go.ladder.level import End
@@ -20,7 +19,6 @@ __all__ = ["measure"]
 _NONE: dict[str, Any] = {}  # a default; never changed
 _DESIGNED: list[float] = []  # likewise
 _ONE_RATE = [50.0]  # likewise
-_LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
 
 
 def measure(
@@ -102,29 +100,30 @@ def measure(
         ActivityFailed: an argument cannot be meant (nothing was started then), a fault could not
             be put in place or touched no request, or the load ended.
     """
-    made = plans.read_loads(traffic, rates_rps, impact)
-    plan = plans.check_plan(
-        Plan(
-            name=_name(name),
-            target=target,
-            path=path,
-            method=method,
-            seed=seed,
-            levels_ms=plans.read_levels(levels_ms),
-            budget=budget,
-            start_ms=start_ms,
-            max_dose_ms=max_dose_ms,
-            target_width=target_width,
-            max_levels=max_levels,
-            windows=windows,
-            window_s=window_s,
-            settle_s=settle_s,
-            loads=made,
-            p99_load=plans.read_p99_load(p99_traffic),
-            max_impacted=max_impacted,
-            abort_extra_risk=abort_extra_risk,
-            guard=guard,
-        )
+    plan = plans.read(
+        {
+            "target": target,
+            "traffic": traffic,
+            "impact": impact,
+            "budget": budget,
+            "path": path,
+            "method": method,
+            "levels_ms": levels_ms,
+            "windows": windows,
+            "window_s": window_s,
+            "settle_s": settle_s,
+            "rates_rps": rates_rps,
+            "p99_traffic": p99_traffic,
+            "max_impacted": max_impacted,
+            "abort_extra_risk": abort_extra_risk,
+            "guard": guard,
+            "start_ms": start_ms,
+            "max_dose_ms": max_dose_ms,
+            "target_width": target_width,
+            "max_levels": max_levels,
+            "seed": seed,
+            "name": name,
+        }
     )
     return climb(plan, http_delay(target, path, method, seed))
 
@@ -155,11 +154,3 @@ def _climb_all(plan: Plan, record: Record, inject: Inject) -> End:
         if end.code in (*AT_ONCE, "max-impacted"):
             break
     return end
-
-
-def _name(name: object) -> str:
-    """Give a name from which those of traffic and faults can be made."""
-    text = check.fault_name(name)
-    if not text or len(text) > _LONGEST_NAME:
-        raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
-    return text

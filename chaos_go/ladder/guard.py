@@ -13,6 +13,9 @@ _EXAMPLE = (
     "or {} for none"
 )
 
+_STUMBLES = (AttributeError, LookupError, TypeError, ValueError)
+"""What Chaos Toolkit raises where a value is of a type that it does not expect."""
+
 
 def check(guard: dict[str, Any]) -> dict[str, Any]:
     """Give a guard as the activity that it is; an empty one stays empty.
@@ -30,7 +33,7 @@ def check(guard: dict[str, Any]) -> dict[str, Any]:
     try:
         ensure_activity_is_valid(probe)
         ensure_hypothesis_tolerance_is_valid(probe["tolerance"])
-    except (InvalidActivity, InvalidExperiment) as error:
+    except (InvalidActivity, InvalidExperiment, *_STUMBLES) as error:
         raise BadInputError("guard", guard, f"{error}; {_EXAMPLE}") from error
     return probe
 
@@ -50,6 +53,6 @@ def breach(guard: dict[str, Any]) -> str:
     try:
         if within_tolerance(tolerance, value, configuration={}, secrets={}):
             return ""
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except _STUMBLES as error:
         return f"guard {guard['name']!r} = {value!r} could not be judged: {error}"
     return f"guard {guard['name']!r} = {value!r}, outside its tolerance {tolerance!r}"

@@ -1,11 +1,10 @@
 """What a ladder is asked to do, judged before anything is started."""
 
-import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from chaos_go import targets
+from chaos_go import regex, targets
 from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load
 from chaos_go.agent.held import redact
 from chaos_go.errors import BadInputError
@@ -16,6 +15,7 @@ from chaos_go.traffic import load as loads
 _CHANGE_S = 3  # until fault and load are there, and gone again
 LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
+_LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
 _TRAFFIC = {"url", "method", "headers", "body", "timeout_ms", "max_in_flight"}
 
 
@@ -81,6 +81,20 @@ class Plan:
         return kept
 
 
+def read(arguments: dict[str, Any]) -> Plan:
+    """Give the plan that all arguments of `chaos_go.ladder.measure` make.
+
+    Raises:
+        BadInputError: names the argument, its value and the mend.
+    """
+    given = dict(arguments)
+    loads = read_loads(given.pop("traffic"), given.pop("rates_rps"), given.pop("impact"))
+    p99_load = read_p99_load(given.pop("p99_traffic"))
+    given["name"] = _name(given["name"])
+    given["levels_ms"] = read_levels(given["levels_ms"])
+    return check_plan(Plan(**given, loads=loads, p99_load=p99_load))
+
+
 def check_plan(plan: Plan) -> Plan:
     """Give a plan whose every value can be meant, with what follows from others filled in.
 
@@ -89,7 +103,7 @@ def check_plan(plan: Plan) -> Plan:
     """
     targets.parse(plan.target)
     check.seed(plan.seed)
-    check.text("path", plan.path)
+    _check_path(plan.path)
     check.method(plan.method)
     fraction("budget", plan.budget)
     fraction("abort_extra_risk", plan.abort_extra_risk, most=1.0)
@@ -108,18 +122,17 @@ def check_plan(plan: Plan) -> Plan:
     return replace(plan, guard=guards.check(plan.guard))
 
 
-def fraction(name: str, value: object, most: float = 0.5) -> float:
+def fraction(name: str, value: Any, most: float = 0.5) -> float:
     """Give a fraction that is more than 0 and at most ``most``.
 
     Raises:
         BadInputError: it is none of these.
     """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    number = float(value) if isinstance(value, (int, float)) else math.nan
-    if not is_number or not 0 < number <= most:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= most:
         mend = f"give a fraction, more than 0 and at most {most:g}, for instance 0.02 for 2 %"
         raise BadInputError(name, value, mend)
-    return number
+    return float(value)
 
 
 def read_levels(levels_ms: object) -> tuple[float, ...]:
@@ -174,6 +187,7 @@ def _fields(name: str, given: object, known: set[str]) -> dict[str, Any]:
         mend = f"give a mapping with url and any of {', '.join(sorted(known - {'url'}))}"
         raise BadInputError(name, given, mend)
     loads.refuse_unknown(f"{name}.", given, known)
+    check.headers(f"{name}.headers", given.get("headers", {}))
     return given
 
 
@@ -186,6 +200,22 @@ def _impact(rule: dict[str, Any]) -> Impact:
         mend = "a transaction that timed out is lost and always counts; leave it out"
         raise BadInputError("impact.timeout", False, mend)
     return replace(impact, timeout=True)
+
+
+def _name(name: object) -> str:
+    """Give a name from which those of traffic and faults can be made."""
+    text = check.fault_name(name)
+    if not text or len(text) > _LONGEST_NAME:
+        raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
+    return text
+
+
+def _check_path(path: object) -> None:
+    """Refuse what is no expression; the agent would do so after the baseline, at the first dose."""
+    slip = regex.slip(check.text("path", path))
+    if slip:
+        mend = f"no regular expression: {slip}; write it in RE2 syntax, as Go does"
+        raise BadInputError("path", path, mend)
 
 
 def _check_doses(plan: Plan) -> None:

@@ -3,7 +3,8 @@
 Chaos Toolkit runs an experiment with ``rollback:`` for ``rollbacks:``, ``argument:`` for
 ``arguments:`` or a misspelt strategy without a word, and just leaves out what was meant.
 
-`reading` loads a file, `keys` knows every key, `activities` looks up functions and arguments,
+`reading` loads a file, `keys` knows every key, `activities` looks up functions and arguments (of
+a ladder their values too, since its plan would refuse them only when it runs),
 `references` follows the names that parts of an experiment call each other by.
 """
 

@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from chaos_go.errors import shorten
+from chaos_go.errors import BadInputError, shorten
+from chaos_go.ladder import ahead
 from chaos_go.strict.keys import suggest
 
 _INJECTED = ("configuration", "secrets")
 _HOOK_INJECTED = {"context", "state", "experiment", "extensions", "settings", "event_registry"}
 _HOOK_INJECTED |= set(_INJECTED)
+
+_JUDGES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
+    ("chaos_go.ladder", "measure"): ahead.check,
+}
 
 Placed = tuple[str, dict[str, Any]]
 """A place in the file and the mapping there."""
@@ -70,7 +75,8 @@ def _function(path: str, provider: dict[str, Any]) -> Iterator[str]:
     elif inspect.iscoroutinefunction(function):
         yield f"{path}.func: {provider['func']!r} is async, which Chaos Toolkit never awaits"
     else:
-        yield from _arguments(path, function, provider.get("arguments", {}))
+        problems = list(_arguments(path, function, provider.get("arguments", {})))
+        yield from problems or _values(path, provider)
 
 
 def _arguments(path: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[str]:
@@ -87,6 +93,16 @@ def _arguments(path: str, function: Callable[..., Any], arguments: dict[str, Any
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             yield f"{path}.arguments.{name}: missing; {function.__name__} needs it"
+
+
+def _values(path: str, provider: dict[str, Any]) -> Iterator[str]:
+    """Check the values of arguments where a run would be long under way before it refuses them."""
+    judge = _JUDGES.get((provider["module"], provider["func"]))
+    try:
+        if judge:
+            judge(provider.get("arguments", {}))
+    except BadInputError as error:
+        yield f"{path}.arguments: {error}"
 
 
 def _tolerance_probe(path: str, provider: dict[str, Any]) -> Iterator[str]:

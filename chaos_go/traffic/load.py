@@ -1,6 +1,5 @@
 """Loads of this process: what may be asked, start, find, stop."""
 
-import math
 import threading
 from collections.abc import Collection
 from typing import Any
@@ -82,18 +81,17 @@ def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) 
             raise BadInputError(f"{prefix}{name}", name, mend)
 
 
-def check_number(name: str, value: object, most: float, unit: str, least: float = 0.0) -> float:
+def check_number(name: str, value: Any, most: float, unit: str, least: float = 0.0) -> float:
     """Give a number that is over 0, at least ``least`` and at most ``most``.
 
     Raises:
         BadInputError: it is none, or not a number at all.
     """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    number = float(value) if isinstance(value, (int, float)) else math.nan
-    if not is_number or not (0 < number <= most and number >= least):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not (0 < value <= most and value >= least):
         bound = f"at least {least:g}" if least else "more than 0"
         raise BadInputError(name, value, f"give {bound} and at most {most:g} {unit}")
-    return number
+    return float(value)
 
 
 def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Recording:

@@ -118,6 +118,69 @@ def test_a_mistake_is_found_where_it_is(where, value, problem, tmp_path):
         assert problems == []
 
 
+def ladder(tmp_path, **arguments):
+    """Check an experiment with a ladder of these arguments."""
+    good = {"target": "port/8083", "traffic": {"url": "http://x/"}, "budget": 0.02}
+    provider = {"type": "python", "module": "chaos_go.ladder", "func": "measure"}
+    provider["arguments"] = {**good, "impact": {"statuses": [503]}, **arguments}
+    names = ("x", "u", "t")
+    experiment = {
+        "title": "t",
+        "description": "d",
+        "configuration": {name: {"type": "env", "key": name} for name in names},
+        "method": [{"type": "action", "name": "a", "provider": provider}],
+    }
+    path = tmp_path / "experiment.json"
+    path.write_text(json.dumps(experiment))
+    return strict.check(str(path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"budget": 0}, "budget=0: give a fraction"),
+        ({"budget": "2%"}, "budget='2%': give a fraction"),
+        ({"levels_ms": [200, 100]}, "levels_ms=[200, 100]: not in rising order"),
+        ({"windows": 0}, "windows=0: give windows per level"),
+        ({"path": "("}, "path='(': no regular expression: missing )"),
+        ({"traffic": {"url": "http://x/", "urll": 1}}, "traffic.urll='urll': no such argument"),
+        ({"traffic": {"url": "${u}/a", "timeout_ms": 0}}, "timeout_ms=0: give more than 0"),
+        ({"target": "pid/x"}, "the pid 'x' is not a number"),
+        ({"max_dose_ms": 50, "levels_ms": [20, 40]}, "start_ms=100.0: give at most max_dose_ms"),
+        ({"abort_extra_risk": 0.01}, "abort_extra_risk=0.01: give more than the budget"),
+        ({"windows": 0, "budget": "${x}", "target": "${t}"}, "windows=0: give windows per level"),
+        ({"guard": {"tolerance": 200, "provider": "http"}}, "give a probe with name, tolerance"),
+    ],
+)
+def test_values_that_a_ladder_would_refuse_are_found(tmp_path, arguments, problem):
+    (found,) = ladder(tmp_path, **arguments)
+    assert found.startswith("method[0].provider.arguments: ")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"target": "pid/999999999"},
+        {"target": "${t}", "traffic": "${x}", "impact": "${x}", "levels_ms": "${x}"},
+        {"traffic": {"url": "${u}/a", "headers": {"x": "${x}"}, "timeout_ms": "${t}"}},
+        {"budget": "${x}", "abort_extra_risk": 0.01},
+        {"budget": 0.3, "abort_extra_risk": "${x}"},
+        {"max_dose_ms": "${x}", "start_ms": 5000, "windows": 100, "window_s": 16},
+        {"max_dose_ms": "${x}", "levels_ms": [100, 400_000]},
+        {"max_dose_ms": 50, "start_ms": "${x}"},
+        {"windows": 100, "window_s": "${x}", "settle_s": "${t}"},
+        {"impact": {"statuses": ["${x}"], "json_field": "a", "json_value": "${t}"}},
+        {"impact": {"timeout": "${x}"}},
+        {"guard": {"tolerance": "${x}", "provider": {"type": "http", "url": "${u}"}}},
+        {"rates_rps": [10, "${x}"], "p99_traffic": {"url": "${u}", "rate_rps": "${x}"}},
+    ],
+)
+def test_what_a_variable_of_a_ladder_may_hold_is_not_judged(tmp_path, arguments):
+    assert ladder(tmp_path, **arguments) == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
