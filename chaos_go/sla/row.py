@@ -18,7 +18,7 @@ HOW_TO_GET_N = (
     "n is how many transactions were looked at, k how many of them had impact; a percentage alone "
     "has no interval. Count the requests, for instance rate x seconds, or the increase of _count"
 )
-
+_LONGEST_MS = 1e9  # eleven days, and far more than anyone waits
 _MEANS = {
     "dose_ms": "dose_ms is the injected delay in milliseconds, 0 for the baseline",
     "n": HOW_TO_GET_N,
@@ -54,7 +54,8 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
         if columns.count(name) > 1:
             raise BadInputError(where, name, "twice; which one is meant? Leave one of them")
         if strict and name not in COLUMNS:
-            raise BadInputError(where, name, f"unknown column; known are {', '.join(COLUMNS)}")
+            what = "unknown column" if name else "a column without a name; remove it or name it"
+            raise BadInputError(where, name, f"{what}; known are {', '.join(COLUMNS)}")
 
 
 def parse(values: Mapping[str, Any], place: Place) -> Row:
@@ -140,6 +141,8 @@ def _at_least(least: float, name: str, value: Any, place: Place) -> float:
     given = _number(name, value, place)
     if given < least:
         raise BadInputError(place(name), value, f"give a number of at least {least:g}")
+    if name.endswith("_ms") and given > _LONGEST_MS:
+        raise BadInputError(place(name), value, f"give milliseconds, at most {_LONGEST_MS:g}")
     return given
 
 

@@ -53,14 +53,15 @@ def read(lines: Iterable[str], before: int = 0) -> Observations:
         raise _open_quote(before + 1, names)
     columns = [name.strip().lower() for name in names]
     row.check_columns(f"row {before + 1}", columns)
-    return _Table(columns, before).read(reader)
+    return _Table(columns, delimiter, before).read(reader)
 
 
 class _Table:
     """The rows below the names of the columns."""
 
-    def __init__(self, columns: list[str], before: int) -> None:
+    def __init__(self, columns: list[str], delimiter: str, before: int) -> None:
         self._columns = columns
+        self._delimiter = delimiter
         self._before = before
         self._tally = Tally()
         # Levels by the very text of their dose and load; without a column of loads, dose twice.
@@ -97,6 +98,8 @@ class _Table:
 
     def _add(self, cells: list[str], line: int) -> Sums:
         if len(cells) != len(self._columns):
+            if any(self._delimiter in cell or "\n" in cell for cell in cells):
+                raise _open_quote(line, cells)
             mend = f"{len(cells)} values for {len(self._columns)} columns"
             raise BadInputError(f"row {line}", ",".join(cells), f"{mend}; give one for each")
         values = dict(zip(self._columns, cells, strict=True))
@@ -105,7 +108,7 @@ class _Table:
 
 
 def _open_quote(line: int, cells: list[str]) -> BadInputError:
-    """Say where a row of several lines begins."""
+    """Say where a row begins that is of several lines, or ends in a quote."""
     return BadInputError(f"row {line}", ",".join(cells).partition("\n")[0], _OPEN_QUOTE)
 
 

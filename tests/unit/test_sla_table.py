@@ -126,6 +126,9 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ('0,100,1\n300,"100,4\n500,100,4\n600,100,4\n', "row 3='300,100,4': a quote is opened"),
         ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': a quote is opened"),
         ("0,9,1\n" + '300,9,"4\n' + "500,9,4\n" * 30_000, "row 3='': no CSV (field larger"),
+        ('0,100,1\n300,"100,4\n', "row 3='300,100,4': a quote is opened in this row"),
+        ('0,100,1\n300,"100,4', "row 3='300,100,4': a quote is opened in this row"),
+        ("0,100,1\n1e10,100,4\n", "row 3, column dose_ms='1e10': give milliseconds, at most 1e+09"),
         (f"0,100,1\n300,{10**15 + 1},4\n", "column n='1000000000000001': give at most 1e+15"),
         (
             f"0,100,1\n300,{10**15},4\n300,9,4\n",
@@ -166,6 +169,7 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
         ("\n\n", "empty"),
         ("dose_ms,n,k,n\n0,1,1,1\n", "row 1='n': twice"),
         ("dose_ms,n,k,windw\n0,1,1,1\n", "row 1='windw': unknown column"),
+        ("dose_ms,n,k,\n0,1,1,\n", "row 1='': a column without a name; remove it"),
         ("dose_ms,k\n0,1\n", "no column n: n is how many transactions"),
         ("dose_ms,percent\n0,1.8\n", "a percentage alone has no interval"),
         (
