@@ -3,6 +3,7 @@
 Chaos Toolkit imports this module on every `chaos` command, so nothing but click is imported here.
 """
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,13 +99,14 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
     """
 
     def _plot() -> int:
-        from chaos_go.report import picture, sla_curve
+        from chaos_go.report import picture, sla_curve, waiting
         from chaos_go.sla import options
 
         options.name("impact", impact, "rejections")
         picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
-        sla_curve.draw(answer, observations, output, impact)
+        with waiting.told(f"drawing {output}"):
+            sla_curve.draw(answer, observations, output, impact)
         return _code(answer)
 
     _guarded(_plot)
@@ -216,14 +218,17 @@ def _calculate(
     file: str, budget_texts: "Sequence[str]", confidence_text: str
 ) -> "tuple[Answer, Observations, str | None]":
     """Read and solve; the last of the result is when it was measured, if the file tells."""
-    from chaos_go.report import sla_files
+    from chaos_go.report import sla_files, waiting
     from chaos_go.sla import budget, latency, solve
 
     budgets = [budget.parse(text) for text in budget_texts]
     confidence = budget.parse_confidence(confidence_text)
-    observations, measured = sla_files.read(file)
+    # What is typed at a terminal is not talked into.
+    with contextlib.nullcontext() if file == "-" else waiting.told(f"reading {file}"):
+        observations, measured = sla_files.read(file)
     budget.check(budgets, observations)
-    answer = solve.back_calculate(observations, [one.extra for one in budgets], confidence)
+    with waiting.told("fitting the curve"):
+        answer = solve.back_calculate(observations, [one.extra for one in budgets], confidence)
     return latency.with_p99(answer, observations), observations, measured
 
 
