@@ -8,6 +8,7 @@ background is carried from point to point in logit(g), whose gradient vanishes t
 It is found as odds u = g / (1 - g), with which P = (F + u) / (1 + u) and 1 - P = (1 - F) / (1 + u).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from chaos_go.sla.observations import Level
 MOST_BACKGROUND = 0.9999  # above that nothing is left for a fault to spoil
 _NEWTON_STEPS = 50  # three to six are taken
 _CLOSE = 1e-4
+_FARTHEST = 10.0  # times the highest dose, the end of every profile
+_NEAREST = 0.1  # times the lowest dose and the budget, the other end
 _TINY = 1e-140  # its square is a float as well
 
 
@@ -45,6 +48,12 @@ def counts(levels: Sequence[Level]) -> Counts:
         log_dose = np.log(dose)
     n = np.array([level.n for level in ordered], dtype=float)
     return Counts(log_dose, n, np.array([level.k for level in ordered], dtype=float))
+
+
+def span(data: Counts, budget: float) -> tuple[float, float]:
+    """Give the least and the greatest ln b that is thought of."""
+    doses = data.log_dose[data.log_dose > -math.inf]
+    return float(doses[0]) + math.log(_NEAREST * budget), float(doses[-1]) + math.log(_FARTHEST)
 
 
 def likelihood(extra: Extra, data: Counts, most_background: float = MOST_BACKGROUND) -> Fitted:

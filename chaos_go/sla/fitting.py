@@ -8,13 +8,11 @@ from chaos_go.sla.answer import Fit
 from chaos_go.sla.average import Average, average
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able
-from chaos_go.sla.fit import Counts
+from chaos_go.sla.fit import Counts, span
 from chaos_go.sla.guards import goodness
-from chaos_go.sla.loads import joint
+from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.profile import Profile, profile
 
-_FARTHEST = 10.0  # times the highest dose, the end of every profile
-_NEAREST = 0.1  # times the lowest dose and the budget, the other end
 _REACH = 36.0  # twice the drop of the log-likelihood over phi, of z = 6
 _COMMON = 0.05
 
@@ -49,11 +47,8 @@ def fit_loads(
 
 
 def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
-    doses = data.log_dose[data.log_dose > -math.inf]
-    low = float(doses[0]) + math.log(_NEAREST * budget)
-    high = float(doses[-1]) + math.log(_FARTHEST)
-    reach = _REACH * spread.phi
-    return [profile(family, data, budget, (low, high), reach=reach) for family in able(budget)]
+    bounds, reach = span(data, budget), _REACH * spread.phi
+    return [profile(family, data, budget, bounds, reach=reach) for family in able(budget)]
 
 
 def _impacts(data: Counts, budget: float) -> float:
@@ -89,7 +84,6 @@ def _together(
     spread: Dispersion,
     confidence: float,
 ) -> tuple[Fitted, float]:
-    n = sum(float(data.n.sum()) for data in loads)
     joints = [
         [
             joint(apart[0].family, loads, budget, apart, _REACH * spread.phi)
@@ -98,16 +92,7 @@ def _together(
         for row, budget in zip(rows, budgets, strict=True)
     ]
     averages = [
-        [
-            average(
-                [one.profiles[at] for one in families],
-                n,
-                _impacts(data, budget),
-                spread,
-                confidence,
-            )
-            for at, data in enumerate(loads)
-        ]
+        _in_order(families, loads, budget, spread, confidence)
         for families, budget in zip(joints, budgets, strict=True)
     ]
     best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
@@ -116,3 +101,18 @@ def _together(
     tested = max(joints[0], key=lambda one: one.unordered - one.profiles[0].family.parameters)
     shape_p = spread.beyond(tested.ratio / spread.phi, len(loads) - 1)
     return Fitted(averages, [fit] * len(loads), None), shape_p
+
+
+def _in_order(
+    families: Sequence[Joint],
+    loads: Sequence[Counts],
+    budget: float,
+    spread: Dispersion,
+    confidence: float,
+) -> list[Average]:
+    n = sum(float(data.n.sum()) for data in loads)
+    averages = []
+    for at, data in enumerate(loads):
+        profiles = [one.profiles[at] for one in families]
+        averages.append(average(profiles, n, _impacts(data, budget), spread, confidence))
+    return averages

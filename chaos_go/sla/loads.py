@@ -1,9 +1,10 @@
 """Several loads in one fit: a common family and shape, a background and threshold for each load.
 
 More load never makes a service more patient, so the threshold does not rise with the load. For one
-shape the loads depend on each other only by that order, hence the best thresholds of all other
-loads, for every threshold of one, are running maxima over a grid: exact, without an optimiser.
-Whether the loads have a common shape is tested by the likelihood ratio against a fit of each.
+shape the best thresholds are found exactly (see `chaos_go.sla.ordered`), and the shapes are
+narrowed to the maximum. For the profile of a load they are searched for each of its thresholds, on
+a grid and then on a finer one around the best of that. Whether the loads have a common shape is
+tested by the likelihood ratio against a fit of each.
 
 Source: D. G. Kleinbaum, M. Klein, "Logistic Regression", Springer 2010, chapter 5 (likelihood-ratio
 tests of nested models).
@@ -11,20 +12,25 @@ tests of nested models).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
+from chaos_go.sla.fit import MOST_BACKGROUND, Counts, span
+from chaos_go.sla.ordered import CLOSE, ROUGH, Best, Together, flat
 from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, signed_root
 
-_POINTS = 400
-_SHAPES = 32
-_COARSE_POINTS = 60
-_STEEP = 1e3
-_RISE = 1 / 400  # of the reach; a parabola that rises more between two points spans a kink
+_SHAPES = 16  # steps
+_FINER = 6  # times as many
+_NARROWINGS = 3
+_NARROW = 0.5  # of the shapes are near the maximum: that is narrow enough
+_CLIMBING_SHAPES = 13
+_CLIMBS = 8
+_FLAT = 5e-3  # drop of the log-likelihood to the next shape, from which a parabola finds the top
+_COARSE_POINTS = (24, 24)  # in ln b, to find where to look
+_POINTS = 72
+_RISE = 1 / 1000  # of the reach; a parabola that rises more between two points spans a kink
 
 
 class Joint(NamedTuple):
@@ -55,134 +61,114 @@ def joint(
         family: of curves.
         loads: counts of each load, in ascending order of load.
         budget: extra risk at the thresholds.
-        separate: the profile of each load by itself, over which the thresholds are searched.
+        separate: the profile of each load by itself.
         reach: twice the drop of the log-likelihood up to which shapes are looked at.
         most_background: upper bound of the background.
     """
-    ranges = [(float(one.log_b[0]), float(one.log_b[-1])) for one in separate]
-    search = _Search(family, loads, budget, ranges, most_background)
-    alone = sum(one.top.log_likelihood for one in separate)
-    shapes, log_b, surface = _narrowed(search, reach)
-    if not _inside(log_b, _in_order(surface), ranges):  # the order is far from what was observed
-        whole = (min(low for low, _ in ranges), max(high for _, high in ranges))
-        search = search._replace(ranges=[whole] * len(loads))
-        shapes, log_b, surface = _narrowed(search, reach)
-    most_rise = reach * _RISE
-    free, _ = _maximum(surface.max(axis=1).sum(axis=0)[None, :], shapes, most_rise)
-    ratio = 2 * (alone - float(free[0]))
+    lows, highs = zip(*(span(data, budget) for data in loads), strict=True)
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
-    ordered = _in_order(surface)
+    together = Together(size, loads, budget, (min(lows), max(highs)), most_background)
+    coarse = together.best(family.shapes)
+    fine = _near(together, coarse, reach)
+    top = _top(together, fine, "ordered")
+    free = float(top.free[top.ordered.argmax()])
+    if (coarse.free > coarse.ordered).any():
+        free = max(free, float(_top(together, coarse, "free").free.max()))
+    alone = sum(one.top.log_likelihood for one in separate)
     profiles = tuple(
-        _profile(size, data, budget, log_b, shapes, values, most_background, most_rise)
-        for data, values in zip(loads, ordered, strict=True)
+        _profile(together, load, fine, top, one.log_b[-1] - one.log_b[0], reach)
+        for load, one in enumerate(separate)
     )
-    return Joint(profiles, max(ratio, 0.0), float(free[0]))
+    return Joint(profiles, max(2 * (alone - free), 0.0), free)
 
 
-def _narrowed(search: "_Search", reach: float) -> tuple[Array, Array, Array]:
-    """Give shapes, doses and the likelihoods there, around the maxima with and without order."""
-    low = min(low for low, _ in search.ranges)
-    high = max(high for _, high in search.ranges)
-    shapes, log_b = search.family.shapes, np.linspace(low, high, _COARSE_POINTS)
-    for points in (_COARSE_POINTS, _COARSE_POINTS, _POINTS):
-        surface = search.surface(log_b, shapes)
-        ordered = _in_order(surface)
-        drop = 2 * (ordered.max() - ordered)
-        free = surface.max(axis=1).sum(axis=0)
-        apart = surface[:, :, int(free.argmax())]
-        near_b = (drop.min(axis=(0, 2)) < reach) | _near(apart, reach).any(axis=0)
-        shapes = _around(shapes, (drop.min(axis=(0, 1)) < reach) | _near(free, reach), _SHAPES)
-        log_b = _around(log_b, near_b, points)
-    return shapes, log_b, search.surface(log_b, shapes)
+def _near(together: Together, coarse: Best, reach: float) -> Best:
+    """Give even shapes over where the likelihood in order is near its maximum."""
+    best = coarse
+    for _ in range(_NARROWINGS):
+        near = np.flatnonzero(2 * (best.ordered.max() - best.ordered) < reach)
+        if best is not coarse and len(near) > _NARROW * _SHAPES:
+            break
+        best = _between(together, best, int(near[0]) - 1, int(near[-1]) + 1, _SHAPES + 1)
+    return _between(together, best, 0, _SHAPES, _SHAPES * _FINER + 1)
 
 
-def _inside(log_b: Array, ordered: Array, ranges: Sequence[tuple[float, float]]) -> bool:
-    """Tell whether the best threshold of every load is inside the range searched for it."""
-    best = log_b[ordered.max(axis=2).argmax(axis=1)]
-    step = log_b[1] - log_b[0]
-    return all(low + step < at < high - step for at, (low, high) in zip(best, ranges, strict=True))
+def _top(together: Together, best: Best, line: Literal["ordered", "free"]) -> Best:
+    """Narrow the shapes to the maximum, and go from the best one to the top of a parabola."""
+    for _ in range(_CLIMBS):
+        at = int(getattr(best, line).argmax())
+        best = _between(together, best, at - 1, at + 1, _CLIMBING_SHAPES, CLOSE)
+        if flat(getattr(best, line), _FLAT):
+            break
+    values: Array = getattr(best, line)
+    _, vertex = along_shapes(values[None, :], best.shapes)
+    last = together.best(vertex, best.guess(vertex), CLOSE)
+    return last if getattr(last, line)[0] > values.max() else best
 
 
-def _near(values: Array, reach: float) -> NDArray[np.bool_]:
-    """Tell where the last axis of log-likelihoods is not far below its maximum."""
-    near: NDArray[np.bool_] = 2 * (values.max(axis=-1, keepdims=True) - values) < reach
-    return near
-
-
-def _around(grid: Array, near: NDArray[np.bool_], points: int) -> Array:
-    """Give an even grid over where a coarse one is near the maximum, and one step beyond."""
-    at = np.flatnonzero(near)
-    return np.linspace(grid[max(at[0] - 1, 0)], grid[min(at[-1] + 1, len(grid) - 1)], points)
-
-
-class _Search(NamedTuple):
-    """The likelihoods of all loads, maximised over the backgrounds."""
-
-    family: Family
-    loads: Sequence[Counts]
-    budget: float
-    ranges: Sequence[tuple[float, float]]  # of ln b, per load; beyond it just falls steeply
-    most_background: float
-
-    def surface(self, log_b: Array, shapes: Array) -> Array:
-        """Give the log-likelihood of every load, at every b and shape."""
-        rows = zip(self.loads, self.ranges, strict=True)
-        return np.array([self._of_one(data, ends, log_b, shapes) for data, ends in rows])
-
-    def _of_one(
-        self, data: Counts, ends: tuple[float, float], log_b: Array, shapes: Array
-    ) -> Array:
-        first, end = np.searchsorted(log_b, ends)
-        first = min(max(int(first) - 1, 0), len(log_b) - 1)
-        end = min(max(int(end) + 2, first + 1), len(log_b))
-        near = log_b[first:end]
-        extra = self.family.curve(data.log_dose, near[:, None, None], shapes[:, None], self.budget)
-        inside = likelihood(extra, data, self.most_background).log_likelihood
-        away = np.abs(log_b - np.clip(log_b, near[0], near[-1]))
-        at = np.clip(np.arange(len(log_b)) - first, 0, len(near) - 1)
-        result: Array = inside[at] - _STEEP * away[:, None]
-        return result
-
-
-def _in_order(surface: Array) -> Array:
-    """Give the greatest log-likelihood of all loads for each b of each, b not rising with load."""
-    before = np.zeros_like(surface)
-    after = np.zeros_like(surface)
-    for at in range(1, len(surface)):
-        total = before[at - 1] + surface[at - 1]
-        before[at] = np.maximum.accumulate(total[::-1], axis=0)[::-1]
-    for at in range(len(surface) - 2, -1, -1):
-        after[at] = np.maximum.accumulate(after[at + 1] + surface[at + 1], axis=0)
-    return before + surface + after
-
-
-def _maximum(values: Array, shapes: Array, most_rise: float) -> tuple[Array, Array]:
-    """Maximise over the last axis: give log-likelihoods and shapes."""
-    rise, vertices = along_shapes(values, shapes)
-    return values.max(axis=1) + np.minimum(rise, most_rise), vertices
+def _between(
+    together: Together, best: Best, first: int, last: int, points: int, drop: float = ROUGH
+) -> Best:
+    first, last = max(first, 0), min(last, len(best.shapes) - 1)
+    shapes = np.linspace(best.shapes[first], best.shapes[last], points)
+    return together.best(shapes, best.guess(shapes), drop)
 
 
 def _profile(
-    family: Family,
-    data: Counts,
-    budget: float,
-    log_b: Array,
-    shapes: Array,
-    values: Array,
-    most_background: float,
-    most_rise: float,
+    together: Together, load: int, fine: Best, top: Best, width: float, reach: float
 ) -> Profile:
-    line, best_shape = _maximum(values, shapes, most_rise)
-    at = int(line.argmax())
-    where, best = float(log_b[at]), float(line[at])
-    if 0 < at < len(line) - 1:
-        left, middle, right = line[at - 1 : at + 2]
-        bend = max(2 * middle - left - right, 1e-12)
-        shift = float(np.clip((right - left) / (2 * bend), -0.5, 0.5))
-        where += shift * float(log_b[1] - log_b[0])
-        best += min((right - left) ** 2 / (8 * bend), most_rise)
-    extra = family.curve(data.log_dose, np.array(where), best_shape[at : at + 1], budget)
-    background = float(likelihood(extra, data, most_background).background)
-    top = Top(where, float(best_shape[at]), background, float(best))
-    dense, smooth = interpolate(log_b, line, top)
-    return Profile(family, dense, signed_root(dense, smooth, top), top)
+    at = int(top.ordered.argmax())
+    log_b, shape = float(top.log_b[load, at]), top.shapes[at]
+    background = together.background(load, log_b, shape)
+    best = Top(log_b, float(shape), background, float(top.ordered[at]))
+    nodes = _nodes(together, load, fine, best, width, reach)
+    line = _line(together, load, fine, nodes, reach * _RISE)
+    line = np.minimum(line, best.log_likelihood)
+    dense, smooth = interpolate(nodes, line, best)
+    return Profile(together.family, dense, signed_root(dense, smooth, best), best)
+
+
+def _nodes(
+    together: Together, load: int, fine: Best, top: Top, width: float, reach: float
+) -> Array:
+    """Give even points in ln b, over where the likelihood is near its maximum.
+
+    Args:
+        together: all loads.
+        load: which.
+        fine: the shapes.
+        top: the maximum.
+        width: of the profile of this load by itself, which is hardly ever narrower.
+        reach: twice the drop of the log-likelihood that is near.
+    """
+    least, most = together.span
+    low, high = fine.log_b[load].min() - width, fine.log_b[load].max() + width
+    for points in _COARSE_POINTS:
+        nodes = np.linspace(max(low, least), min(high, most), points)
+        line = _coarse(together, load, fine, nodes).max(axis=1)
+        near = 2 * (top.log_likelihood - line) < reach
+        near[np.abs(nodes - top.log_b).argmin()] = True
+        first, last = np.flatnonzero(near)[[0, -1]]
+        step, whole = nodes[1] - nodes[0], nodes[-1] - nodes[0]
+        low = nodes[first] - (step if first > 0 else whole)
+        high = nodes[last] + (step if last < points - 1 else whole)
+    return np.linspace(max(low, least), min(high, most), _POINTS)
+
+
+def _coarse(together: Together, load: int, fine: Best, nodes: Array) -> Array:
+    """Give the likelihoods at some ln b of a load, and every so many shapes."""
+    shapes = np.arange(0, len(fine.shapes), _FINER)
+    log_b, at = np.repeat(nodes, len(shapes)), np.tile(shapes, len(nodes))
+    return together.given(load, log_b, fine, at).reshape(len(nodes), len(shapes))
+
+
+def _line(together: Together, load: int, fine: Best, nodes: Array, most_rise: float) -> Array:
+    """Maximise over the shapes, for some ln b of a load."""
+    middle = _FINER * _coarse(together, load, fine, nodes).argmax(axis=1)
+    middle = np.clip(middle, _FINER, len(fine.shapes) - 1 - _FINER)
+    at = middle[:, None] + np.arange(-_FINER, _FINER + 1)
+    log_b = np.repeat(nodes, at.shape[1])
+    values = together.given(load, log_b, fine, at.ravel()).reshape(at.shape)
+    rise, _ = along_shapes(values, fine.shapes[at])
+    result: Array = values.max(axis=1) + np.minimum(rise, most_rise)
+    return result

@@ -1,0 +1,174 @@
+"""Several loads in one fit against scipy's minimisers, on data drawn from known curves."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import xlog1py, xlogy
+
+from chaos_go.sla.families import able, by_name
+from chaos_go.sla.fit import counts, saturated, span
+from chaos_go.sla.loads import joint
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.profile import profile
+from chaos_go.sla.solve import back_calculate
+
+BUDGET = 0.02
+DOSES = (0.0, 100.0, 200.0, 300.0, 450.0, 600.0, 800.0)
+REACH = 36.0
+Z = 1.959963984540054
+
+
+class Truth(NamedTuple):
+    loads: list
+    shape: float
+    log_b: np.ndarray
+
+
+def drawn(seed, n, apart=1.3, loads=3):
+    """Draw counts from log-logistic curves whose thresholds fall by that factor or less."""
+    rng = np.random.default_rng(seed)
+    shape, thresholds = rng.uniform(2, 5), 500 / np.cumprod(rng.uniform(1, apart, loads))
+    rows = []
+    for threshold in thresholds:
+        odds = BUDGET / (1 - BUDGET) * (np.array(DOSES) / threshold) ** shape
+        k = rng.binomial(n, 0.003 + 0.997 * odds / (1 + odds))
+        rows.append([Level(dose, n, int(hits)) for dose, hits in zip(DOSES, k, strict=True)])
+    return Truth([counts(one) for one in rows], shape, np.log(thresholds))
+
+
+def fitted(family, loads, budget=BUDGET):
+    alone = [profile(family, data, budget, span(data, budget)) for data in loads]
+    return joint(family, loads, budget, alone, REACH)
+
+
+class Scipy:
+    """Maxima over shape, backgrounds and thresholds: b of the first, and by how much they fall."""
+
+    def __init__(self, family, truth):
+        self.family, self.loads = family, truth.loads
+        self.count = len(truth.loads)
+        shapes = np.linspace(0.1, 0.95, 9) if family.name == "hinge" else (truth.shape,)
+        falls = np.maximum(-np.diff(truth.log_b), 0.01)
+        backgrounds = [0.003] * self.count
+        self.starts = [[one, *backgrounds, truth.log_b[0], *falls] for one in shapes]
+        ends = (family.shapes[0], family.shapes[-1])
+        few, many = [(0, 0.5)] * self.count, [(0, 5)] * (self.count - 1)
+        self.bounds = [ends, *few, (0, 9), *many]
+
+    def log_b(self, at):
+        return at[1 + self.count] - np.concatenate(([0], np.cumsum(at[2 + self.count :])))
+
+    def minus(self, at):
+        total = 0.0
+        for data, background, log_b in zip(self.loads, at[1:], self.log_b(at), strict=False):
+            risk = self.family.curve(data.log_dose, log_b, at[0], BUDGET).risk
+            p = np.clip(background + (1 - background) * risk, 1e-12, 1 - 1e-12)
+            total += float((xlogy(data.k, p) + xlog1py(data.n - data.k, -p)).sum())
+        return -total
+
+    def maximum(self):
+        """Give the log-likelihood and the thresholds."""
+        at = min((self.search(start) for start in self.starts), key=self.minus)
+        return -self.minus(at), self.log_b(at)
+
+    def search(self, at):
+        before = math.inf
+        while before - self.minus(at) > 1e-6:
+            before = self.minus(at)
+            at = minimize(self.minus, at, method="L-BFGS-B", bounds=self.bounds).x
+            size = {"xatol": 1e-8, "fatol": 1e-8, "maxiter": 9000, "maxfev": 9000}
+            at = minimize(self.minus, at, method="Nelder-Mead", bounds=self.bounds, options=size).x
+        return at
+
+    def given(self, load, log_b):
+        """Give the log-likelihood where the threshold of a load is given."""
+        first, fall = 1 + self.count, 1 + self.count + load
+        free = Scipy.minus
+
+        def minus(at):
+            at = np.array(at)
+            at[first] = log_b + at[first + 1 : fall + 1].sum()
+            return free(self, at)
+
+        self.minus = minus
+        best = self.maximum()[0]
+        del self.minus
+        return best
+
+
+NAMES = ("log-logistic", "weibull", "log-probit", "hinge")
+
+
+@pytest.mark.parametrize(
+    ("seed", "name", "n", "apart"),
+    [
+        *((seed, NAMES[seed % 4], (500, 2000, 8000)[seed % 3], 1.3) for seed in range(8)),
+        (8, "log-logistic", 1_000_000, 1.5),
+        (9, "weibull", 2000, 1.0),
+    ],
+)
+def test_the_joint_maximum_is_that_of_scipy(seed, name, n, apart):
+    truth = drawn(seed, n, apart)
+    family = by_name(name)
+    found = fitted(family, truth.loads)
+    log_likelihood, log_b = Scipy(family, truth).maximum()
+    for one, theirs in zip(found.profiles, log_b, strict=True):
+        assert one.top.log_likelihood == pytest.approx(log_likelihood, abs=1e-3)
+        assert one.top.log_b == pytest.approx(theirs, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("seed", "name", "n", "apart"),
+    [(1, "weibull", 2000, 1.3), (4, "log-logistic", 8000, 1.5), (3, "hinge", 2000, 1.0)],
+)
+def test_the_limits_of_the_joint_profiles_are_those_of_scipy(seed, name, n, apart):
+    truth = drawn(seed, n, apart)
+    family = by_name(name)
+    load = seed % 3
+    ours = fitted(family, truth.loads).profiles[load]
+    scipy = Scipy(family, truth)
+    enough = scipy.maximum()[0] - Z**2 / 2
+    for z in (-Z, Z):
+        limit = np.interp(z, ours.root, ours.log_b)
+        inside, outside = limit - 0.003 * np.sign(z), limit + 0.003 * np.sign(z)
+        assert scipy.given(load, inside) > enough > scipy.given(load, outside)
+
+
+def tiny(seed):
+    rng = np.random.default_rng(seed)
+    loads = []
+    for _ in range(rng.integers(2, 4)):
+        doses = np.sort(rng.choice(DOSES[1:], rng.integers(1, 4), replace=False))
+        sizes = rng.integers(1, 30, len(doses) + 1)
+        rows = zip((0.0, *doses), sizes, rng.integers(0, sizes + 1), strict=True)
+        loads.append(counts([Level(float(dose), int(n), int(k)) for dose, n, k in rows]))
+    return loads
+
+
+@pytest.mark.parametrize("budget", [0.005, 0.02, 0.1])
+def test_no_curve_of_tiny_loads_beats_the_observed_proportions(budget):
+    for seed in (0, 1, 2, 58, 63, 112):  # the last three are steps with a cliff beside them
+        loads = tiny(seed)
+        best = sum(saturated(data) for data in loads)
+        for family in able(budget):
+            found = fitted(family, loads, budget)
+            tops = [one.top for one in found.profiles]
+            assert max(found.unordered, *(top.log_likelihood for top in tops)) <= best + 1e-9
+            thresholds = [top.log_b for top in tops]
+            assert thresholds == sorted(thresholds, reverse=True)
+            assert len({(top.log_likelihood, top.shape) for top in tops}) == 1
+
+
+def told(truth):
+    rows = []
+    for load, data in enumerate(truth.loads):
+        for dose, n, k in zip(DOSES, data.n, data.k, strict=True):
+            rows.append(Level(dose, int(n), int(k), load_rps=float(load)))
+    return back_calculate(Observations(tuple(rows), windowed=False), [0.005, BUDGET])
+
+
+def test_a_million_transactions_do_not_make_a_common_shape_unlike():
+    assert told(drawn(0, 1_000_000)).shape_p > 0.05
