@@ -17,8 +17,8 @@ Sources:
     section 2.5: QAICc.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -93,6 +93,41 @@ def average(
     wider = [dispersion.cdf(np.where(root < 0, root / stretch, root)) for root in roots]
     mixture = quantiles(log_b, weights @ np.array(wider), confidence)
     return Average(mixture, fits, bests[int(weights.argmax())])
+
+
+def falling(averages: Sequence[Average]) -> list[Average]:
+    """Make what is told of ascending loads not rise with the load.
+
+    Where it does, by what the families weigh or by rounding, the estimate, the lower and the safe
+    limit of the higher load come down and the upper limit of the lower load goes up: no interval
+    becomes narrower, and nothing promises more. What does not exist takes no part.
+    """
+    told = [one.quantiles for one in averages]
+    estimates = _running([one.estimate_ms for one in told], min)
+    safes = _running([one.safe_ms for one in told], min)
+    lows = _running([one.low_ms for one in told], min)
+    highs = _running([one.high_ms for one in told[::-1]], max)[::-1]
+    safes = [_least(*pair) for pair in zip(safes, estimates, strict=True)]
+    lows = [_least(*pair) for pair in zip(lows, safes, strict=True)]
+    rows = zip(averages, estimates, lows, highs, safes, strict=True)
+    return [replace(one, quantiles=Quantiles(*limits)) for one, *limits in rows]
+
+
+def _least(value: float | None, bound: float | None) -> float | None:
+    return value if value is None or bound is None else min(value, bound)
+
+
+def _running(
+    values: Sequence[float | None], choose: Callable[[float, float], float]
+) -> list[float | None]:
+    """Give the least or the greatest up to each value."""
+    result: list[float | None] = []
+    last: float | None = None
+    for value in values:
+        if value is not None:
+            last = value if last is None else choose(last, value)
+        result.append(None if value is None else last)
+    return result
 
 
 def quantiles(log_b: Array, cdf: Array, confidence: float) -> Quantiles:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chaos_go.sla.answer import Fit
-from chaos_go.sla.average import Average, average
+from chaos_go.sla.average import Average, average, falling
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able
 from chaos_go.sla.fit import Counts, span
@@ -115,4 +115,4 @@ def _in_order(
     for at, data in enumerate(loads):
         profiles = [one.profiles[at] for one in families]
         averages.append(average(profiles, n, _impacts(data, budget), spread, confidence))
-    return averages
+    return falling(averages)

@@ -1,11 +1,11 @@
 """The mixture of the families: below the maximum it is wider where impacts are few."""
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 
-from chaos_go.sla.average import average
+from chaos_go.sla.average import Quantiles, average, falling
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import FAMILIES
 from chaos_go.sla.fit import counts
@@ -44,3 +44,20 @@ def test_few_impacts_change_nothing_of_a_family_by_itself():
     few, many = mixed(FAMILIES, 2.0), mixed(FAMILIES, MANY)
     assert [astuple(one) for one in few.families] == [astuple(one) for one in many.families]
     assert few.quantiles.low_ms < many.quantiles.low_ms
+
+
+def test_what_rises_with_the_load_is_moved_so_that_no_interval_is_narrower():
+    one = mixed(FAMILIES[:1], MANY)
+    told = [  # estimate, low, high, safe
+        Quantiles(500.0, None, 600.0, 450.0),
+        Quantiles(510.0, 480.0, 590.0, 470.0),
+        Quantiles(400.0, 300.0, 610.0, 310.0),
+        Quantiles(None, None, None, None),
+    ]
+    found = [each.quantiles for each in falling([replace(one, quantiles=each) for each in told])]
+    assert found == [
+        Quantiles(500.0, None, 610.0, 450.0),
+        Quantiles(500.0, 450.0, 610.0, 450.0),
+        Quantiles(400.0, 300.0, 610.0, 310.0),
+        Quantiles(None, None, None, None),
+    ]
