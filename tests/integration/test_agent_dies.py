@@ -76,8 +76,6 @@ def told(driver: Driver, problem: str, reason: str = "") -> None:
         lambda: driver.call("driver.problem")["exit_code"] is not None,
     )
     known = driver.call("driver.problem")
-    if (known["reason"], known["exit_code"]) == ("lease", -signal.SIGKILL):
-        return  # the worker had time to say, in order, that its control plane is gone
     assert problem in known["problem"], known
     assert (known["state"], known["reason"]) == ("ended" if reason else "lost", reason), known
 

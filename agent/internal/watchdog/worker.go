@@ -14,8 +14,7 @@ import (
 // Parent is the watchdog as its worker sees it.
 type Parent struct {
 	signs *os.File
-	hung  bool
-	ended chan struct{} // closed when the parent is gone or hangs
+	hangs chan struct{} // closed when the parent hangs
 }
 
 var attached bool
@@ -36,7 +35,7 @@ func Attach() (*Parent, error) {
 			return nil, errors.New("a worker is started by `chaos-agent fault` only")
 		}
 	}
-	p := &Parent{signs: os.NewFile(signsFD, "signs"), ended: make(chan struct{})}
+	p := &Parent{signs: os.NewFile(signsFD, "signs"), hangs: make(chan struct{})}
 	attached = true
 	nameProcess()
 	pulse.Each(func() { p.say(beat) })
@@ -44,8 +43,8 @@ func Attach() (*Parent, error) {
 	return p, nil
 }
 
-// Bound gives what can be read of in, until the parent is gone or hangs: then it ends, as it does
-// when the control plane is gone.
+// Bound gives what can be read of in, until the parent hangs: then it ends, as it does when the
+// control plane is gone.
 func (p *Parent) Bound(in io.Reader) io.Reader {
 	r, w := io.Pipe()
 	go func() {
@@ -53,7 +52,7 @@ func (p *Parent) Bound(in io.Reader) io.Reader {
 		w.Close()      //nolint:errcheck // never fails
 	}()
 	go func() {
-		<-p.ended
+		<-p.hangs
 		w.Close() //nolint:errcheck // never fails
 	}()
 	return r
@@ -64,10 +63,8 @@ func (p *Parent) Bound(in io.Reader) io.Reader {
 func (p *Parent) Leave() {
 	p.say(bye)
 	select {
-	case <-p.ended:
-		if p.hung {
-			unix.Kill(os.Getppid(), unix.SIGKILL) //nolint:errcheck // this process ends with it
-		}
+	case <-p.hangs:
+		unix.Kill(os.Getppid(), unix.SIGKILL) //nolint:errcheck // this process ends with it
 	default:
 	}
 }
@@ -76,22 +73,26 @@ func (p *Parent) say(what byte) {
 	p.signs.Write([]byte{what}) //nolint:errcheck // a parent that is gone takes this process with it
 }
 
+// watch returns when the parent hangs, but not when it is gone: this process then ends as the kernel
+// would end it, without a word, because a fault whose agent was killed must not look like one that
+// ended in order. The kernel itself comes later, after it has closed the pipe, and not at all when the
+// program has capabilities of its file.
 func (p *Parent) watch(beats <-chan byte) {
-	defer close(p.ended)
+	defer close(p.hangs)
 	tick := time.NewTicker(pulse.Interval)
 	defer tick.Stop()
 	for left := silenceLimit; left >= 0; {
 		select {
 		case _, ok := <-beats:
 			if !ok {
-				return
+				unix.Kill(unix.Getpid(), unix.SIGKILL) //nolint:errcheck // always allowed
+				select {}                              // until the signal has arrived
 			}
 			left = silenceLimit
 		case <-tick.C:
 			left--
 		}
 	}
-	p.hung = true
 }
 
 // bytesOf hands over every byte of f and closes the channel at its end.
