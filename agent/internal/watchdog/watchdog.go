@@ -59,11 +59,20 @@ func Run(in io.Reader, out, human io.Writer) int {
 	}
 	letGo(in, out)
 	if in == os.Stdin { // a process of its own
-		confine.Process(confine.Needs{}) //nolint:errcheck // it only counts ticks and kills its child
+		if err := confineSelf(); err != nil {
+			w.giveUp()
+			fmt.Fprintln(human, "chaos-agent: the watchdog cannot give up its privileges:", err)
+			return spec.ExitCannotRun
+		}
 	}
+	w.beat() // the worker waits for it, so that nothing is armed before this process is confined
 	w.watch(asked)
 	return w.verdict(human)
 }
+
+// confineSelf leaves nothing to this process: it only counts ticks and kills its child. The worker
+// must be running by then, because a confined process starts none, and its child would be as confined.
+var confineSelf = func() error { return confine.Process(confine.Needs{}) }
 
 type watched struct {
 	cmd    *exec.Cmd
@@ -127,13 +136,23 @@ func (w *watched) watch(asked <-chan os.Signal) {
 		case s := <-asked:
 			w.cmd.Process.Signal(s) //nolint:errcheck // it is gone already
 		case <-tick.C:
-			w.beats.Write([]byte{beat}) //nolint:errcheck // it is gone already
+			w.beat()
 			if left--; left < 0 && !w.killed {
 				w.killed = true
 				w.cmd.Process.Kill() //nolint:errcheck // it is gone already
 			}
 		}
 	}
+}
+
+func (w *watched) beat() {
+	w.beats.Write([]byte{beat}) //nolint:errcheck // it is gone already
+}
+
+// giveUp ends a worker that has not begun.
+func (w *watched) giveUp() {
+	w.cmd.Process.Kill() //nolint:errcheck // it is gone already
+	w.cmd.Wait()         //nolint:errcheck // it was killed
 }
 
 // verdict passes the exit code of the worker on, and tells when it had no say in its end.

@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,10 +18,21 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
+// What WATCHDOG_CONFINES may name, in place of confining the watchdog at once.
+var confinements = map[string]func() error{
+	"late": func() error { time.Sleep(confinedAfter); return nil },
+	"not":  func() error { return errors.New("on purpose") },
+}
+
+const confinedAfter = 500 * time.Millisecond
+
 // The test binary is its own agent: `fault` is a watchdog, which starts it as `worker`.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "fault":
+		if other := confinements[os.Getenv("WATCHDOG_CONFINES")]; other != nil {
+			confineSelf = other
+		}
 		os.Exit(Run(os.Stdin, os.Stdout, os.Stderr))
 	case len(os.Args) == 2 && os.Args[1] == Worker:
 		os.Exit(work(os.Getenv("WORKER_DOES")))
@@ -73,10 +85,11 @@ type agent struct {
 	stderr bytes.Buffer
 }
 
-func startAgent(t *testing.T, does string) *agent {
+// launch starts an agent whose worker need not become ready.
+func launch(t *testing.T, environment ...string) *agent {
 	t.Helper()
 	a := &agent{Cmd: exec.Command("/proc/self/exe", "fault")}
-	a.Env = append(os.Environ(), "WORKER_DOES="+does)
+	a.Env = append(os.Environ(), environment...)
 	a.Stderr = &a.stderr
 	a.in, _ = a.StdinPipe()
 	a.out, _ = a.StdoutPipe()
@@ -84,6 +97,12 @@ func startAgent(t *testing.T, does string) *agent {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Process.Kill() })
+	return a
+}
+
+func startAgent(t *testing.T, does string, environment ...string) *agent {
+	t.Helper()
+	a := launch(t, append(environment, "WORKER_DOES="+does)...)
 	var pid int
 	if _, err := fmt.Fscanf(a.out, "ready %d\n", &pid); err != nil || pid != a.Process.Pid {
 		t.Fatalf("the worker takes %d for its agent, which is %d: %v", pid, a.Process.Pid, err)
@@ -172,6 +191,26 @@ func TestWorkerDiesWithItsWatchdog(t *testing.T) {
 		if said, _ := a.end(t, 5*time.Second); said != "" {
 			t.Errorf("%s: the worker lived on and said %q", does, said)
 		}
+	}
+}
+
+func TestWorkerWaitsUntilItsWatchdogIsConfined(t *testing.T) {
+	begin := time.Now()
+	a := startAgent(t, "exit", "WATCHDOG_CONFINES=late")
+	if took := time.Since(begin); took < confinedAfter {
+		t.Errorf("the worker was ready after %v, its watchdog confined after %v", took, confinedAfter)
+	}
+	if _, state := a.end(t, 5*time.Second); state.ExitCode() != 3 {
+		t.Errorf("got %v, %s", state, &a.stderr)
+	}
+}
+
+func TestWatchdogThatCannotBeConfinedIsNoAgent(t *testing.T) {
+	a := launch(t, "WORKER_DOES=exit", "WATCHDOG_CONFINES=not")
+	said, state := a.end(t, 5*time.Second)
+	want := "chaos-agent: the watchdog cannot give up its privileges: on purpose\n"
+	if said != "" || state.ExitCode() != spec.ExitCannotRun || a.stderr.String() != want {
+		t.Errorf("said %q, %v, %q", said, state, &a.stderr)
 	}
 }
 

@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -27,7 +28,8 @@ func PID() int {
 	return os.Getpid()
 }
 
-// Attach connects the worker with its watchdog: from now on the pulse of this process is heard.
+// Attach connects the worker with its watchdog: from now on the pulse of this process is heard. It
+// returns when the watchdog has beaten for the first time, and so is confined.
 func Attach() (*Parent, error) {
 	const signsFD, beatsFD = 3, 4
 	for _, fd := range []int{signsFD, beatsFD} {
@@ -39,7 +41,11 @@ func Attach() (*Parent, error) {
 	attached = true
 	nameProcess()
 	pulse.Each(func() { p.say(beat) })
-	go p.watch(bytesOf(os.NewFile(beatsFD, "beats")))
+	beats := bytesOf(os.NewFile(beatsFD, "beats"))
+	if !comes(beats, startLimit) {
+		return nil, fmt.Errorf("the watchdog gave no sign in %v", startLimit*pulse.Interval)
+	}
+	go p.watch(beats)
 	return p, nil
 }
 
@@ -73,26 +79,32 @@ func (p *Parent) say(what byte) {
 	p.signs.Write([]byte{what}) //nolint:errcheck // a parent that is gone takes this process with it
 }
 
-// watch returns when the parent hangs, but not when it is gone: this process then ends as the kernel
-// would end it, without a word, because a fault whose agent was killed must not look like one that
-// ended in order. The kernel itself comes later, after it has closed the pipe, and not at all when the
-// program has capabilities of its file.
 func (p *Parent) watch(beats <-chan byte) {
-	defer close(p.hangs)
+	for comes(beats, silenceLimit) {
+	}
+	close(p.hangs)
+}
+
+// comes waits for a beat and tells whether it came within so many intervals. It does not return when
+// the parent is gone: this process then ends as the kernel would end it, without a word, because a
+// fault whose agent was killed must not look like one that ended in order. The kernel itself comes
+// later, after it has closed the pipe, and not at all when the program has capabilities of its file.
+func comes(beats <-chan byte, intervals int) bool {
 	tick := time.NewTicker(pulse.Interval)
 	defer tick.Stop()
-	for left := silenceLimit; left >= 0; {
+	for left := intervals; left >= 0; {
 		select {
 		case _, ok := <-beats:
 			if !ok {
 				unix.Kill(unix.Getpid(), unix.SIGKILL) //nolint:errcheck // always allowed
 				select {}                              // until the signal has arrived
 			}
-			left = silenceLimit
+			return true
 		case <-tick.C:
 			left--
 		}
 	}
+	return false
 }
 
 // bytesOf hands over every byte of f and closes the channel at its end.
