@@ -31,6 +31,7 @@ class Client(threading.Thread):
             parts.hostname or "", parts.port, timeout=timeout_s
         )
         self._keeps_connection = keeps_connection
+        self.reached = 0  # answers of any status
         self.answered = 0
         self.refused = 0
         self.errors: list[str] = []
@@ -53,6 +54,7 @@ class Client(threading.Thread):
         self._connection.request("GET", self._path)
         answer = self._connection.getresponse()
         answer.read()
+        self.reached += 1
         if answer.status == 200:
             self.answered += 1
         else:
@@ -82,6 +84,16 @@ class Clients:
         self._live = [Client(url) for _ in range(number)]
         while not all(client.answered for client in self._live):
             time.sleep(PAUSE_S)
+
+    def reach_it_again(self, within_s: float) -> bool:
+        """Wait until every live client has got one more answer; tell whether that was in time."""
+        reached = [client.reached for client in self._live]
+        deadline = time.monotonic() + within_s
+        while any(c.reached == before for c, before in zip(self._live, reached, strict=True)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE_S)
+        return True
 
     def open_idle(self, url: str) -> None:
         """Open a connection, use it once and keep it."""

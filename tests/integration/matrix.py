@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from clients import PAUSE_S
 from world import (
     HERE,
     SERVICE_PORT,
@@ -116,7 +117,7 @@ class Scene:
         free_within_s: float,
         gone_within_s: float,
         resets: int = 1,
-        refusals: int | None = None,
+        dies_slowly: bool = False,
     ) -> None:
         """Break something, then check that the fault goes and nobody else was touched.
 
@@ -126,7 +127,8 @@ class Scene:
             free_within_s: until new connections must meet no agent.
             gone_within_s: until nothing of the fault may be left.
             resets: how many errors each live connection may have met.
-            refusals: how often its client may have been refused another one; as many if None.
+            dies_slowly: its clients may have been refused another one again and again until new
+                connections must meet no agent, not just once for each error.
         """
         began = time.monotonic()
         breaking()
@@ -143,19 +145,23 @@ class Scene:
         assert gone_s <= gone_within_s
         assert self.namespace.routing() == []
         assert is_answered(self.namespace, SERVICE_PORT)
-        self.nobody_else_is_touched(resets, refusals)
+        refusals_until_free = int(free_within_s / PAUSE_S)  # a client comes back after every pause
+        self.nobody_else_is_touched(resets, refusals_until_free if dies_slowly else resets)
 
-    def nobody_else_is_touched(self, resets: int, refusals: int | None = None) -> None:
+    def nobody_else_is_touched(self, resets: int, refusals: int) -> None:
         """Check what the clients have seen: the bystander's nothing, the live ones little."""
+        comes_back = self.target.released == "200"
+        # However few refusals are counted by now: nobody may be refused for ever.
+        are_back = not comes_back or self._ask("reach_it_again", within_s=DEAD_S)
         seen = self._ask("report")
-        most_refused = resets if refusals is None else refusals
         for client in seen["bystanders"]:
             assert client["answered"] > 3, seen
             assert (client["errors"], client["refused"]) == ([], 0), seen
         for client in seen["live"]:
             # Who is back before the kernel has taken the whole process down meets that once more.
             assert len(client["errors"]) <= 2 * resets, seen
-            assert client["refused"] <= most_refused or self.target.released == "refused", seen
+            assert client["refused"] <= refusals or not comes_back, seen
+        assert are_back, seen
 
     def _ask(self, function: str, **arguments: object) -> Any:
         assert self._clients.stdin is not None

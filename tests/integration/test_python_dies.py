@@ -122,4 +122,4 @@ def test_every_rollback_strategy(scene: Scene, tmp_path: Path, probe: str, strat
     assert has_crashed == (probe == "say_nothing"), run.log()
     gone_s = nothing_left(scene.namespace, scene.ports, within_s=DRAIN_S)
     MEASURED.append((f"probe {probe}, rollbacks {strategy}", scene.target.name, gone_s, gone_s))
-    scene.nobody_else_is_touched(resets=0)
+    scene.nobody_else_is_touched(resets=0, refusals=0)
