@@ -23,9 +23,8 @@ def slip(pattern: str) -> str | None:
     if r"\Q" in pattern or "[:" in pattern:  # Python knows no quotations and no [[:alpha:]]
         return None
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # of sets that Python may read otherwise one day
+        # Python warns of sets that it may read otherwise one day.
+        with warnings.catch_warnings(action="ignore"):
             re.compile(pattern)
     except re.error as error:
         repeats_nothing = error.msg == "nothing to repeat" and error.pos == 0
