@@ -109,8 +109,12 @@ def _top(together: Together, best: Best, line: Literal["ordered", "free"]) -> Be
 def _between(
     together: Together, best: Best, first: int, last: int, points: int, drop: float = ROUGH
 ) -> Best:
-    first, last = max(first, 0), min(last, len(best.shapes) - 1)
-    shapes = np.linspace(best.shapes[first], best.shapes[last], points)
+    """Give shapes between two of them, as close to each other there as those of the family are."""
+    ends = best.shapes[[max(first, 0), min(last, len(best.shapes) - 1)]]
+    grid = together.family.shapes
+    cells = np.arange(len(grid))
+    start, stop = np.interp(ends, grid, cells)
+    shapes: Array = np.interp(np.linspace(start, stop, points), cells, grid)
     return together.best(shapes, best.guess(shapes), drop)
 
 

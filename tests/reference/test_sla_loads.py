@@ -183,3 +183,21 @@ def test_nothing_that_is_told_rises_with_the_load(seed):
         for name in ("estimate_ms", "low_ms", "high_ms", "safe_ms"):
             values = [getattr(one, name) for one in thresholds]
             assert values == sorted(values, reverse=True)
+
+
+def test_a_profile_does_not_end_where_steep_shapes_are_likely_too():
+    """Where shapes up to a step are likely, the grid of shapes is wide; low limits were missing."""
+    doses = (0, 100, 200, 400, 800, 1500)
+    counts = {10: (2, 2, 1, 2, 8, 205), 20: (2, 2, 3, 2, 6, 437)}
+    levels = tuple(
+        Level(dose, 1000, k, load_rps=load)
+        for load, ks in counts.items()
+        for dose, k in zip(doses, ks, strict=True)
+    )
+    answer = back_calculate(Observations(levels, windowed=False), [0.01])
+    # Limits of the log-logistic from a dense grid over shape and b, this one in steps of 0.8 %.
+    for load, (low, high) in zip(answer.loads, ((909, 1081), (770, 963)), strict=True):
+        (threshold,) = load.thresholds
+        assert threshold.verdict == "bounded"
+        fit = next(one for one in threshold.families if one.name == "log-logistic")
+        assert (fit.low_ms, fit.high_ms) == pytest.approx((low, high), rel=8e-3)
