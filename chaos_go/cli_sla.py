@@ -62,7 +62,7 @@ def fit(
 ) -> None:
     """Calculate which delay, and which P99, keeps the extra impact within each budget.
 
-    Exit code: 0, 2 bad input, 3 when a budget is inconclusive.
+    Exit code: 0, 2 bad input, 3 when a budget is inconclusive, at one of several loads too.
     """
 
     def _fit() -> int:
@@ -95,7 +95,8 @@ def fit(
 def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, output: str) -> None:
     """Draw the curve, its band, the budgets and the limits; over several loads the decay too.
 
-    Exit code: 0, 2 bad input, 3 when a budget is inconclusive (the picture is written).
+    Exit code: 0, 2 bad input, 3 when a budget is inconclusive at some load (the picture is
+    written).
     """
 
     def _plot() -> int:
@@ -233,7 +234,9 @@ def _calculate(
 
 
 def _code(answer: "Answer") -> int:
-    verdicts = {threshold.verdict for threshold in answer.thresholds}
+    from chaos_go.sla.latency import per_load
+
+    verdicts = {one.verdict for load in per_load(answer) for one in load.thresholds}
     return INCONCLUSIVE if "inconclusive" in verdicts else 0
 
 

@@ -4,6 +4,7 @@
 and a flag says why; no NaN and no infinity is ever in here.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ FLAGS = (
     "baseline-drift",
 )
 VERDICTS = ("bounded", "lower-bound-only", "inconclusive")
+_UNLIKE = 0.05
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,34 @@ class Load:
     thresholds: tuple[Threshold, ...]
 
 
+def unlike(p: float | None) -> bool:
+    """Tell whether a test of the loads, by its p value, rejects that they are alike."""
+    return p is not None and p < _UNLIKE
+
+
+def governing(loads: Sequence[Load], at: int, apart: bool) -> Load:
+    """Give the load whose limit for a budget holds at every load.
+
+    In a common fit that is the highest load. Loads that are apart promise nothing for each other:
+    there it is the one with the lowest safe limit, as P99 where it was measured, and one without a
+    limit goes before all others.
+
+    Args:
+        loads: ascending.
+        at: which budget.
+        apart: the loads were fitted each by itself.
+    """
+    if not apart:
+        return loads[-1]
+    return min(reversed(loads), key=lambda load: _promised_ms(load.thresholds[at]))
+
+
+def _promised_ms(threshold: Threshold) -> float:
+    p99_ms = threshold.p99.safe_ms if threshold.p99 else None
+    limit_ms = threshold.safe_ms if p99_ms is None else p99_ms
+    return 0.0 if limit_ms is None else limit_ms
+
+
 @dataclass(frozen=True)
 class Answer:
     """Everything that was calculated from one set of observations.
@@ -104,10 +134,12 @@ class Answer:
         background: risk without a fault, a fraction, by the best family.
         phi: by how much the counts vary more than independent transactions would, >= 1.
         fit: goodness of fit of the best family.
-        thresholds: one per budget; with several loads those of the highest, the most constraining.
+        thresholds: one per budget; with several loads those of the highest, the most constraining,
+            or, where the loads are apart, of the load with the lowest safe limit.
         loads: one entry per load; a single one without `load_rps` when the data have no such
             column but a P99 or a bracket to tell.
         shape_p: p value of the test that all loads have a common shape; None with one load.
+        order_p: that of the test that no threshold rises with the load; None with one load.
     """
 
     background: float
@@ -116,7 +148,21 @@ class Answer:
     thresholds: tuple[Threshold, ...]
     loads: tuple[Load, ...] = ()
     shape_p: float | None = None
+    order_p: float | None = None
     schema: int = field(default=1)
+
+    @property
+    def apart(self) -> bool:
+        """Whether every load was fitted by itself, since one of the tests says they are unlike."""
+        return unlike(self.shape_p) or unlike(self.order_p)
+
+    def governing(self, at: int) -> Load:
+        """Give the load whose limit for a budget holds at every measured load.
+
+        Args:
+            at: which budget.
+        """
+        return governing(self.loads, at, self.apart)
 
     def as_json(self) -> dict[str, Any]:
         """Give the answer as plain JSON values; P99 and bracket are told per load only."""

@@ -1,10 +1,21 @@
-"""All families, budgets and loads: apart, or together when the loads have a common shape."""
+"""All families, budgets and loads: together, or each load by itself where the loads are unlike.
+
+Loads are fitted together unless the data reject what that takes: a common shape, or thresholds that
+do not rise with the load. The distribution of the second likelihood ratio is a mixture of
+chi-squares, whose weights are those of equally precise loads; where the thresholds do fall with the
+load it rejects less often than the 5 % say.
+
+Source: T. Robertson, F. T. Wright, R. L. Dykstra, "Order Restricted Statistical Inference", Wiley
+1988, chapter 2.
+"""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chaos_go.sla.answer import Fit
+import numpy as np
+
+from chaos_go.sla.answer import Fit, unlike
 from chaos_go.sla.average import Average, average, falling
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able
@@ -14,7 +25,7 @@ from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.profile import Profile, profile
 
 _REACH = 36.0  # twice the drop of the log-likelihood over phi, of z = 6
-_COMMON = 0.05
+_NOTHING = 1e-3  # of a likelihood ratio: two maxima are not found to more
 
 _Rows = list[list[Profile]]  # of one budget: per load, per family
 
@@ -26,24 +37,27 @@ class Fitted(NamedTuple):
         averages: per budget, per load.
         fits: per load, of the fit it was part of, at the first budget.
         shape_p: p value of the test that the loads have a common shape; None with one load.
+        order_p: that of the test that no threshold rises with the load; None with one load.
     """
 
     averages: list[list[Average]]
     fits: list[Fit]
-    shape_p: float | None
+    shape_p: float | None = None
+    order_p: float | None = None
 
 
 def fit_loads(
     loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
 ) -> Fitted:
-    """Fit all loads, ascending, with a common shape unless the test of that rejects it."""
+    """Fit all loads, ascending: together, unless a test says that they are unlike."""
     rows = [[_profiles(data, budget, spread) for data in loads] for budget in budgets]
     if len(loads) == 1:
         return _apart(rows, loads, budgets, spread, confidence)
-    together, shape_p = _together(rows, loads, budgets, spread, confidence)
-    if shape_p < _COMMON:
-        together = _apart(rows, loads, budgets, spread, confidence)
-    return together._replace(shape_p=shape_p)
+    together = _together(rows, loads, budgets, spread, confidence)
+    if not unlike(together.shape_p) and not unlike(together.order_p):
+        return together
+    apart = _apart(rows, loads, budgets, spread, confidence)
+    return apart._replace(shape_p=together.shape_p, order_p=together.order_p)
 
 
 def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
@@ -74,7 +88,7 @@ def _apart(
         goodness([found.best], [data], budgets[0], spread)
         for found, data in zip(averages[0], loads, strict=True)
     ]
-    return Fitted(averages, fits, None)
+    return Fitted(averages, fits)
 
 
 def _together(
@@ -83,7 +97,7 @@ def _together(
     budgets: Sequence[float],
     spread: Dispersion,
     confidence: float,
-) -> tuple[Fitted, float]:
+) -> Fitted:
     joints = [
         [
             joint(apart[0].family, loads, budget, apart, _REACH * spread.phi)
@@ -97,10 +111,32 @@ def _together(
     ]
     best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
     fit = goodness(best.profiles, loads, budgets[0], spread)
-    # The family of the test must not depend on the order, which the loads may contradict.
-    tested = max(joints[0], key=lambda one: one.unordered - one.profiles[0].family.parameters)
-    shape_p = spread.beyond(tested.ratio / spread.phi, len(loads) - 1)
-    return Fitted(averages, [fit] * len(loads), None), shape_p
+    tested = [_best_in_any_order(families) for families in joints]
+    shape_p = spread.beyond(tested[0].ratio / spread.phi, len(loads) - 1)
+    least = min(order_p(one, len(loads), spread) for one in tested)
+    return Fitted(averages, [fit] * len(loads), shape_p, least)
+
+
+def _best_in_any_order(families: Sequence[Joint]) -> Joint:
+    """Choose the family of the tests, which must not depend on the order that is in question."""
+    return max(families, key=lambda one: one.unordered - one.profiles[0].family.parameters)
+
+
+def order_p(tested: Joint, loads: int, spread: Dispersion) -> float:
+    """Give the p value of the likelihood ratio of thresholds in order against those in any order.
+
+    Where all thresholds are equal, m loads fall by chance into l groups in order, with the
+    probability |s(m, l)| / m! of the Stirling numbers of the first kind, and the statistic has then
+    m - l degrees of freedom.
+    """
+    x2 = 2 * (tested.unordered - tested.profiles[0].top.log_likelihood) / spread.phi
+    if x2 <= _NOTHING:
+        return 1.0
+    groups = np.array([1.0])  # probabilities of 1, 2, ... groups, of one load so far
+    for count in range(1, loads):
+        groups = (np.append(groups * count, 0.0) + np.append(0.0, groups)) / (count + 1)
+    freedoms = range(loads - 1, 0, -1)
+    return float(groups[:-1] @ [spread.beyond(x2, df) for df in freedoms])
 
 
 def _in_order(

@@ -2,7 +2,10 @@
 
     no-trend          the impact does not rise with the dose (Cochran-Armitage, one-sided 5 %)
     too-few-levels    fewer than three doses with more impact than the background
-    lack-of-fit       no family fits (Pearson's X2 of the best one, 5 %)
+    lack-of-fit       no family fits (Pearson's X2 of the best one, 5 %), limits rise with the load
+                      (likelihood ratio, 5 %), or the safe limit is above a delay whose own
+                      transactions exceed the budget (likelihood ratio, one-sided 1 %): then there
+                      is no limit
     not-identifiable  the likelihood does not fall off towards small doses: no lower limit
     extrapolation     the threshold is beyond the highest dose, or the budget beyond the impact seen
     overdispersed     windows of a level vary more than independent transactions (5 %)
@@ -13,77 +16,39 @@
 Sources:
     P. Armitage, "Tests for linear trends in proportions and frequencies", Biometrics 11 (1955)
     375-386.
-    W. W. Piegorsch et al., "Nonparametric estimation of benchmark doses", Environmetrics 23 (2012)
-    717-728: isotonic regression, used here as a bracket only.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
 
-from chaos_go.sla.answer import Fit, Threshold
+from chaos_go.sla.answer import FLAGS, Fit, Threshold
 from chaos_go.sla.average import Average, Quantiles
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, expected
-from chaos_go.sla.latency import isotonic
-from chaos_go.sla.observations import Baseline, Level
+from chaos_go.sla.observations import Baseline
 from chaos_go.sla.profile import Profile
+from chaos_go.sla.seen import Seen
+
+LEAST_FIT = 0.05
+"""P value of Pearson's X2, below which a family does not fit."""
 
 _TREND = 0.05
-_FIT = 0.05
 _DRIFT = 0.01
 _TELLING_LEVELS = 3
 _BRACKETED = {"too-few-levels", "lack-of-fit", "not-identifiable", "extrapolation", "no-trend"}
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the observed proportions say by themselves, made monotone.
-
-    Attributes:
-        doses_ms: ascending.
-        extra: isotonic extra risk over that at the lowest dose, one per dose; 0 where every
-            transaction has impact at the lowest dose already.
-        trend_p: one-sided p value of the Cochran-Armitage test, with phi.
-        saturated: every transaction has impact at the lowest dose, so no dose could add any.
-    """
-
-    doses_ms: tuple[float, ...]
-    extra: tuple[float, ...]
-    trend_p: float
-    saturated: bool = False
-
-    def bracket(self, budget: float) -> tuple[float | None, float | None]:
-        """Give the last dose within a budget and the first beyond; none where none can tell."""
-        if self.saturated:
-            return None, None
-        within = [d for d, risk in zip(self.doses_ms, self.extra, strict=True) if risk <= budget]
-        beyond = self.doses_ms[len(within) :]
-        return (within[-1] if within else None, beyond[0] if beyond else None)
-
-
-def look_at(levels: Sequence[Level], dispersion: Dispersion) -> Seen:
-    """Make the proportions of one load monotone and test them for a trend."""
-    risk = isotonic([level.k / level.n for level in levels], [float(level.n) for level in levels])
-    free = 1.0 - risk[0]
-    extra = tuple((value - risk[0]) / free if free > 0 else 0.0 for value in risk)
-    doses_ms = tuple(level.dose_ms for level in levels)
-    return Seen(doses_ms, extra, _trend(levels, dispersion.phi), saturated=free <= 0)
-
-
-def common_flags(
-    levels: Sequence[Level], seen: Seen, windowed: bool, dispersion: Dispersion, fit: Fit
-) -> tuple[str, ...]:
+def common_flags(seen: Seen, windowed: bool, fits: bool) -> tuple[str, ...]:
     """Give the flags that are the same for every budget."""
-    several = any(level.windows > 1 for level in levels)
+    several = any(level.windows > 1 for level in seen.levels)
     return _chosen(
         ("no-trend", not seen.trend_p < _TREND),
         ("too-few-levels", sum(risk > 0 for risk in seen.extra) < _TELLING_LEVELS),
-        ("lack-of-fit", fit.p < _FIT),
-        ("overdispersed", dispersion.evident),
+        ("lack-of-fit", not fits),
+        ("overdispersed", seen.dispersion.evident),
         ("windows-missing", not (windowed and several)),
     )
 
@@ -109,40 +74,58 @@ def goodness(
 
 
 def judge(
-    budget: float, confidence: float, average: Average, seen: Seen, common: Sequence[str]
+    budget: float, confidence: float, average: Average, seen: Sequence[Seen], common: Sequence[str]
 ) -> Threshold:
     """Turn a distribution of the answer into what may be said.
 
     Beyond the highest dose nothing was measured: neither an estimate nor an interval is given
-    there, and the one-sided limit ends at that dose. Where not even that limit exists nothing is
-    given at all.
+    there, and the one-sided limit ends at that dose. Where not even that limit exists, or the
+    transactions of a dose below it clearly exceed the budget, nothing is given at all.
+
+    Args:
+        budget: extra risk.
+        confidence: of the limits.
+        average: the distribution.
+        seen: at this load, the last, and at those below whose thresholds are not lower.
+        common: flags that hold for every budget.
     """
-    found, highest = average.quantiles, seen.doses_ms[-1]
-    outside = found.estimate_ms is None or found.estimate_ms > highest
-    outside = outside or max(seen.extra) < budget
+    found, own = average.quantiles, seen[-1]
+    outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
+    outside = outside or max(own.extra) < budget
+    safe_ms = None if found.safe_ms is None else min(found.safe_ms, own.highest_ms)
+    refuted = _refuted(safe_ms, budget, seen)
     refused = outside or "no-trend" in common
-    flags = (
+    no_low = found.low_ms is None and not refused
+    flags = {
         *common,
         *_chosen(
-            ("not-identifiable", found.safe_ms is None or (found.low_ms is None and not refused)),
+            ("lack-of-fit", refuted),
+            ("not-identifiable", safe_ms is None or no_low),
             ("extrapolation", outside),
             ("upper-unbounded", found.high_ms is None),
         ),
-    )
-    safe = None if found.safe_ms is None else min(found.safe_ms, highest)
-    given = Quantiles(None, None, None, safe) if refused or safe is None else found
+    }
+    given = found
+    if refused or safe_ms is None or refuted:
+        given = Quantiles(None, None, None, None if refuted else safe_ms)
     return Threshold(
         budget=budget,
         confidence=confidence,
         estimate_ms=given.estimate_ms,
         low_ms=given.low_ms,
         high_ms=given.high_ms,
-        safe_ms=safe,
+        safe_ms=None if given.safe_ms is None else safe_ms,
         verdict=_verdict(given),
-        flags=flags,
+        flags=tuple(flag for flag in FLAGS if flag in flags),
         families=average.families,
-        bracket_ms=seen.bracket(budget) if _BRACKETED & set(flags) else (None, None),
+        bracket_ms=own.bracket(budget) if _BRACKETED & flags else (None, None),
     )
+
+
+def _refuted(safe_ms: float | None, budget: float, seen: Sequence[Seen]) -> bool:
+    """Tell whether transactions at a delay below the safe limit clearly exceed the budget."""
+    exceeded = [one.exceeded_ms(budget) for one in seen]
+    return safe_ms is not None and any(dose is not None and dose < safe_ms for dose in exceeded)
 
 
 def drifted(baseline: Baseline, dispersion: Dispersion) -> bool:
@@ -162,21 +145,6 @@ def _verdict(given: Quantiles) -> str:
     if given.safe_ms is None:
         return "inconclusive"
     return "lower-bound-only" if None in (given.low_ms, given.high_ms) else "bounded"
-
-
-def _trend(levels: Sequence[Level], phi: float) -> float:
-    """Test for a rising trend of the proportions with the dose."""
-    n = np.array([level.n for level in levels], dtype=float)
-    k = np.array([level.k for level in levels], dtype=float)
-    dose = np.array([level.dose_ms for level in levels], dtype=float)
-    if dose[-1] > 0:
-        dose = dose / dose[-1]
-    p = k.sum() / n.sum()
-    spread = float((n * (dose - (n @ dose) / n.sum()) ** 2).sum())
-    variance = p * (1 - p) * spread * phi
-    if variance <= 0:
-        return 1.0
-    return float(ndtr(-float(dose @ (k - n * p)) / math.sqrt(variance)))
 
 
 def _chosen(*pairs: tuple[str, bool]) -> tuple[str, ...]:

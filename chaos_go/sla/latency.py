@@ -113,8 +113,9 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
         replace(load, thresholds=_with_limits(load.thresholds, curves.get(load.load_rps)))
         for load in per_load(answer)
     )
-    highest = curves[max(curves, key=lambda load: load or 0.0)]
-    return replace(answer, thresholds=_with_limits(answer.thresholds, highest), loads=loads)
+    told = replace(answer, loads=loads)
+    budgets = range(len(answer.thresholds))
+    return replace(told, thresholds=tuple(told.governing(at).thresholds[at] for at in budgets))
 
 
 def per_load(answer: Answer) -> tuple[Load, ...]:

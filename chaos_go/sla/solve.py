@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
-from chaos_go.sla.answer import Answer, Fit, Load
-from chaos_go.sla.average import Average
-from chaos_go.sla.dispersion import Dispersion, dispersion
+from chaos_go.sla.answer import Answer, Load, governing, unlike
+from chaos_go.sla.dispersion import dispersion
 from chaos_go.sla.fit import counts
-from chaos_go.sla.fitting import fit_loads
+from chaos_go.sla.fitting import Fitted, fit_loads
 from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.seen import Seen, look_at
 
 
 def back_calculate(
@@ -33,38 +33,50 @@ def back_calculate(
     _check(levels, budgets, confidence)
     spread = dispersion(observations.levels, observations.windowed)
     fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
+    seen = [look_at(one, spread) for one in levels.values()]
+    apart = unlike(fitted.shape_p) or unlike(fitted.order_p)
     loads = tuple(
-        _judged(observations, load_rps, spread, fitted.fits[at], averages, budgets, confidence)
-        for at, (load_rps, averages) in enumerate(
-            zip(levels, zip(*fitted.averages, strict=True), strict=True)
-        )
+        _judged(observations, seen[at if apart else 0 : at + 1], fitted, at, budgets, confidence)
+        for at in range(len(levels))
     )
+    chosen = [governing(loads, at, apart) for at in range(len(budgets))]
     return Answer(
-        background=loads[-1].background,
+        background=chosen[0].background,
         phi=spread.phi,
-        fit=fitted.fits[-1],
-        thresholds=loads[-1].thresholds,
+        fit=fitted.fits[loads.index(chosen[0])],
+        thresholds=tuple(load.thresholds[at] for at, load in enumerate(chosen)),
         loads=loads if _telling(loads) else (),
         shape_p=fitted.shape_p,
+        order_p=fitted.order_p,
     )
 
 
 def _judged(
     observations: Observations,
-    load_rps: float | None,
-    spread: Dispersion,
-    fit: Fit,
-    averages: Sequence[Average],
+    seen: Sequence[Seen],
+    fitted: Fitted,
+    at: int,
     budgets: Sequence[float],
     confidence: float,
 ) -> Load:
-    """Turn what was fitted at one load into what may be said about it."""
-    levels = observations.by_load()[load_rps]
-    seen = guards.look_at(levels, spread)
-    common = guards.common_flags(levels, seen, observations.windowed, spread, fit)
+    """Turn what was fitted at one load, the at-th, into what may be said about it.
+
+    Args:
+        observations: all of them.
+        seen: at this load, the last, and at those below whose thresholds are not lower.
+        fitted: at all loads.
+        at: which load.
+        budgets: as asked.
+        confidence: as asked.
+    """
+    own = seen[-1]
+    fits = fitted.fits[at].p >= guards.LEAST_FIT and not unlike(fitted.order_p)
+    common = guards.common_flags(own, observations.windowed, fits)
+    load_rps = own.levels[0].load_rps
     drifts = (one for one in observations.baselines if one.load_rps == load_rps)
-    if any(guards.drifted(one, spread) for one in drifts):
+    if any(guards.drifted(one, own.dispersion) for one in drifts):
         common = (*common, "baseline-drift")
+    averages = [row[at] for row in fitted.averages]
     thresholds = tuple(
         guards.judge(budget, confidence, found, seen, common)
         for budget, found in zip(budgets, averages, strict=True)

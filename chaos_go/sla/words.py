@@ -14,7 +14,7 @@ FLAGS = {
         "measure more levels around the estimate",
     ),
     "lack-of-fit": (
-        "no curve describes the observations well",
+        "the observations contradict every curve, or the order of the loads",
         "look at the plot, trust the bracket, and find out what else changed meanwhile",
     ),
     "not-identifiable": (

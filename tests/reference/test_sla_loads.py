@@ -5,14 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import isotonic_regression, minimize
 from scipy.special import xlog1py, xlogy
 
+from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able, by_name
 from chaos_go.sla.fit import counts, saturated, span
-from chaos_go.sla.loads import joint
+from chaos_go.sla.fitting import order_p
+from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.profile import profile
+from chaos_go.sla.profile import Profile, Top, profile
 from chaos_go.sla.solve import back_calculate
 
 BUDGET = 0.02
@@ -168,6 +170,21 @@ def told(truth):
         for dose, n, k in zip(DOSES, data.n, data.k, strict=True):
             rows.append(Level(dose, int(n), int(k), load_rps=float(load)))
     return back_calculate(Observations(tuple(rows), windowed=False), [0.005, BUDGET])
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_p_value_of_the_order_is_that_of_a_simulation(count):
+    """Normal means that are equal, made monotone: how often they are as far off as one draw."""
+    rng = np.random.default_rng(count)
+    draws = rng.normal(size=(20_000, count))
+    off = np.array([((row - isotonic_regression(row).x) ** 2).sum() for row in draws])
+    spread = Dispersion(1.0, None, evident=False)
+    top = Top(0.0, 1.0, 0.0, -100.0)
+    flat = Profile(by_name("weibull"), np.zeros(1), np.zeros(1), top)
+    for x2 in (0.5, 2.0, 5.0, 8.0):
+        p = order_p(Joint((flat,) * count, 0.0, -100.0 + x2 / 2), count, spread)
+        assert p == pytest.approx((off > x2).mean(), abs=4 * math.sqrt(p / len(off)))
+    assert order_p(Joint((flat,) * count, 0.0, -100.0), count, spread) == 1
 
 
 def test_a_million_transactions_do_not_make_a_common_shape_unlike():

@@ -278,9 +278,13 @@ def test_several_loads_give_the_decay_curve():
 
 
 def test_thresholds_do_not_rise_with_the_load():
-    answer = back_calculate(at_loads(((50.0, 400), (100.0, 430), (200.0, 415))), [0.02])
+    observations = at_loads(((50.0, 415), (100.0, 415), (200.0, 415)))
+    answer = back_calculate(observations, [0.02])
     first, second, third = (load.thresholds[0].estimate_ms for load in answer.loads)
     assert first >= second >= third
+    assert answer.order_p > 0.05
+    lone = [Observations(tuple(rows), windowed=False) for rows in observations.by_load().values()]
+    assert only(lone[0]).estimate_ms < only(lone[1]).estimate_ms
 
 
 def test_loads_of_unlike_shapes_are_fitted_apart():
@@ -289,6 +293,64 @@ def test_loads_of_unlike_shapes_are_fitted_apart():
     answer = back_calculate(both, [0.02])
     assert answer.shape_p < 0.05
     assert answer.loads[1].thresholds[0].families == only(steep).families
+
+
+def levels_at(load, n, ks, doses=(0.0, 196.0, 387.0, 762.0, 1500.0)):
+    return tuple(Level(dose, n, k, load_rps=load) for dose, k in zip(doses, ks, strict=True))
+
+
+def test_loads_whose_limits_rise_are_fitted_apart_and_the_lowest_limit_governs():
+    levels = (
+        *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),
+        *levels_at(80.0, 5000, (0, 0, 0, 0, 629)),
+        *levels_at(200.0, 5000, (0, 0, 0, 1, 700)),
+    )
+    answer = back_calculate(Observations(levels, windowed=False), [0.01, 0.02])
+    assert answer.order_p < 1e-6 < answer.shape_p
+    for at, budget in enumerate((0.01, 0.02)):
+        first = answer.loads[0].thresholds[at]
+        assert 387 < first.safe_ms < first.estimate_ms < 762  # where 5.9 % had impact
+        assert first == replace(
+            only(Observations(levels[:5], windowed=False), budget),
+            flags=first.flags,
+            bracket_ms=first.bracket_ms,
+        )
+        assert first.safe_ms < min(load.thresholds[at].safe_ms for load in answer.loads[1:])
+        assert answer.thresholds[at] == first
+    assert (answer.background, answer.governing(0)) == (answer.loads[0].background, answer.loads[0])
+    assert all("lack-of-fit" in load.thresholds[0].flags for load in answer.loads)
+
+
+def test_of_loads_that_are_apart_one_without_a_limit_governs():
+    levels = (
+        *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),
+        *levels_at(80.0, 5000, (0, 0, 0, 0, 629)),
+        *levels_at(200.0, 500, (2, 3, 2, 1, 2)),
+    )
+    answer = back_calculate(Observations(levels, windowed=False), [0.0001])
+    assert answer.apart
+    assert answer.loads[-1].thresholds[0].safe_ms is None
+    assert answer.thresholds == answer.loads[-1].thresholds
+
+
+def test_no_safe_limit_is_above_a_delay_that_clearly_exceeds_the_budget():
+    doses = (0.0, 100.0, 200.0, 400.0, 800.0)
+    counts = ((1000, 0), (1000, 50), (5000, 1), (5000, 2), (5000, 500))
+    odd = tuple(
+        Level(dose, *count, load_rps=10.0) for dose, count in zip(doses, counts, strict=True)
+    )
+    found = only(Observations(odd, windowed=False), 0.01)
+    assert (found.verdict, found.safe_ms, found.estimate_ms) == ("inconclusive", None, None)
+    assert "lack-of-fit" in found.flags
+    assert found.bracket_ms == (0.0, 100.0)
+    # 5 % is kept there, nobody can tell whether 4.9 % is.
+    assert only(Observations(odd, windowed=False), 0.06).verdict == "bounded"
+    assert only(Observations(odd, windowed=False), 0.049).verdict == "bounded"
+    # A higher load keeps no more than a lower one.
+    higher = levels_at(20.0, 5000, (0, 3, 100, 700), (0.0, 100.0, 300.0, 500.0))
+    answer = back_calculate(Observations(odd + higher, windowed=False), [0.01])
+    assert not answer.apart
+    assert [load.thresholds[0].verdict for load in answer.loads] == ["inconclusive"] * 2
 
 
 def test_the_highest_load_that_holds():

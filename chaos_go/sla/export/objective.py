@@ -120,7 +120,7 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
 
 
 def objective(answer: Answer, observations: Observations, names: Names) -> Objective:
-    """Make the SLO of the first budget of an answer; of several loads, at the highest.
+    """Make the SLO of the first budget of an answer, at the load that governs if there are several.
 
     Raises:
         BadInputError: no bucket is low enough.
@@ -135,12 +135,12 @@ def objective(answer: Answer, observations: Observations, names: Names) -> Objec
 def strictest(
     answer: Answer, observations: Observations
 ) -> tuple[Threshold, float, tuple[Level, ...]]:
-    """Give the first threshold, the background and the levels, of the highest load if several."""
+    """Give the first threshold, its background and its levels."""
     if not answer.loads:
         return answer.thresholds[0], answer.background, observations.levels
-    last = max(answer.loads, key=lambda load: load.load_rps or 0.0)
-    levels = tuple(level for level in observations.levels if level.load_rps == last.load_rps)
-    return last.thresholds[0], last.background, levels
+    load = answer.governing(0)
+    levels = tuple(level for level in observations.levels if level.load_rps == load.load_rps)
+    return load.thresholds[0], load.background, levels
 
 
 def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:

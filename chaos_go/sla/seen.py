@@ -1,0 +1,102 @@
+"""What the observed proportions say by themselves, without any curve.
+
+Source: W. W. Piegorsch et al., "Nonparametric estimation of benchmark doses", Environmetrics 23
+(2012) 717-728: isotonic regression, used here as a bracket only.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from chaos_go.sla.dispersion import Dispersion
+from chaos_go.sla.families import Extra
+from chaos_go.sla.fit import counts, likelihood, saturated
+from chaos_go.sla.latency import isotonic
+from chaos_go.sla.observations import Level
+
+_CLEARLY = 0.01
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the observed proportions say by themselves.
+
+    Attributes:
+        levels: of one load, doses ascending.
+        dispersion: of the windows.
+        extra: isotonic extra risk over that at the lowest dose, one per dose; 0 where every
+            transaction has impact at the lowest dose already.
+        trend_p: one-sided p value of the Cochran-Armitage test, with phi.
+        saturated: every transaction has impact at the lowest dose, so no dose could add any.
+    """
+
+    levels: tuple[Level, ...]
+    dispersion: Dispersion
+    extra: tuple[float, ...]
+    trend_p: float
+    saturated: bool = False
+
+    @property
+    def highest_ms(self) -> float:
+        """Give the highest dose."""
+        return self.levels[-1].dose_ms
+
+    def bracket(self, budget: float) -> tuple[float | None, float | None]:
+        """Give the last dose within a budget and the first beyond; none where none can tell."""
+        if self.saturated:
+            return None, None
+        end = sum(risk <= budget for risk in self.extra)
+        doses_ms = [level.dose_ms for level in self.levels]
+        if (exceeded_ms := self.exceeded_ms(budget)) is not None:
+            end = min(end, doses_ms.index(exceeded_ms))
+        return (doses_ms[end - 1] if end else None, doses_ms[end] if end < len(doses_ms) else None)
+
+    def exceeded_ms(self, budget: float) -> float | None:
+        """Give the first dose whose own transactions clearly exceed a budget, whatever follows."""
+        baseline, *dosed = self.levels
+        for level in dosed:
+            if _exceeds(level, baseline, budget, self.dispersion):
+                return level.dose_ms
+        return None
+
+
+def look_at(levels: Sequence[Level], dispersion: Dispersion) -> Seen:
+    """Make the proportions of one load monotone and test them for a trend."""
+    risk = isotonic([level.k / level.n for level in levels], [float(level.n) for level in levels])
+    free = 1.0 - risk[0]
+    extra = tuple((value - risk[0]) / free if free > 0 else 0.0 for value in risk)
+    trend_p = _trend(levels, dispersion.phi)
+    return Seen(tuple(levels), dispersion, extra, trend_p, saturated=free <= 0)
+
+
+def _exceeds(level: Level, baseline: Level, budget: float, dispersion: Dispersion) -> bool:
+    """Tell whether a level alone rejects that its extra risk is within a budget.
+
+    The likelihood ratio of two proportions whose extra risk equals the budget against any two.
+    """
+    background = baseline.k / baseline.n
+    if level.k / level.n <= background + (1 - background) * budget:
+        return False
+    pair = counts([baseline, level])
+    within = Extra(np.array([0.0, budget]), np.array([0.0, math.log1p(-budget)]))
+    x2 = 2 * (saturated(pair) - float(likelihood(within, pair).log_likelihood))
+    root = math.sqrt(max(x2, 0.0) / dispersion.phi)
+    return float(dispersion.cdf(np.array(-root))) < _CLEARLY
+
+
+def _trend(levels: Sequence[Level], phi: float) -> float:
+    """Test for a rising trend of the proportions with the dose."""
+    n = np.array([level.n for level in levels], dtype=float)
+    k = np.array([level.k for level in levels], dtype=float)
+    dose = np.array([level.dose_ms for level in levels], dtype=float)
+    if dose[-1] > 0:
+        dose = dose / dose[-1]
+    p = k.sum() / n.sum()
+    spread = float((n * (dose - (n @ dose) / n.sum()) ** 2).sum())
+    variance = p * (1 - p) * spread * phi
+    if variance <= 0:
+        return 1.0
+    return float(ndtr(-float(dose @ (k - n * p)) / math.sqrt(variance)))
