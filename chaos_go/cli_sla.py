@@ -27,7 +27,7 @@ _budgets = click.option(
     help="extra impact tolerated over the background: 1% or 0.01; +1% when the background is "
     "above; may be given several times",
 )
-_budget = click.option("--budget", required=True, help="as in `fit`")
+_budget = click.option("--budget", "budgets", multiple=True, required=True, help="as in `fit`; one")
 _confidence = click.option("--confidence", default="95", show_default=True, help="in percent")
 _impact = click.option(
     "--impact", default="rejections", show_default=True, help="what k counts, for the sentences"
@@ -132,23 +132,29 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
 @click.option("--hop", "hops", multiple=True, help="a caller, outermost first: gives its timeout")
 @click.option("--hop-margin", help="ms each hop needs for itself  [default: a tenth]")
 @click.option("-o", "--output", default="-", help="file to write  [default: standard output]")
-def export(file: str, budget: str, confidence: str, output: str, **options: Any) -> None:
+def export(
+    file: str, budgets: tuple[str, ...], confidence: str, output: str, **options: Any
+) -> None:
     """Write the SLO that follows from the limit, with the curve it comes from as comments.
 
     Exit code: 0, 2 bad input, 3 when there is no safe limit. Nothing is written on 2 and 3.
     """
 
     def _export() -> int:
-        from chaos_go.errors import NotEnoughDataError
+        from chaos_go.errors import BadInputError, NotEnoughDataError
+        from chaos_go.report.output import writing
         from chaos_go.sla import export as exporting
         from chaos_go.sla.timeouts import chain
 
+        if len(budgets) > 1:
+            mend = "an SLO has one limit; leave one of them, or export a file for each"
+            raise BadInputError("budget", " ".join(budgets), mend)
         kind = options["kind"]
         exporting.check_format(kind)
         names = _names(options)
         margin_ms = _hop_margin(options)
         _check_output(output)
-        answer, observations, measured = _calculate(file, (budget,), confidence)
+        answer, observations, measured = _calculate(file, budgets, confidence)
         try:
             objective = exporting.objective(answer, observations, names)
         except NotEnoughDataError as error:
@@ -156,7 +162,7 @@ def export(file: str, budget: str, confidence: str, output: str, **options: Any)
             return INCONCLUSIVE
         timeouts = chain(objective.limit_ms, options["hops"], margin_ms)
         text = _slo(objective, kind, _source(file, measured), timeouts)
-        with click.open_file(output, "w", encoding="utf-8") as stream:
+        with writing(output), click.open_file(output, "w", encoding="utf-8") as stream:
             stream.write(text)
         return 0
 

@@ -16,6 +16,8 @@ _SURE = (
 )
 _ESCAPES_AND_SETS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
+_REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+_MOST_REPEATS = 1000
 
 
 def slip(pattern: str) -> str | None:
@@ -29,6 +31,10 @@ def slip(pattern: str) -> str | None:
     except re.error as error:
         repeats_nothing = error.msg == "nothing to repeat" and error.pos == 0
         return error.msg if error.msg in _SURE or repeats_nothing else None
-    if _LOOK_AROUND.search(_ESCAPES_AND_SETS.sub("", pattern)):
+    bare = _ESCAPES_AND_SETS.sub("", pattern)
+    if _LOOK_AROUND.search(bare):
         return "RE2 has no look-ahead or look-behind"
+    counts = [int(count) for found in _REPEAT.findall(bare) for count in found if count]
+    if max(counts, default=0) > _MOST_REPEATS:
+        return f"RE2 repeats at most {_MOST_REPEATS} times"
     return None

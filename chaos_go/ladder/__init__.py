@@ -71,8 +71,8 @@ def measure(
         rates_rps: requests per second, rising; each rate gets a ladder of its own.
         p99_traffic: a load of its own whose P99 is reported, as ``traffic`` and ``rate_rps``
             (50): send it to the target itself, since behind a caller with a timeout the P99
-            never exceeds that. It adds to what the target has to carry. {} takes the P99 of
-            ``traffic``.
+            never exceeds that. It adds to what the target has to carry, and a window needs 368
+            of its requests. {} takes the P99 of ``traffic``.
         max_impacted: stop when so many transactions were lost while a delay was in place, those
             of the seconds that are not measured included.
         abort_extra_risk: end a level at once, and the ladder of its load with it, when its extra
@@ -125,6 +125,7 @@ def measure(
             "name": name,
         }
     )
+    plans.check_p99_rate(plan)
     return climb(plan, http_delay(target, path, method, seed))
 
 

@@ -49,7 +49,9 @@ def check(arguments: Mapping[str, Any]) -> None:
     bound.apply_defaults()
     if _has_variable(arguments.get("max_dose_ms")):
         bound.arguments["max_dose_ms"] = _longest_dose(bound.arguments)
-    plans.read(bound.arguments)
+    plan = plans.read(bound.arguments)
+    if not _has_variable([arguments.get("window_s"), arguments.get("p99_traffic")]):
+        plans.check_p99_rate(plan)
 
 
 def _known(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a ladder is asked to do, judged before anything is started."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,10 @@ from chaos_go.agent.held import redact
 from chaos_go.errors import BadInputError
 from chaos_go.faults import arguments as check
 from chaos_go.ladder import guard as guards
+from chaos_go.stats import smallest_n
 from chaos_go.traffic import load as loads
 
+_LONGEST_SETTLE_S = 600
 _CHANGE_S = 3  # until fault and load are there, and gone again
 LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
@@ -114,8 +117,7 @@ def check_plan(plan: Plan) -> Plan:
     check.whole("windows", plan.windows, 1, 100, "windows per level")
     check.whole("max_levels", plan.max_levels, 1, 100, "how many levels may be chosen")
     check.whole("window_s", plan.window_s, 1, 600, "whole seconds of a window")
-    if plan.settle_s != 0:
-        check.number("settle_s", plan.settle_s, 600, "seconds")
+    _check_settle(plan.settle_s)
     fraction("target_width", plan.target_width, most=10.0)
     _check_doses(plan)
     _check_time(plan)
@@ -204,10 +206,34 @@ def _impact(rule: dict[str, Any]) -> Impact:
 
 def _name(name: object) -> str:
     """Give a name from which those of traffic and faults can be made."""
-    text = check.fault_name(name)
-    if not text or len(text) > _LONGEST_NAME:
+    text = check.text("name", name)
+    if not text or len(text.encode()) > _LONGEST_NAME or not text.isprintable():
         raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
     return text
+
+
+def _check_settle(settle_s: Any) -> None:
+    is_number = isinstance(settle_s, int | float) and not isinstance(settle_s, bool)
+    if not is_number or not 0 <= settle_s <= _LONGEST_SETTLE_S:
+        mend = f"give a number of seconds from 0 to {_LONGEST_SETTLE_S}"
+        raise BadInputError("settle_s", settle_s, mend)
+
+
+def check_p99_rate(plan: Plan) -> None:
+    """Refuse a load whose P99 is asked for, but which is too slow to tell it.
+
+    Raises:
+        BadInputError: a window has fewer requests than a P99 with both its limits takes.
+    """
+    load, needed = plan.p99_load, smallest_n(0.99)
+    if load is None or load.rate_rps * plan.window_s >= needed:
+        return
+    rate_rps = math.ceil(needed / plan.window_s)
+    mend = (
+        f"{load.rate_rps * plan.window_s:g} requests in a window of {plan.window_s} s, and a P99 "
+        f"needs {needed}; give at least {rate_rps}, or a longer window_s"
+    )
+    raise BadInputError("p99_traffic.rate_rps", load.rate_rps, mend)
 
 
 def _check_path(path: object) -> None:

@@ -44,7 +44,7 @@ def saved(path: str, height_in: float) -> "Iterator[Figure]":
 
     Raises:
         ChaosGoError: matplotlib is not installed.
-        OSError: the file cannot be written.
+        BadInputError: the file cannot be written.
     """
     try:
         import matplotlib  # a tenth of a second and 40 MB, and an extra of the distribution
@@ -54,7 +54,8 @@ def saved(path: str, height_in: float) -> "Iterator[Figure]":
     with matplotlib.rc_context({"svg.hashsalt": "chaos_go", "font.size": 10}):
         figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained")
         yield figure
-        figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else {})
+        with output.writing(path):
+            figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else {})
 
 
 def limit_line(axes: "Axes", height: float, label: str = "") -> None:

@@ -8,7 +8,7 @@ from chaos_go.report.picture import COLOURS, DASHES, LIMIT, MARKERS, check_outpu
 from chaos_go.sla.answer import Answer, Load, Threshold
 from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.words import percent
+from chaos_go.sla.words import exact, percent
 from chaos_go.stats import proportion_interval
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ def draw(answer: Answer, observations: Observations, path: str, impact: str) -> 
         impact: what happens to a transaction, for instance ``rejections``.
 
     Raises:
-        BadInputError: the file is of another kind.
+        BadInputError: the file is of another kind or cannot be written.
         ChaosGoError: matplotlib is not installed.
-        OSError: the file cannot be written.
     """
     check_output(path)
     with saved(path, height_in=8.8 if len(per_load(answer)) > 1 else 5.6) as figure:
@@ -87,7 +86,7 @@ def _several(
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
         _curve(axes, line, colour, DASHES[at % len(DASHES)])
         aside = (at - (len(loads) - 1) / 2) * _ASIDE_POINTS
-        name = f"{load.load_rps:g} requests/s"
+        name = f"{exact(load.load_rps or 0.0)} requests/s"
         _points(axes, levels[load.load_rps], colour, marker, name, aside)
         for threshold in load.thresholds:
             height = sla_axes.height(load, threshold.budget)

@@ -1,6 +1,7 @@
 """Reads observations from a file: CSV, JSON, or the journal of a run with a ladder."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,8 @@ def read(file: str) -> tuple[Observations, str | None]:
     Raises:
         BadInputError: the file or what is in it cannot be meant.
     """
+    if not file:
+        raise BadInputError("file", file, "give the name of a file, or - for standard input")
     if file == "-":
         return _read(click.open_file("-", "rb"))
     try:
@@ -69,6 +72,14 @@ def _parse(text: bytes) -> object:
     try:
         return json.loads(text, object_pairs_hook=records.mapping)
     except (ValueError, RecursionError) as error:
-        raise BadInputError(
-            "file", text[:20].decode(errors="replace"), f"no JSON: {error}"
-        ) from error
+        start = text[:20].decode(errors="replace")
+        raise BadInputError("file", start, f"no JSON: {_reason(text, error)}") from error
+
+
+def _reason(text: bytes, error: Exception) -> str:
+    """Say what is wrong with JSON, and what to do where that is certain."""
+    if "Extra data" in str(error) and text.lstrip().startswith(b"{"):
+        return f"{error}; one object per line? Put them into a list: [{{...}}, {{...}}]"
+    if "digits" in str(error):
+        return f"a number of more than {sys.get_int_max_str_digits()} digits; correct it"
+    return str(error)

@@ -6,7 +6,7 @@ from chaos_go.sla.answer import Answer, Threshold, unlike
 from chaos_go.sla.decay import check_p99, highest_load
 from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.words import FLAGS, floored, milliseconds, percent, sentence
+from chaos_go.sla.words import FLAGS, exact, floored, milliseconds, percent, sentence
 from chaos_go.stats import proportion_interval
 
 _Table = list[tuple[str, ...]]
@@ -32,7 +32,7 @@ def report(
     lines: list[str] = []
     for load in per_load(answer):
         if load.load_rps is not None:
-            lines += [f"at {load.load_rps:g} requests/s", ""]
+            lines += [f"at {exact(load.load_rps)} requests/s", ""]
         lines += [*_columns(_observed(levels[load.load_rps])), ""]
         lines += [*_columns(_limits(load.thresholds)), ""]
         lines += [sentence(threshold, impact) for threshold in load.thresholds]
@@ -62,8 +62,8 @@ def _unlike(answer: Answer) -> list[str]:
 
 def _up_to(answer: Answer, budget: float, p99_ms: float) -> str:
     load = highest_load(answer, budget, p99_ms=p99_ms)
-    up_to = "at no measured load" if load is None else f"up to {load:g} requests/s"
-    return f"A P99 of {p99_ms:g} ms stays within {percent(budget)} {up_to}."
+    up_to = "at no measured load" if load is None else f"up to {exact(load)} requests/s"
+    return f"A P99 of {exact(p99_ms)} ms stays within {percent(budget)} {up_to}."
 
 
 def _observed(levels: Sequence[Level]) -> _Table:
@@ -72,7 +72,7 @@ def _observed(levels: Sequence[Level]) -> _Table:
         low, high = proportion_interval(level.k, level.n)
         rows.append(
             (
-                f"{level.dose_ms:g}",
+                exact(level.dose_ms),
                 f"{level.n}",
                 f"{level.k}",
                 percent(level.k / level.n),

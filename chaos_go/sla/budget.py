@@ -6,6 +6,7 @@ from typing import NamedTuple
 from chaos_go.errors import BadInputError
 from chaos_go.sla import number
 from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.words import exact
 from chaos_go.stats import proportion_interval
 
 
@@ -77,7 +78,7 @@ def check(budgets: Iterable[Budget], observations: Observations) -> None:
 
 
 def _at(load_rps: float | None) -> str:
-    return "" if load_rps is None else f" at {load_rps:g} requests/s"
+    return "" if load_rps is None else f" at {exact(load_rps)} requests/s"
 
 
 def _baselines(observations: Observations) -> Sequence[Level]:

@@ -5,6 +5,7 @@ Importing this module loads nothing heavy.
 
 from chaos_go.errors import BadInputError
 from chaos_go.sla.answer import Answer, Load, Threshold
+from chaos_go.sla.words import exact
 
 
 def highest_load(
@@ -53,18 +54,19 @@ def check_p99(answer: Answer, p99_ms: float) -> None:
                 "the observations do not say at which load they were measured; give load_rps in "
                 "every row (the rows of chaos_go.ladder.measure have it)"
             )
-            raise BadInputError("p99", f"{p99_ms:g}", mend)
+            raise BadInputError("p99", exact(p99_ms), mend)
         if any(threshold.p99 is None for threshold in load.thresholds):
             mend = (
-                f"no P99 was measured at {load.load_rps:g} requests/s; give p99_ms for two or more "
-                "delays of each load (chaos_go.ladder.measure does, from 368 requests per window)"
+                f"no P99 was measured at {exact(load.load_rps)} requests/s; give p99_ms for two "
+                "or more delays of each load (chaos_go.ladder.measure does, from 368 requests per "
+                "window)"
             )
-            raise BadInputError("p99", f"{p99_ms:g}", mend)
+            raise BadInputError("p99", exact(p99_ms), mend)
 
 
 def _of(load: Load, budget: float) -> Threshold:
     for threshold in load.thresholds:
         if threshold.budget == budget:
             return threshold
-    known = ", ".join(f"{threshold.budget:g}" for threshold in load.thresholds)
+    known = ", ".join(exact(threshold.budget) for threshold in load.thresholds)
     raise BadInputError("budget", budget, f"give one of those calculated: {known}")

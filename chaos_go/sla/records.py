@@ -56,8 +56,11 @@ def read(document: Any) -> Observations:
         strict = document.get("kind") != KIND
         return _rows("observations", document["observations"], strict)
     if "run" not in document and "chaos_go" not in document:
-        mend = "neither observations nor a journal of Chaos Toolkit"
-        raise BadInputError("file", list(document), mend)
+        mend = (
+            "neither observations nor a journal of Chaos Toolkit; give a list of rows like "
+            '[{"dose_ms": 0, "n": 1000, "k": 1}, ...], or {"observations": that list}'
+        )
+        raise BadInputError("file", dict(document), mend)
     found = list(ladders(document))
     if not found:
         mend = "no observations in this journal; its method needs a ladder that measured something"

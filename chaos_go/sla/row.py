@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from chaos_go.errors import BadInputError
 from chaos_go.sla import number
 from chaos_go.sla.tally import LARGEST_N, MEND_OF_N, Sums, Tally
+from chaos_go.sla.words import exact
 
 NEEDED = ("dose_ms", "n", "k")
 OPTIONAL = ("load_rps", "window", "p99_ms", "p99_low_ms", "p99_high_ms")
@@ -51,7 +52,7 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
         mend = f"no column {first}: {_MEANS[first]}. Needed are {', '.join(NEEDED)}"
         raise BadInputError(where, ",".join(columns), mend)
     for name in columns:
-        if columns.count(name) > 1:
+        if name and columns.count(name) > 1:
             raise BadInputError(where, name, "twice; which one is meant? Leave one of them")
         if strict and name not in COLUMNS:
             what = "unknown column" if name else "a column without a name; remove it or name it"
@@ -113,13 +114,13 @@ def _p99(
         raise BadInputError(
             place("p99_low_ms"),
             values["p99_low_ms"],
-            f"above p99_ms={value:g}; a lower limit is not",
+            f"above p99_ms={exact(value)}; a lower limit is not",
         )
     if high is not None and high < value:
         raise BadInputError(
             place("p99_high_ms"),
             values["p99_high_ms"],
-            f"below p99_ms={value:g}; an upper limit is not",
+            f"below p99_ms={exact(value)}; an upper limit is not",
         )
     return value, low, high
 

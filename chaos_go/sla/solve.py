@@ -13,6 +13,7 @@ from chaos_go.sla.fit import counts
 from chaos_go.sla.fitting import Fitted, fit_loads
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.seen import Seen, look_at
+from chaos_go.sla.words import exact
 
 
 def back_calculate(
@@ -107,7 +108,7 @@ def _check(
         raise NotEnoughDataError("no levels: measure a baseline and at least one dose above 0")
     for load_rps, levels in loads.items():
         if not any(level.dose_ms > 0 for level in levels):
-            at = "" if load_rps is None else f" at {load_rps:g} requests/s"
+            at = "" if load_rps is None else f" at {exact(load_rps)} requests/s"
             raise NotEnoughDataError(
                 f"dose_ms=0 in every row{at}: no dose above 0; measure at least one delay too"
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chaos_go.errors import BadInputError
 from chaos_go.sla.observations import Baseline, Level, Observations
+from chaos_go.sla.words import exact
 
 LARGEST_N = 10**15
 """Transactions of a level; with more the interval of a proportion is lost in rounding."""
@@ -118,13 +119,13 @@ class Tally:
         for load in self._edges:
             if (0.0, load) not in self._levels:
                 doses = sorted(dose for dose, at in self._levels if at == load)
-                where = "" if load is None else f" at load_rps={load:g}"
+                where = "" if load is None else f" at load_rps={exact(load)}"
                 mend = f"no row with dose 0{where}; measure the baseline, without any fault, too"
                 raise BadInputError("dose_ms", doses, mend)
         levels = [sums.level() for sums in self._levels.values()]
         for level in levels:
             if level.n > LARGEST_N:
-                mend = f"in all rows of dose_ms={level.dose_ms:g}; {MEND_OF_N}"
+                mend = f"in all rows of dose_ms={exact(level.dose_ms)}; {MEND_OF_N}"
                 raise BadInputError("n", level.n, mend)
         levels.sort(key=lambda level: (level.load_rps or 0.0, level.dose_ms))
         baselines = [

@@ -46,8 +46,20 @@ FLAGS = {
 
 
 def percent(fraction: float) -> str:
-    """Write a fraction as a percentage, with three digits, or two below 0.1 %."""
-    return f"{fraction * 100:.{3 if fraction >= 0.001 else 2}g} %"
+    """Write a fraction as a percentage, with three digits, or two below 0.1 %.
+
+    What is not quite all is never written as 100 %: there the digits are those of what is missing.
+    """
+    text = f"{fraction * 100:.{3 if fraction >= 0.001 else 2}g}"
+    if fraction < 1 and text == "100":
+        decimals = -math.floor(math.log10(1 - fraction)) - 1
+        text = f"{fraction * 100:.{decimals}f}".rstrip("0")
+    return f"{text} %"
+
+
+def exact(value: float) -> str:
+    """Write a number that somebody gave, with all its digits."""
+    return f"{value:.15g}"
 
 
 def milliseconds(value: float | None) -> str:

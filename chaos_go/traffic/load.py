@@ -59,8 +59,11 @@ def impact_of(rule: dict[str, object]) -> Impact | None:
     known = {"statuses", "json_field", "json_value", "timeout"}
     refuse_unknown("impact.", rule, known)
     statuses, timeout = rule.get("statuses", []), rule.get("timeout", False)
-    if not isinstance(statuses, list) or not all(_is_int(status) for status in statuses):
-        raise BadInputError("impact.statuses", statuses, "give a list of statuses like [503]")
+    if not isinstance(statuses, list) or not all(_is_status(status) for status in statuses):
+        mend = "give a list of statuses from 100 to 599, like [503]"
+        raise BadInputError("impact.statuses", statuses, mend)
+    if "statuses" in rule and not statuses:
+        raise BadInputError("impact.statuses", statuses, "give at least one, or leave it out")
     if not isinstance(timeout, bool):
         raise BadInputError("impact.timeout", timeout, "give true or false")
     field, value = rule.get("json_field", ""), rule.get("json_value", "")
@@ -191,6 +194,11 @@ def _check_url(url: object) -> None:
         usable = False
     if not usable or any(character.isspace() for character in url):
         raise BadInputError("url", url, mend)
+
+
+def _is_status(value: object) -> bool:
+    """Tell a status of RFC 9110 section 15."""
+    return isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
 
 
 def _is_int(value: object) -> bool:

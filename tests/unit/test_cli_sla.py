@@ -88,6 +88,31 @@ def test_without_a_trend_the_exit_code_says_inconclusive(file):
     assert "! no-trend" in done.stdout
 
 
+def test_a_load_without_a_limit_is_in_the_exit_code_also_when_a_higher_one_has_one(file):
+    rows = "0,1000,0,10\n400,1000,50,10\n800,5000,2,10\n1200,5000,500,10\n"
+    rows += "0,5000,0,20\n100,5000,3,20\n300,5000,100,20\n500,5000,700,20\n"
+    done = call("fit", file("dose_ms,n,k,load_rps\n" + rows), "--budget", "1%", "--json")
+    told = json.loads(done.stdout)
+    verdicts = [load["thresholds"][0]["verdict"] for load in told["loads"]]
+    assert verdicts == ["inconclusive", "bounded"]
+    assert told["thresholds"][0]["verdict"] == "bounded"
+    assert done.exit_code == 3
+
+
+def test_loads_that_are_out_of_order_are_told(file):
+    rows = [
+        f"{dose},5000,{k},{load}"
+        for load, ks in ((10, (0, 1, 59, 420)), (80, (0, 0, 1, 300)))
+        for dose, k in zip((0, 300, 600, 1200), ks, strict=True)
+    ]
+    done = call("fit", file("dose_ms,n,k,load_rps\n" + "\n".join(rows)), "--budget", "1%")
+    assert "! The limits rise with the load" in done.stdout
+    assert (
+        "> Every load was fitted by itself: only the lowest of the limits holds for all."
+        in done.stdout
+    )
+
+
 def test_standard_input_json_and_a_journal_give_the_same(file):
     rows = [
         dict(zip(("dose_ms", "n", "k"), map(int, line.split(",")), strict=True))
@@ -121,6 +146,10 @@ def test_standard_input_json_and_a_journal_give_the_same(file):
         ('[{"dose_ms": 0, "n": 9, "n": 8, "k": 1}]', "observations[0].n=[9, 8]: twice; which one"),
         ("{", "no JSON"),
         ("[" * 100_000, "no JSON"),
+        ("{}", 'give a list of rows like [{"dose_ms": 0'),
+        ('{"dose_ms": 0}\n{"dose_ms": 1}\n', "one object per line? Put them into a list"),
+        (f'[{{"n": {"1" * 5000}}}]', "a number of more than 4300 digits; correct it"),
+        ("dose_ms,n,k,,\n0,9,1,,\n", "row 1='': a column without a name; remove it"),
         ('[{"dose_ms": 0, "n": 9, "k": NaN}]', "observations[0].k=nan: give a finite number"),
         ({"run": []}, "no observations in this journal"),
         ("dose_ms,n,k\n0,100,1\n300,100,101\n", "row 3, column k='101': more than n=100"),
@@ -175,6 +204,14 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
             "output='no/such/place.yaml': there is no such directory; make it first",
         ),
         ((*SLOTH, "a", "-o", "."), "output='.': give the name of a file"),
+        ((*SLOTH, "a", "-o", "new/"), "output='new/': give the name of a file"),
+        ((*SLOTH, "a", "-o", "/proc/x"), "output='/proc/x': No such file or directory; give an"),
+        ((*SLOTH, "a", "--budget", "2%"), "budget='1% 2%': an SLO has one limit; leave one"),
+        ((*SLOTH, "a", "--buckets", "99.999999"), "buckets='99.999999': none of these"),
+        (("plot", "FILE", "--budget", "1%", "-o", "a.svg/"), "output='a.svg/': give the name"),
+        (("plot", "FILE", "--budget", "1%", "-o", "/proc/a.svg"), "output='/proc/a.svg': No such"),
+        (("fit", "", "--budget", "1%"), "file='': give the name of a file, or - for standard"),
+        (("fit", "FILE", "--budget", "1%", "--p99", "99.999999"), "p99='99.999999': "),
         ((*SLOTH, "a", "-o", ""), "output='': give the name of a file"),
         (("fit", "FILE", "--budget", "1_0%"), "budget='1_0%': no separators: write 10%"),
         (("fit", "FILE", "--budget", "1%", "--impact", "a\nb"), "impact='a\\nb': give a name"),

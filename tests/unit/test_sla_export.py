@@ -137,6 +137,7 @@ def test_bad_names_are_told(changes, says):
         ('job=="x"', 'no matcher at job=="x"'),
         ('1st="x"', 'no matcher at 1st="x"'),
         (r'path=~"/a/\d+"', "write two backslashes for one in a value"),
+        ('job=~"a{1001}"', "a{1001} is no regular expression: RE2 repeats at most 1000 times"),
         ('path=~"/a/("', "/a/( is no regular expression"),
         ('job="a\nb"', "no matcher"),
         ('le="0.5"', "le: the bucket is chosen by the limit and --buckets; leave it out"),

@@ -150,6 +150,12 @@ def ladder(tmp_path, **arguments):
         ({"abort_extra_risk": 0.01}, "abort_extra_risk=0.01: give more than the budget"),
         ({"windows": 0, "budget": "${x}", "target": "${t}"}, "windows=0: give windows per level"),
         ({"guard": {"tolerance": 200, "provider": "http"}}, "give a probe with name, tolerance"),
+        (
+            {"p99_traffic": {"url": "http://127.0.0.1:1/", "rate_rps": 1}, "window_s": 5},
+            "p99_traffic.rate_rps=1: 5 requests in a window of 5 s, and a P99 needs 368; give at",
+        ),
+        ({"settle_s": -1}, "settle_s=-1: give a number of seconds from 0 to 600"),
+        ({"name": "x" * 101}, "give 1 to 60 printable characters"),
     ],
 )
 def test_values_that_a_ladder_would_refuse_are_found(tmp_path, arguments, problem):
@@ -174,6 +180,7 @@ def test_values_that_a_ladder_would_refuse_are_found(tmp_path, arguments, proble
         {"impact": {"statuses": ["${x}"], "json_field": "a", "json_value": "${t}"}},
         {"impact": {"timeout": "${x}"}},
         {"guard": {"tolerance": "${x}", "provider": {"type": "http", "url": "${u}"}}},
+        {"p99_traffic": {"url": "${u}", "rate_rps": 1}, "window_s": "${x}"},
         {"rates_rps": [10, "${x}"], "p99_traffic": {"url": "${u}", "rate_rps": "${x}"}},
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective, Source
 from chaos_go.sla.observations import Level
 from chaos_go.sla.timeouts import Timeout
-from chaos_go.sla.words import FLAGS, milliseconds, percent, sentence
+from chaos_go.sla.words import FLAGS, exact, milliseconds, percent, sentence
 
 
 def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
@@ -51,14 +51,14 @@ def _limit(objective: Objective, source: Source) -> list[str]:
 def _curve(objective: Objective) -> list[str]:
     n = sum(level.n for level in objective.levels)
     load = objective.levels[0].load_rps if objective.levels else None
-    at = "" if load is None else f" at {load:g} requests/s"
+    at = "" if load is None else f" at {exact(load)} requests/s"
     head = f"{'delay ms':>10} {'n':>10} {'k':>8} {'impact':>9}  P99 ms"
     rows = [_row(level) for level in objective.levels]
     return [f"The curve, from {n} transactions{at}:", head, *rows]
 
 
 def _row(level: Level) -> str:
-    text = f"{level.dose_ms:>10g} {level.n:>10} {level.k:>8} {percent(level.k / level.n):>9}"
+    text = f"{exact(level.dose_ms):>10} {level.n:>10} {level.k:>8} {percent(level.k / level.n):>9}"
     if level.p99_ms is None:
         return f"{text}  -"
     low, high = milliseconds(level.p99_low_ms), milliseconds(level.p99_high_ms)

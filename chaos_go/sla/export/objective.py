@@ -9,6 +9,7 @@ from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla.answer import Answer, Threshold
 from chaos_go.sla.export import selector
 from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.words import exact
 
 TARGET = 0.99
 """A P99 of at most x is the same as 99 % of the requests within x."""
@@ -112,8 +113,8 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
     if threshold.verdict == "inconclusive" or safe is None or safe <= 0:
         flags = ", ".join(threshold.flags) or "none"
         raise NotEnoughDataError(
-            f"budget={threshold.budget:g}: no safe limit, so no SLO; verdict {threshold.verdict}, "
-            f"flags {flags}. `chaos go sla fit` says what to measure"
+            f"budget={exact(threshold.budget)}: no safe limit, so no SLO; verdict "
+            f"{threshold.verdict}, flags {flags}. `chaos go sla fit` says what to measure"
         )
     unit = 1.0 if safe >= 10 else 0.1
     return math.floor(safe / unit + 1e-9) * unit or safe, p99 is not None
@@ -152,5 +153,5 @@ def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
             f"none of these seconds is at or below the limit of {limit_s:g} s; add that bucket to "
             "the histogram"
         )
-        raise BadInputError("buckets", ",".join(f"{x:g}" for x in buckets_s), mend)
+        raise BadInputError("buckets", ",".join(exact(x) for x in buckets_s), mend)
     return max(below)
