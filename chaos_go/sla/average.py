@@ -95,6 +95,24 @@ def average(
     return Average(mixture, fits, bests[int(weights.argmax())])
 
 
+def widened(given: Average, other: Quantiles) -> Average:
+    """Give an average whose limits are those of two distributions that are farther out."""
+    own = given.quantiles
+    limits = Quantiles(
+        estimate_ms=own.estimate_ms,
+        low_ms=_farther(min, own.low_ms, other.low_ms),
+        high_ms=_farther(max, own.high_ms, other.high_ms),
+        safe_ms=_farther(min, own.safe_ms, other.safe_ms),
+    )
+    return replace(given, quantiles=limits)
+
+
+def _farther(
+    choose: Callable[[float, float], float], one: float | None, other: float | None
+) -> float | None:
+    return None if one is None or other is None else choose(one, other)
+
+
 def falling(averages: Sequence[Average]) -> list[Average]:
     """Make what is told of ascending loads not rise with the load.
 

@@ -12,7 +12,7 @@ tests of nested models).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,13 +38,18 @@ class Joint(NamedTuple):
 
     Attributes:
         profiles: one per load, in the order of the loads; their likelihoods are those of all loads.
+        unordered: the same with thresholds in any order.
         ratio: twice the drop of the log-likelihood by the common shape, before division by phi.
-        unordered: log-likelihood with the common shape, but thresholds in any order.
     """
 
     profiles: tuple[Profile, ...]
+    unordered: tuple[Profile, ...]
     ratio: float
-    unordered: float
+
+    @property
+    def any_order(self) -> float:
+        """Give the log-likelihood with the common shape, but thresholds in any order."""
+        return self.unordered[0].top.log_likelihood
 
 
 def joint(
@@ -68,18 +73,20 @@ def joint(
     lows, highs = zip(*(span(data, budget) for data in loads), strict=True)
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
     together = Together(size, loads, budget, (min(lows), max(highs)), most_background)
-    coarse = together.best(family.shapes)
-    fine = _near(together, coarse, reach)
-    top = _top(together, fine, "ordered")
-    free = float(top.free[top.ordered.argmax()])
-    if (coarse.free > coarse.ordered).any():
-        free = max(free, float(_top(together, coarse, "free").free.max()))
+    widths = [one.log_b[-1] - one.log_b[0] for one in separate]
+    ordered = _profiles(together, widths, reach)
+    unordered = _profiles(together._replace(ordered=False), widths, reach)
     alone = sum(one.top.log_likelihood for one in separate)
-    profiles = tuple(
-        _profile(together, load, fine, top, one.log_b[-1] - one.log_b[0], reach)
-        for load, one in enumerate(separate)
-    )
-    return Joint(profiles, max(2 * (alone - free), 0.0), free)
+    ratio = max(2 * (alone - unordered[0].top.log_likelihood), 0.0)
+    return Joint(ordered, unordered, ratio)
+
+
+def _profiles(together: Together, widths: Sequence[float], reach: float) -> tuple[Profile, ...]:
+    """Give the profile of each load, which is hardly ever narrower than that of the load alone."""
+    fine = _near(together, together.best(together.family.shapes), reach)
+    top = _top(together, fine)
+    rows = enumerate(widths)
+    return tuple(_profile(together, load, fine, top, width, reach) for load, width in rows)
 
 
 def _near(together: Together, coarse: Best, reach: float) -> Best:
@@ -93,17 +100,16 @@ def _near(together: Together, coarse: Best, reach: float) -> Best:
     return _between(together, best, 0, _SHAPES, _SHAPES * _FINER + 1)
 
 
-def _top(together: Together, best: Best, line: Literal["ordered", "free"]) -> Best:
+def _top(together: Together, best: Best) -> Best:
     """Narrow the shapes to the maximum, and go from the best one to the top of a parabola."""
     for _ in range(_CLIMBS):
-        at = int(getattr(best, line).argmax())
+        at = int(best.ordered.argmax())
         best = _between(together, best, at - 1, at + 1, _CLIMBING_SHAPES, CLOSE)
-        if flat(getattr(best, line), _FLAT):
+        if flat(best.ordered, _FLAT):
             break
-    values: Array = getattr(best, line)
-    _, vertex = along_shapes(values[None, :], best.shapes)
+    _, vertex = along_shapes(best.ordered[None, :], best.shapes)
     last = together.best(vertex, best.guess(vertex), CLOSE)
-    return last if getattr(last, line)[0] > values.max() else best
+    return last if last.ordered[0] > best.ordered.max() else best
 
 
 def _between(

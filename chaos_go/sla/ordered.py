@@ -78,13 +78,23 @@ class Best(NamedTuple):
 
 
 class Together(NamedTuple):
-    """Loads, ascending, with a common family and the bounds of ln b and of the background."""
+    """Loads with a common family.
+
+    Attributes:
+        family: of curves.
+        loads: counts of each, ascending.
+        budget: extra risk at the thresholds.
+        span: bounds of ln b.
+        most_background: upper bound of the background.
+        ordered: thresholds do not rise with the load; without, all is about any order.
+    """
 
     family: Family
     loads: Sequence[Counts]
     budget: float
     span: tuple[float, float]
     most_background: float
+    ordered: bool = True
 
     def at(self, load: int, log_b: Array, shapes: Array) -> Array:
         """Give the log-likelihoods of a load at points in ln b, a row of them for every shape."""
@@ -103,7 +113,7 @@ class Together(NamedTuple):
         """
         alone, most = self._alone(shapes, guess or self._anywhere(len(shapes)), drop)
         free = most.sum(axis=0)
-        tied = _tied(alone)
+        tied = _tied(alone) if self.ordered else []
         if not tied:
             own = np.eye(len(alone), dtype=bool)[:, None]
             values = np.where(own, most[..., None], -np.inf)
@@ -127,6 +137,9 @@ class Together(NamedTuple):
             at: which of its shapes goes with each threshold.
         """
         shapes, alone = best.shapes[at], best.alone[:, at]
+        if not self.ordered:
+            others: Array = best.free[at] - best.values[load, at, load]
+            return others + self.at(load, log_b[:, None], shapes)[:, 0]
         binds = (alone[:load] <= log_b).any(axis=0) | (alone[load + 1 :] >= log_b).any(axis=0)
         here = np.full((len(self.loads), len(at), 1), -np.inf)
         for one in range(len(self.loads)):

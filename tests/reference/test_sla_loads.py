@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import xlog1py, xlogy
 
+from chaos_go.sla.average import average
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able, by_name
 from chaos_go.sla.fit import counts, saturated, span
@@ -49,7 +50,7 @@ def fitted(family, loads, budget=BUDGET):
 class Scipy:
     """Maxima over shape, backgrounds and thresholds: b of the first, and by how much they fall."""
 
-    def __init__(self, family, truth):
+    def __init__(self, family, truth, least_fall=0):
         self.family, self.loads = family, truth.loads
         self.count = len(truth.loads)
         shapes = np.linspace(0.1, 0.95, 9) if family.name == "hinge" else (truth.shape,)
@@ -57,7 +58,7 @@ class Scipy:
         backgrounds = [0.003] * self.count
         self.starts = [[one, *backgrounds, truth.log_b[0], *falls] for one in shapes]
         ends = (family.shapes[0], family.shapes[-1])
-        few, many = [(0, 0.5)] * self.count, [(0, 5)] * (self.count - 1)
+        few, many = [(0, 0.5)] * self.count, [(least_fall, 5)] * (self.count - 1)
         self.bounds = [ends, *few, (0, 9), *many]
 
     def log_b(self, at):
@@ -126,12 +127,14 @@ def test_the_joint_maximum_is_that_of_scipy(seed, name, n, apart):
     ("seed", "name", "n", "apart"),
     [(1, "weibull", 20_000, 1.6), (4, "log-logistic", 8000, 1.5), (3, "hinge", 2000, 1.0)],
 )
-def test_the_limits_of_the_joint_profiles_are_those_of_scipy(seed, name, n, apart):
+@pytest.mark.parametrize("in_order", [True, False])
+def test_the_limits_of_the_joint_profiles_are_those_of_scipy(seed, name, n, apart, in_order):
     truth = drawn(seed, n, apart)
     family = by_name(name)
     load = seed % 3
-    ours = fitted(family, truth.loads).profiles[load]
-    scipy = Scipy(family, truth)
+    found = fitted(family, truth.loads)
+    ours = (found.profiles if in_order else found.unordered)[load]
+    scipy = Scipy(family, truth, least_fall=0 if in_order else -5)
     enough = scipy.maximum()[0] - Z**2 / 2
     for z in (-Z, Z):
         limit = np.interp(z, ours.root, ours.log_b)
@@ -158,7 +161,7 @@ def test_no_curve_of_tiny_loads_beats_the_observed_proportions(budget):
         for family in able(budget):
             found = fitted(family, loads, budget)
             tops = [one.top for one in found.profiles]
-            assert max(found.unordered, *(top.log_likelihood for top in tops)) <= best + 1e-9
+            assert max(found.any_order, *(top.log_likelihood for top in tops)) <= best + 1e-9
             thresholds = [top.log_b for top in tops]
             assert thresholds == sorted(thresholds, reverse=True)
             assert len({(top.log_likelihood, top.shape) for top in tops}) == 1
@@ -179,12 +182,15 @@ def test_the_p_value_of_the_order_is_that_of_a_simulation(count):
     draws = rng.normal(size=(20_000, count))
     off = np.array([((row - isotonic_regression(row).x) ** 2).sum() for row in draws])
     spread = Dispersion(1.0, None, evident=False)
-    top = Top(0.0, 1.0, 0.0, -100.0)
-    flat = Profile(by_name("weibull"), np.zeros(1), np.zeros(1), top)
+
+    def likely(log_likelihood):
+        top = Top(0.0, 1.0, 0.0, log_likelihood)
+        return (Profile(by_name("weibull"), np.zeros(1), np.zeros(1), top),) * count
+
     for x2 in (0.5, 2.0, 5.0, 8.0):
-        p = order_p(Joint((flat,) * count, 0.0, -100.0 + x2 / 2), count, spread)
+        p = order_p(Joint(likely(-100.0), likely(-100.0 + x2 / 2), 0.0), count, spread)
         assert p == pytest.approx((off > x2).mean(), abs=4 * math.sqrt(p / len(off)))
-    assert order_p(Joint((flat,) * count, 0.0, -100.0), count, spread) == 1
+    assert order_p(Joint(likely(-100.0), likely(-100.0), 0.0), count, spread) == 1
 
 
 def test_a_million_transactions_do_not_make_a_common_shape_unlike():
@@ -200,6 +206,28 @@ def test_nothing_that_is_told_rises_with_the_load(seed):
         for name in ("estimate_ms", "low_ms", "high_ms", "safe_ms"):
             values = [getattr(one, name) for one in thresholds]
             assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_alone_makes_no_interval_narrower(seed):
+    """Equal thresholds: the ends that the order alone gives would leave out the truth too often."""
+    truth = drawn(seed, 1000, apart=1.0)
+    answer = told(truth)
+    joints = [fitted(family, truth.loads) for family in able(BUDGET)]
+    n = sum(float(data.n.sum()) for data in truth.loads)
+    independent = Dispersion(1.0, None, evident=False)
+    narrower = 0
+    for at, load in enumerate(answer.loads):
+        found = load.thresholds[1]
+        ordered, free = (
+            average([getattr(one, which)[at] for one in joints], n, 20.0, independent, 0.95)
+            for which in ("profiles", "unordered")
+        )
+        narrower += ordered.quantiles.safe_ms > free.quantiles.safe_ms
+        assert found.low_ms <= free.quantiles.low_ms
+        assert found.high_ms >= free.quantiles.high_ms
+        assert found.safe_ms <= free.quantiles.safe_ms
+    assert narrower
 
 
 def test_a_profile_does_not_end_where_steep_shapes_are_likely_too():
