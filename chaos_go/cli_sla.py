@@ -72,7 +72,7 @@ def fit(
         from chaos_go.report import sla_text
         from chaos_go.sla import options
 
-        options.name("impact", impact, "rejections")
+        options.impact(impact)
         p99_ms = None if p99 is None else options.p99(p99)
         if p99 is not None and as_json:
             raise BadInputError("p99", p99, "--json does not tell it; leave one of them out")
@@ -103,7 +103,7 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
         from chaos_go.report import picture, sla_curve, waiting
         from chaos_go.sla import options
 
-        options.name("impact", impact, "rejections")
+        options.impact(impact)
         picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
         with waiting.told(f"drawing {output}"):

@@ -1,11 +1,12 @@
 """The axes of the curve: its scales, the P99 above it, what is written beside the lines."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chaos_go.report.picture import LIMIT
 from chaos_go.sla.answer import Load, Threshold
-from chaos_go.sla.latency import curve
+from chaos_go.sla.latency import curve, isotonic
 from chaos_go.sla.observations import Level
 from chaos_go.sla.words import floored, percent
 from chaos_go.stats import proportion_interval
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _WIDE = 100.0  # the highest over the lowest dose, from where a linear axis hides the low ones
 _BESIDE = 0.08  # of the width of the axes, between two labels of the upper axis
-_LONG, _SHORT = 0.36, 0.16  # of the width of the axes, the label of a budget
-_ABOVE = 0.045  # of the height of the axes, between two labels of budgets
+_LINE = 45  # characters along the axes
+_LEAD = 1.03  # of the width of the axes, where the labels of budgets begin
+_ROW = 0.045  # of the height of the axes, a line of them
 
 
 def height(load: Load, extra: float) -> float:
@@ -43,7 +45,7 @@ def scale(axes: "Axes", levels: Sequence[Level], loads: Sequence[Load]) -> None:
 def name(axes: "Axes", impact: str) -> None:
     """Say what the axes are."""
     axes.set_xlabel("injected delay (ms)")
-    axes.set_ylabel(f"transactions with {impact} (%)")
+    axes.set_ylabel(textwrap.fill(f"transactions with {impact} (%)", _LINE))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}")
     axes.grid(alpha=0.3)
@@ -57,29 +59,41 @@ def legend(figure: "Figure", axes: "Axes", title: str | None) -> None:
 
 
 def label_budgets(axes: "Axes", load: Load, with_limit: bool) -> None:
-    """Write at each budget what it is and its limit, on the side that the curve leaves free.
+    """Write right of the axes, beside the line of each budget, what it is and its limit.
 
-    The curve rises from left to right, so above the line it is free from the left edge to the
-    limit; where that is too narrow, the curve is far above at the right edge.
+    Inside there are data everywhere. Labels of close budgets are moved apart, and a thin line leads
+    from each to where it belongs.
     """
-    above = {"left": 0.0, "right": 0.0}
-    for threshold in sorted(load.thresholds, key=lambda one: one.budget):
-        reached = threshold.estimate_ms or threshold.safe_ms or axes.get_xlim()[1]
-        across, up = _inside(axes, reached, height(load, threshold.budget))
-        side = "left" if across > (_LONG if with_limit else _SHORT) else "right"
-        up = max(up, above[side])
-        above[side] = up + _ABOVE
+    budgets = sorted(load.thresholds, key=lambda one: one.budget)
+    texts = [_budget(one, with_limit) for one in budgets]
+    heights = [_inside(axes, 0, height(load, one.budget))[1] for one in budgets]
+    rows = [_ROW * (1 + text.count("\n")) for text in texts]
+    for text, up, beside in zip(texts, heights, apart(heights, rows), strict=True):
         axes.annotate(
-            _budget(threshold, with_limit),
-            (0.01 if side == "left" else 0.99, up),
+            text,
+            (1.0, up),
+            (_LEAD, beside),
             xycoords="axes fraction",
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha=side,
+            textcoords="axes fraction",
+            arrowprops={"arrowstyle": "-", "color": LIMIT, "linewidth": 0.8, "relpos": (0, 0.5)},
+            annotation_clip=False,
+            va="center",
             color=LIMIT,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-            zorder=6,
         )
+
+
+def apart(heights: Sequence[float], rows: Sequence[float]) -> list[float]:
+    """Move ascending labels as little as possible, so that none overlaps the next or leaves 0 to 1.
+
+    Args:
+        heights: where their middles should be.
+        rows: how high each is; all together at most 1.
+    """
+    below = [sum(rows[:at]) + row / 2 for at, row in enumerate(rows)]
+    # Without what is below it each may be anywhere, but not under the one before.
+    free = isotonic([up - low for up, low in zip(heights, below, strict=True)], [1.0] * len(rows))
+    spare = max(1.0 - sum(rows), 0.0)
+    return [min(max(up, 0.0), spare) + low for up, low in zip(free, below, strict=True)]
 
 
 def p99(axes: "Axes", levels: Sequence[Level]) -> None:
@@ -103,9 +117,9 @@ def _budget(threshold: Threshold, with_limit: bool) -> str:
     text = f"budget +{percent(threshold.budget)}"
     if not with_limit or threshold.safe_ms is None:
         return text
-    text += f", safe: {floored(threshold.safe_ms)} ms"
+    text += f"\nsafe {floored(threshold.safe_ms)} ms"
     if threshold.p99 is not None and threshold.p99.safe_ms is not None:
-        text += f", P99 {floored(threshold.p99.safe_ms)} ms"
+        text += f"\nP99 {floored(threshold.p99.safe_ms)} ms"
     return text
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _FAINT = "#777777"
 _TELLING = 0.01  # of the weight; a family with less does not show in the average
-_SEVERAL = "observed, average of the models with its band; bar: interval of the limit"
+_SEVERAL = "observed (loads side by side), average of the models, band; bar: interval of the limit"
 _ASIDE_POINTS = 4.0  # from the points of one load to those of the next
+_MOST_ASIDE_POINTS = 12.0  # from those of the first to those of the last
 
 
 def draw(answer: Answer, observations: Observations, path: str, impact: str) -> None:
@@ -53,7 +54,7 @@ def paint(figure: "Figure", answer: Answer, observations: Observations, impact: 
     sla_axes.scale(axes, observations.levels, loads)
     if below:
         _several(axes, loads, drawn, observations)
-        sla_decay.draw(below[0], loads, impact)
+        sla_decay.draw(below[0], loads)
     else:
         _single(axes, loads[0], drawn[0], observations.levels)
     sla_axes.name(axes, impact)
@@ -82,10 +83,11 @@ def _several(
 ) -> None:
     """Draw the curve of each load, its points a little beside those of the others."""
     levels = observations.by_load()
+    step = min(_ASIDE_POINTS, _MOST_ASIDE_POINTS / (len(loads) - 1))
     for at, (load, line) in enumerate(zip(loads, drawn, strict=True)):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
         _curve(axes, line, colour, DASHES[at % len(DASHES)])
-        aside = (at - (len(loads) - 1) / 2) * _ASIDE_POINTS
+        aside = (at - (len(loads) - 1) / 2) * step
         name = f"{exact(load.load_rps or 0.0)} requests/s"
         _points(axes, levels[load.load_rps], colour, marker, name, aside)
         for threshold in load.thresholds:
@@ -104,13 +106,14 @@ def _curve(axes: "Axes", load: Load, colour: str, dash: "Dash" = "-", named: boo
     budgets = [one.budget for one in known]
     label = "average of the models" if named else None
     band = f"{percent(known[0].confidence)} band" if named else None
-    heights, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
-    line = [0, *doses], [load.background, *heights]
-    axes.plot(*line, color=colour, linewidth=2, linestyle=dash, label=label)
-    _, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
+    heights, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
     ends = [right if one.high_ms is None else one.high_ms for one in known]
     _, highs = _smooth(load, budgets, ends)
     axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)
+    _, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
+    if known[0] is load.thresholds[0]:  # otherwise nothing is known below
+        heights, doses = [load.background, *heights], [0.0, *doses]
+    axes.plot(doses, heights, color=colour, linewidth=2, linestyle=dash, label=label)
 
 
 def _families(axes: "Axes", load: Load) -> None:

@@ -7,25 +7,28 @@ from chaos_go.report.picture import COLOURS, DASHES, MARKERS, Dash
 from chaos_go.sla.answer import Load, P99Limit, Threshold
 from chaos_go.sla.words import percent
 
+_COLUMNS = 4
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw(axes: "Axes", loads: Sequence[Load], impact: str) -> None:
+def draw(axes: "Axes", loads: Sequence[Load]) -> None:
     """Draw the limits against the load: as P99 when every load has it, else as injected delay."""
     in_p99 = all(one.p99 and one.p99.safe_ms for load in loads for one in load.thresholds)
     for at, first in enumerate(loads[0].thresholds):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
         limits = [_limit(load.thresholds[at], in_p99) for load in loads]
         dash = DASHES[at % len(DASHES)]
-        _safe(axes, loads, limits, colour, dash, f"safe for +{percent(first.budget)} {impact}")
+        _safe(axes, loads, limits, colour, dash, f"safe for +{percent(first.budget)}")
         _estimates(axes, loads, limits, colour, marker, named=at == 0)
     axes.set_xlabel("load (requests/s)")
     axes.set_ylabel("P99 limit (ms)" if in_p99 else "limit of the injected delay (ms)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", framealpha=0.9)
+    # Above: inside there are limits in every corner, whatever the loads.
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=_COLUMNS, frameon=False)
 
 
 def _limit(threshold: Threshold, in_p99: bool) -> Threshold | P99Limit:

@@ -12,7 +12,8 @@ from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.solve import back_calculate
 
-_POINTS = 9
+_POINTS, _POINTS_SEVERAL = 9, 6  # a fit of several loads takes seconds
+_NEAR = 1.2  # times: the end of the curve of a load is at that of another
 # Of the highest observed impact; the averaged curve may get there somewhat beyond the last dose,
 # and an estimate there would be an extrapolation.
 _ENDS = (0.93, 0.999)
@@ -26,10 +27,26 @@ def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
         confidence: of the band.
     """
     tops = [_highest_extra(levels) for levels in observations.by_load().values()]
-    # Closer together near the background, where the curve bends.
-    budgets = {max(tops) * (at / _POINTS) ** 3 for at in range(1, _POINTS)}
-    budgets |= {top * end for top in tops for end in _ENDS[: 2 if len(tops) == 1 else 1]}
-    return per_load(back_calculate(observations, sorted(budgets), confidence))
+    return per_load(back_calculate(observations, _budgets(tops), confidence))
+
+
+def _budgets(tops: Sequence[float]) -> list[float]:
+    """Give rising budgets, up to the highest impact of each load."""
+    if len(tops) == 1:
+        return _row(tops[0], _POINTS) + [tops[0] * end for end in _ENDS]
+    budgets = _row(max(tops), _POINTS_SEVERAL)
+    last = float("inf")
+    for top in sorted(tops, reverse=True):
+        end = top * _ENDS[0]
+        if last > end * _NEAR:
+            budgets.append(end)
+            last = end
+    return sorted(budgets)
+
+
+def _row(top: float, points: int) -> list[float]:
+    """Give budgets below that of the highest impact: dense near 0, where the curve bends."""
+    return [top * (at / points) ** 3 for at in range(1, points)]
 
 
 def _highest_extra(levels: Sequence[Level]) -> float:

@@ -4,6 +4,7 @@ from chaos_go.errors import BadInputError
 from chaos_go.sla import number
 
 _LONGEST_MARGIN_MS = 1e6
+_LONGEST_IMPACT = 60
 
 
 def p99(text: str) -> float:
@@ -44,6 +45,18 @@ def buckets(text: str) -> tuple[float, ...]:
         if not bound > 0:
             raise BadInputError("buckets", part, mend)
     return bounds
+
+
+def impact(text: str) -> str:
+    """Give what happens to a transaction, as it is written into sentences and along an axis.
+
+    Raises:
+        BadInputError: it is no such name, or too long for that.
+    """
+    if len(text) > _LONGEST_IMPACT:
+        mend = f"give at most {_LONGEST_IMPACT} characters, for instance rejections"
+        raise BadInputError("impact", text, mend)
+    return name("impact", text, "rejections")
 
 
 def name(option: str, text: str, example: str) -> str:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from chaos_go.report import picture, sla_curve
+from chaos_go.errors import BadInputError
+from chaos_go.report import picture, sla_axes, sla_curve
+from chaos_go.sla import options
 from chaos_go.sla.latency import with_p99
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.solve import back_calculate
@@ -27,7 +30,19 @@ def observed(k, doses=DOSES, n=5000, load_rps=None, p99=False):
     ]
 
 
-def painted(levels, *budgets):
+def some_loads(loads=(10, 40, 160)):
+    """Give levels of loads whose limits fall from 700 to 300 ms."""
+    return [
+        level
+        for load, middle in zip(loads, np.linspace(700, 300, len(loads)), strict=True)
+        for level in observed(
+            [10] + [10 + round(5000 / (1 + 55 * (middle / dose) ** 5)) for dose in DOSES[1:]],
+            load_rps=float(load),
+        )
+    ]
+
+
+def painted(levels, *budgets, impact="rejections"):
     """Paint a picture as large as the file would be, without any warning."""
     observations = Observations(tuple(levels), windowed=True)
     answer = with_p99(back_calculate(observations, budgets, 0.95), observations)
@@ -35,9 +50,19 @@ def painted(levels, *budgets):
     FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sla_curve.paint(figure, answer, observations, "rejections")
+        sla_curve.paint(figure, answer, observations, impact)
         figure.canvas.draw()
     return figure
+
+
+def text_box(label):
+    """Give where the text of a label is, without the line that leads to it."""
+    return Text.get_window_extent(label)
+
+
+def overlap(labels):
+    boxes = [text_box(label) for label in labels]
+    return any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def lines(axes, label):
@@ -48,19 +73,83 @@ def test_a_budget_above_all_that_was_observed_is_inside_the_picture():
     figure = painted(observed([0] * 5, n=1000), 0.01, 0.03)
     (axes,) = figure.axes
     assert axes.get_ylim()[1] > 0.03
+    assert len(axes.texts) == 2
     for text in axes.texts:
         box = text.get_window_extent()
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
 
 
-def test_labels_of_close_budgets_are_apart():
-    (axes,) = painted(observed(RISING), 0.01, 0.011, 0.012, 0.0125).axes
-    boxes = [text.get_window_extent() for text in axes.texts]
-    assert [text.get_text().split(",")[0] for text in axes.texts] == [
+@pytest.mark.parametrize("p99", [False, True])
+def test_labels_of_close_budgets_are_apart_beside_the_axes_and_lead_to_their_lines(p99):
+    figure = painted(observed(RISING, p99=p99), 0.01, 0.011, 0.012, 0.0125)
+    axes = figure.axes[0]
+    assert [text.get_text().split("\n")[0] for text in axes.texts] == [
         "budget +1 %", "budget +1.1 %", "budget +1.2 %", "budget +1.25 %",
     ]  # fmt: skip
-    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not overlap(axes.texts)
+    (dotted,) = (line for line in axes.get_lines() if line.get_label().startswith("background"))
+    background = dotted.get_ydata()[0]
+    for text, budget in zip(axes.texts, (0.01, 0.011, 0.012, 0.0125), strict=True):
+        assert text_box(text).x0 > axes.get_window_extent().x1  # no data are under it
+        assert text_box(text).x1 < figure.bbox.x1
+        line = background + (1 - background) * budget
+        assert axes.transAxes.transform((1, text.xy[1]))[1] == pytest.approx(
+            axes.transData.transform((0, line))[1], abs=1
+        )
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_labels_are_moved_as_little_as_possible_and_stay_inside(count):
+    heights = sorted(np.random.default_rng(count).uniform(0, 0.3, count))
+    rows = [0.045] * count
+    placed = sla_axes.apart(heights, rows)
+    assert (np.diff(placed) >= 0.045 - 1e-9).all()
+    assert placed[0] >= 0.0225 - 1e-9
+    assert placed[-1] <= 1 - 0.0225 + 1e-9
+    assert sla_axes.apart([0.1, 0.5, 0.9], [0.1, 0.1, 0.1]) == pytest.approx([0.1, 0.5, 0.9])
+    assert sla_axes.apart([0.5, 0.5], [0.1, 0.1]) == pytest.approx([0.45, 0.55])
+    assert sla_axes.apart([0.99, 0.99], [0.1, 0.1]) == pytest.approx([0.85, 0.95])
+
+
+def test_the_longest_impact_leaves_the_axes_their_size():
+    long = options.impact("orders that the warehouse had to pick again by hand, or lost")
+    with pytest.raises(BadInputError, match="at most 60 characters"):
+        options.impact(f"{long}!")
+    for levels in (observed(RISING), some_loads()):
+        usual, squeezed = painted(levels, 0.01), painted(levels, 0.01, impact=long)
+        for before, after in zip(usual.axes, squeezed.axes, strict=True):
+            size = before.get_window_extent()
+            assert after.get_window_extent().height > 0.95 * size.height
+            assert after.get_window_extent().width > 0.9 * size.width
+            for words in (after.yaxis.label, *after.texts):
+                box = words.get_window_extent()
+                assert squeezed.bbox.y0 <= box.y0 < box.y1 <= squeezed.bbox.y1
+
+
+def test_nothing_is_drawn_below_a_budget_without_an_estimate():
+    """One dose of 6 %: where less is reached nobody knows, and no line is drawn from 0."""
+    (axes,) = painted(observed((2, 60), (0.0, 300.0), n=1000), 0.01).axes
+    (line,) = lines(axes, "average of the models")
+    assert line.get_ydata()[0] > 0.01
+    (axes,) = painted(observed(RISING), 0.01).axes
+    (line,) = lines(axes, "average of the models")
+    assert line.get_xdata()[0] == 0
+
+
+def test_points_of_many_loads_are_side_by_side_and_close():
+    pixels = 12 / 72 * 100
+    for levels in (some_loads(), some_loads(tuple(range(10, 90, 10)))):
+        axes = painted(levels, 0.01).axes[0]
+        zero = [bars.lines[0].get_transform().transform((0, 0))[0] for bars in axes.containers]
+        assert 0 < zero[-1] - zero[0] <= pixels + 1e-6
+        assert len({round(at, 2) for at in zero}) == len(zero)
+
+
+def test_the_legend_of_the_decay_is_above_its_axes():
+    _, decay = painted(some_loads(), 0.01, 0.02).axes
+    box = decay.get_legend().get_window_extent()
+    assert not box.overlaps(decay.get_window_extent())
 
 
 def test_the_legend_is_beside_the_axes():
@@ -102,15 +191,7 @@ def test_no_curve_goes_back_and_each_model_is_named_once(k, doses):
 
 
 def test_every_load_has_a_look_of_its_own_and_its_budget():
-    levels = [
-        level
-        for load, middle in zip((10, 20, 40, 80, 160), (700, 600, 500, 400, 300), strict=True)
-        for level in observed(
-            [10] + [10 + round(5000 / (1 + 55 * (middle / dose) ** 5)) for dose in DOSES[1:]],
-            load_rps=load,
-        )
-    ]
-    axes, decay = painted(levels, 0.01, 0.02).axes
+    axes, decay = painted(some_loads((10, 20, 40, 80, 160)), 0.01, 0.02).axes
     looks = {
         (bars.lines[0].get_color(), bars.lines[0].get_marker()): bars.get_label()
         for bars in axes.containers
@@ -118,9 +199,7 @@ def test_every_load_has_a_look_of_its_own_and_its_budget():
     assert len(looks) == 5
     assert [text.get_text() for text in axes.texts] == ["budget +1 %", "budget +2 %"]
     told = [text.get_text() for text in decay.get_legend().get_texts()]
-    assert sorted(told) == [
-        "estimate and interval", "safe for +1 % rejections", "safe for +2 % rejections",
-    ]  # fmt: skip
+    assert sorted(told) == ["estimate and interval", "safe for +1 %", "safe for +2 %"]
 
 
 def test_thirty_lines_go_by_before_two_look_alike():
