@@ -39,7 +39,7 @@ def run(truth: Truth, falls: str, n: int, rng: np.random.Generator) -> str:
     covered, safe, apart = np.zeros(len(targets)), np.zeros(len(targets)), 0
     for _ in range(n):
         answer = back_calculate(draw(truth, FACTORS[falls], rng), [BUDGET])
-        apart += answer.apart
+        apart += answer.likeness.apart
         for at, (load, target) in enumerate(zip(answer.loads, targets, strict=True)):
             (found,) = load.thresholds
             covered[at] += (found.low_ms or 0.0) <= target <= (found.high_ms or math.inf)

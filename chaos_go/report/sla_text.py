@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chaos_go.sla.answer import Answer, Threshold, unlike
+from chaos_go.sla.answer import Answer, Likeness, Threshold
 from chaos_go.sla.decay import check_p99, highest_load
 from chaos_go.sla.latency import per_load
 from chaos_go.sla.observations import Level, Observations
@@ -37,22 +37,22 @@ def report(
         lines += [*_columns(_limits(load.thresholds)), ""]
         lines += [sentence(threshold, impact) for threshold in load.thresholds]
         lines += ["", *_flags(load.thresholds)]
-    lines += _unlike(answer)
+    lines += _unlike(answer.likeness)
     if p99_ms is not None:
         lines += [_up_to(answer, threshold.budget, p99_ms) for threshold in answer.thresholds]
     return "\n".join(lines).rstrip()
 
 
-def _unlike(answer: Answer) -> list[str]:
+def _unlike(likeness: Likeness) -> list[str]:
     """Say why every load was fitted by itself."""
     lines = []
-    if unlike(answer.order_p):
+    if likeness.out_of_order:
         lines.append(
             "! The limits rise with the load, which more load alone never makes them do"
-            f" (p = {answer.order_p:.2g}); find out what else differed between the loads."
+            f" (p = {likeness.order_p:.2g}); find out what else differed between the loads."
         )
-    if unlike(answer.shape_p):
-        lines.append(f"> The curves of the loads differ in shape (p = {answer.shape_p:.2g}).")
+    if likeness.shapes_differ:
+        lines.append(f"> The curves of the loads differ in shape (p = {likeness.shape_p:.2g}).")
     if lines:
         lines.append(
             "> Every load was fitted by itself: only the lowest of the limits holds for all."

@@ -20,7 +20,8 @@ FLAGS = (
     "baseline-drift",
 )
 VERDICTS = ("bounded", "lower-bound-only", "inconclusive")
-_UNLIKE = 0.05
+_LEAST_SHAPE_P = 0.05
+_LEAST_ORDER_P = 0.01
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,33 @@ class Load:
     thresholds: tuple[Threshold, ...]
 
 
-def unlike(p: float | None) -> bool:
-    """Tell whether a test of the loads, by its p value, rejects that they are alike."""
-    return p is not None and p < _UNLIKE
+@dataclass(frozen=True)
+class Likeness:
+    """Whether the loads are alike enough for one fit; nothing is tested with one load.
+
+    Attributes:
+        shape_p: p value of the test that the curves of all loads have one shape.
+        order_p: p value of the test that no threshold rises with the load. To say so is an
+            accusation of the data, and no interval relies on it, so it takes more to reject it.
+    """
+
+    shape_p: float = 1.0
+    order_p: float = 1.0
+
+    @property
+    def shapes_differ(self) -> bool:
+        """Whether the first test rejects, at 5 %."""
+        return self.shape_p < _LEAST_SHAPE_P
+
+    @property
+    def out_of_order(self) -> bool:
+        """Whether the second test rejects, at 1 %."""
+        return self.order_p < _LEAST_ORDER_P
+
+    @property
+    def apart(self) -> bool:
+        """Whether every load is fitted by itself."""
+        return self.shapes_differ or self.out_of_order
 
 
 def governing(loads: Sequence[Load], at: int, apart: bool) -> Load:
@@ -138,8 +163,7 @@ class Answer:
             or, where the loads are apart, of the load with the lowest safe limit.
         loads: one entry per load; a single one without `load_rps` when the data have no such
             column but a P99 or a bracket to tell.
-        shape_p: p value of the test that all loads have a common shape; None with one load.
-        order_p: that of the test that no threshold rises with the load; None with one load.
+        likeness: of the loads.
     """
 
     background: float
@@ -147,14 +171,8 @@ class Answer:
     fit: Fit
     thresholds: tuple[Threshold, ...]
     loads: tuple[Load, ...] = ()
-    shape_p: float | None = None
-    order_p: float | None = None
+    likeness: Likeness = field(default_factory=Likeness)
     schema: int = field(default=1)
-
-    @property
-    def apart(self) -> bool:
-        """Whether every load was fitted by itself, since one of the tests says they are unlike."""
-        return unlike(self.shape_p) or unlike(self.order_p)
 
     def governing(self, at: int) -> Load:
         """Give the load whose limit for a budget holds at every measured load.
@@ -162,7 +180,7 @@ class Answer:
         Args:
             at: which budget.
         """
-        return governing(self.loads, at, self.apart)
+        return governing(self.loads, at, self.likeness.apart)
 
     def as_json(self) -> dict[str, Any]:
         """Give the answer as plain JSON values; P99 and bracket are told per load only."""

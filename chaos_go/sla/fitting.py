@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chaos_go.sla.answer import Fit, unlike
+from chaos_go.sla.answer import Fit, Likeness
 from chaos_go.sla.average import Average, average, falling, widened
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able
@@ -36,14 +36,12 @@ class Fitted(NamedTuple):
     Attributes:
         averages: per budget, per load.
         fits: per load, of the fit it was part of, at the first budget.
-        shape_p: p value of the test that the loads have a common shape; None with one load.
-        order_p: that of the test that no threshold rises with the load; None with one load.
+        likeness: of the loads.
     """
 
     averages: list[list[Average]]
     fits: list[Fit]
-    shape_p: float | None = None
-    order_p: float | None = None
+    likeness: Likeness = Likeness()
 
 
 def fit_loads(
@@ -54,10 +52,10 @@ def fit_loads(
     if len(loads) == 1:
         return _apart(rows, loads, budgets, spread, confidence)
     together = _together(rows, loads, budgets, spread, confidence)
-    if not unlike(together.shape_p) and not unlike(together.order_p):
+    if not together.likeness.apart:
         return together
     apart = _apart(rows, loads, budgets, spread, confidence)
-    return apart._replace(shape_p=together.shape_p, order_p=together.order_p)
+    return apart._replace(likeness=together.likeness)
 
 
 def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
@@ -114,7 +112,7 @@ def _together(
     tested = [_best_in_any_order(families) for families in joints]
     shape_p = spread.beyond(tested[0].ratio / spread.phi, len(loads) - 1)
     least = min(order_p(one, len(loads), spread) for one in tested)
-    return Fitted(averages, [fit] * len(loads), shape_p, least)
+    return Fitted(averages, [fit] * len(loads), Likeness(shape_p, least))
 
 
 def _best_in_any_order(families: Sequence[Joint]) -> Joint:

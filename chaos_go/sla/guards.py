@@ -3,7 +3,7 @@
     no-trend          the impact does not rise with the dose (Cochran-Armitage, one-sided 5 %)
     too-few-levels    fewer than three doses with more impact than the background
     lack-of-fit       no family fits (Pearson's X2 of the best one, 5 %), limits rise with the load
-                      (likelihood ratio, 5 %), or the safe limit is above a delay whose own
+                      (likelihood ratio, 1 %), or the safe limit is above a delay whose own
                       transactions exceed the budget (likelihood ratio, one-sided 1 %): then there
                       is no limit
     not-identifiable  the likelihood does not fall off towards small doses: no lower limit

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
-from chaos_go.sla.answer import Answer, Load, governing, unlike
+from chaos_go.sla.answer import Answer, Load, governing
 from chaos_go.sla.dispersion import dispersion
 from chaos_go.sla.fit import counts
 from chaos_go.sla.fitting import Fitted, fit_loads
@@ -35,7 +35,7 @@ def back_calculate(
     spread = dispersion(observations.levels, observations.windowed)
     fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
     seen = [look_at(one, spread) for one in levels.values()]
-    apart = unlike(fitted.shape_p) or unlike(fitted.order_p)
+    apart = fitted.likeness.apart
     loads = tuple(
         _judged(observations, seen[at if apart else 0 : at + 1], fitted, at, budgets, confidence)
         for at in range(len(levels))
@@ -47,8 +47,7 @@ def back_calculate(
         fit=fitted.fits[loads.index(chosen[0])],
         thresholds=tuple(load.thresholds[at] for at, load in enumerate(chosen)),
         loads=loads if _telling(loads) else (),
-        shape_p=fitted.shape_p,
-        order_p=fitted.order_p,
+        likeness=fitted.likeness,
     )
 
 
@@ -71,7 +70,7 @@ def _judged(
         confidence: as asked.
     """
     own = seen[-1]
-    fits = fitted.fits[at].p >= guards.LEAST_FIT and not unlike(fitted.order_p)
+    fits = fitted.fits[at].p >= guards.LEAST_FIT and not fitted.likeness.out_of_order
     common = guards.common_flags(own, observations.windowed, fits)
     load_rps = own.levels[0].load_rps
     drifts = (one for one in observations.baselines if one.load_rps == load_rps)

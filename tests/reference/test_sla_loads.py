@@ -194,13 +194,13 @@ def test_the_p_value_of_the_order_is_that_of_a_simulation(count):
 
 
 def test_a_million_transactions_do_not_make_a_common_shape_unlike():
-    assert told(drawn(1, 1_000_000)).shape_p > 0.05
+    assert told(drawn(1, 1_000_000)).likeness.shape_p > 0.05
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_that_is_told_rises_with_the_load(seed):
     answer = told(drawn(seed, 1000, apart=1.0, loads=4))
-    assert answer.shape_p > 0.05
+    assert answer.likeness.shape_p > 0.05
     for at in range(2):
         thresholds = [load.thresholds[at] for load in answer.loads]
         for name in ("estimate_ms", "low_ms", "high_ms", "safe_ms"):

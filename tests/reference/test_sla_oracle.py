@@ -73,7 +73,7 @@ def test_loads_that_contradict_their_order_are_fitted_within_it():
         assert one.top.shape == pytest.approx(3.993, rel=0.01)  # of a grid
     observations = Observations(tuple(one for load in rows.values() for one in load), False)
     answer = back_calculate(observations, [budget])
-    assert answer.shape_p > 0.05  # the shapes are alike, it is the order that is wrong
+    assert answer.likeness.shape_p > 0.05  # the shapes are alike, it is the order that is wrong
     for load in answer.loads:
         assert "lack-of-fit" in load.thresholds[0].flags
 

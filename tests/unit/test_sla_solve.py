@@ -264,7 +264,7 @@ def test_several_loads_give_the_decay_curve():
     true = ((50.0, 700), (100.0, 600), (200.0, 430), (400.0, 260))
     observations = at_loads(true)
     answer = back_calculate(observations, [0.02], 0.99)
-    assert answer.shape_p > 0.05
+    assert answer.likeness.shape_p > 0.05
     assert [load.load_rps for load in answer.loads] == [50, 100, 200, 400]
     for load, (_, dose_2) in zip(answer.loads, true, strict=True):
         (found,) = load.thresholds
@@ -282,7 +282,7 @@ def test_thresholds_do_not_rise_with_the_load():
     answer = back_calculate(observations, [0.02])
     first, second, third = (load.thresholds[0].estimate_ms for load in answer.loads)
     assert first >= second >= third
-    assert answer.order_p > 0.05
+    assert answer.likeness.order_p > 0.05
     lone = [Observations(tuple(rows), windowed=False) for rows in observations.by_load().values()]
     assert only(lone[0]).estimate_ms < only(lone[1]).estimate_ms
 
@@ -291,7 +291,7 @@ def test_loads_of_unlike_shapes_are_fitted_apart():
     gentle, steep = at_loads(((50.0, 400),), shape=1.2), at_loads(((100.0, 400),), shape=7)
     both = Observations(gentle.levels + steep.levels, windowed=False)
     answer = back_calculate(both, [0.02])
-    assert answer.shape_p < 0.05
+    assert answer.likeness.shape_p < 0.05
     assert answer.loads[1].thresholds[0].families == only(steep).families
 
 
@@ -306,7 +306,7 @@ def test_loads_whose_limits_rise_are_fitted_apart_and_the_lowest_limit_governs()
         *levels_at(200.0, 5000, (0, 0, 0, 1, 700)),
     )
     answer = back_calculate(Observations(levels, windowed=False), [0.01, 0.02])
-    assert answer.order_p < 1e-6 < answer.shape_p
+    assert answer.likeness.order_p < 1e-6 < answer.likeness.shape_p
     for at, budget in enumerate((0.01, 0.02)):
         first = answer.loads[0].thresholds[at]
         assert 387 < first.safe_ms < first.estimate_ms < 762  # where 5.9 % had impact
@@ -328,7 +328,7 @@ def test_of_loads_that_are_apart_one_without_a_limit_governs():
         *levels_at(200.0, 500, (2, 3, 2, 1, 2)),
     )
     answer = back_calculate(Observations(levels, windowed=False), [0.0001])
-    assert answer.apart
+    assert answer.likeness.apart
     assert answer.loads[-1].thresholds[0].safe_ms is None
     assert answer.thresholds == answer.loads[-1].thresholds
 
@@ -349,7 +349,7 @@ def test_no_safe_limit_is_above_a_delay_that_clearly_exceeds_the_budget():
     # A higher load keeps no more than a lower one.
     higher = levels_at(20.0, 5000, (0, 3, 100, 700), (0.0, 100.0, 300.0, 500.0))
     answer = back_calculate(Observations(odd + higher, windowed=False), [0.01])
-    assert not answer.apart
+    assert not answer.likeness.apart
     assert [load.thresholds[0].verdict for load in answer.loads] == ["inconclusive"] * 2
 
 
