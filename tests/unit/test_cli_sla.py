@@ -263,7 +263,7 @@ def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
     text = drawing.read_text()
     for part in (
         "observed, 95 %", "average of the models", "95 % band", "each model", "background",
-        "budget +1 %", "safe 4", "P99 of the service (ms)", "injected delay (ms)",
+        "budget +1 %", "safe 379 ms", "P99 of the service (ms)", "injected delay (ms)",
     ):  # fmt: skip
         assert part in text, part
 
