@@ -129,11 +129,10 @@ class Likeness:
 
 
 def governing(loads: Sequence[Load], at: int, apart: bool) -> Load:
-    """Give the load whose limit for a budget holds at every load.
+    """Give the load whose dose limit for a budget holds at every load.
 
     In a common fit that is the highest load. Loads that are apart promise nothing for each other:
-    there it is the one with the lowest safe limit, as P99 where it was measured, and one without a
-    limit goes before all others.
+    there it is the one with the lowest safe limit, and one without a limit goes before all others.
 
     Args:
         loads: ascending.
@@ -142,13 +141,7 @@ def governing(loads: Sequence[Load], at: int, apart: bool) -> Load:
     """
     if not apart:
         return loads[-1]
-    return min(reversed(loads), key=lambda load: _promised_ms(load.thresholds[at]))
-
-
-def _promised_ms(threshold: Threshold) -> float:
-    p99_ms = threshold.p99.safe_ms if threshold.p99 else None
-    limit_ms = threshold.safe_ms if p99_ms is None else p99_ms
-    return 0.0 if limit_ms is None else limit_ms
+    return min(reversed(loads), key=lambda load: load.thresholds[at].safe_ms or 0.0)
 
 
 @dataclass(frozen=True)
@@ -175,7 +168,7 @@ class Answer:
     schema: int = field(default=1)
 
     def governing(self, at: int) -> Load:
-        """Give the load whose limit for a budget holds at every measured load.
+        """Give the load whose dose limit for a budget holds at every measured load.
 
         Args:
             at: which budget.

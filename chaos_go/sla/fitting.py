@@ -1,16 +1,17 @@
 """All families, budgets and loads: together, or each load by itself where the loads are unlike.
 
 Loads are fitted together unless the data reject what that takes: a common shape, or thresholds that
-do not rise with the load. The distribution of the second likelihood ratio is a mixture of
-chi-squares, whose weights are those of equally precise loads; where the thresholds do fall with the
-load it rejects less often than the 5 % say.
+do not rise with the load. Both are tested at one budget, whatever was asked, so that the answer for
+a budget does not depend on the others. The distribution of the second likelihood ratio is a mixture
+of chi-squares, whose weights are those of equally precise loads; where the thresholds do fall with
+the load it rejects less often than it may.
 
 Source: T. Robertson, F. T. Wright, R. L. Dykstra, "Order Restricted Statistical Inference", Wiley
 1988, chapter 2.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,8 @@ from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.profile import Profile, profile
 
 _REACH = 36.0  # twice the drop of the log-likelihood over phi, of z = 6
+_TESTED = 0.01  # the budget at which the loads are compared
 _NOTHING = 1e-3  # of a likelihood ratio: two maxima are not found to more
-
-_Rows = list[list[Profile]]  # of one budget: per load, per family
 
 
 class Fitted(NamedTuple):
@@ -48,14 +48,22 @@ def fit_loads(
     loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
 ) -> Fitted:
     """Fit all loads, ascending: together, unless a test says that they are unlike."""
-    rows = [[_profiles(data, budget, spread) for data in loads] for budget in budgets]
     if len(loads) == 1:
-        return _apart(rows, loads, budgets, spread, confidence)
-    together = _together(rows, loads, budgets, spread, confidence)
-    if not together.likeness.apart:
-        return together
-    apart = _apart(rows, loads, budgets, spread, confidence)
-    return apart._replace(likeness=together.likeness)
+        return _apart(loads, budgets, spread, confidence)
+    joints = {_TESTED: _joints(loads, _TESTED, spread)}
+    likeness = _likeness(joints[_TESTED], len(loads), spread)
+    if likeness.apart:
+        return _apart(loads, budgets, spread, confidence)._replace(likeness=likeness)
+    joints |= {one: _joints(loads, one, spread) for one in budgets if one != _TESTED}
+    found = _together(joints, loads, budgets, spread, confidence)
+    return found._replace(likeness=likeness)
+
+
+def _joints(loads: Sequence[Counts], budget: float, spread: Dispersion) -> list[Joint]:
+    """Fit every family to all loads together."""
+    rows = zip(*(_profiles(data, budget, spread) for data in loads), strict=True)
+    reach = _REACH * spread.phi
+    return [joint(alone[0].family, loads, budget, alone, reach) for alone in rows]
 
 
 def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
@@ -69,55 +77,49 @@ def _impacts(data: Counts, budget: float) -> float:
 
 
 def _apart(
-    rows: Sequence[_Rows],
-    loads: Sequence[Counts],
-    budgets: Sequence[float],
-    spread: Dispersion,
-    confidence: float,
+    loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
 ) -> Fitted:
     averages = [
         [
-            average(profiles, float(data.n.sum()), _impacts(data, budget), spread, confidence)
-            for profiles, data in zip(row, loads, strict=True)
+            average(
+                _profiles(data, budget, spread),
+                float(data.n.sum()),
+                _impacts(data, budget),
+                spread,
+                confidence,
+            )
+            for data in loads
         ]
-        for row, budget in zip(rows, budgets, strict=True)
+        for budget in budgets
     ]
+    lowest = min(budgets)  # for which there are all families
     fits = [
-        goodness([found.best], [data], budgets[0], spread)
-        for found, data in zip(averages[0], loads, strict=True)
+        goodness([found.best], [data], lowest, spread)
+        for found, data in zip(averages[budgets.index(lowest)], loads, strict=True)
     ]
     return Fitted(averages, fits)
 
 
 def _together(
-    rows: Sequence[_Rows],
+    joints: Mapping[float, Sequence[Joint]],
     loads: Sequence[Counts],
     budgets: Sequence[float],
     spread: Dispersion,
     confidence: float,
 ) -> Fitted:
-    joints = [
-        [
-            joint(apart[0].family, loads, budget, apart, _REACH * spread.phi)
-            for apart in zip(*row, strict=True)
-        ]
-        for row, budget in zip(rows, budgets, strict=True)
-    ]
-    averages = [
-        _in_order(families, loads, budget, spread, confidence)
-        for families, budget in zip(joints, budgets, strict=True)
-    ]
-    best = next(one for one in joints[0] if averages[0][0].best in one.profiles)
-    fit = goodness(best.profiles, loads, budgets[0], spread)
-    tested = [_best_in_any_order(families) for families in joints]
-    shape_p = spread.beyond(tested[0].ratio / spread.phi, len(loads) - 1)
-    least = min(order_p(one, len(loads), spread) for one in tested)
-    return Fitted(averages, [fit] * len(loads), Likeness(shape_p, least))
+    averages = [_in_order(joints[budget], loads, budget, spread, confidence) for budget in budgets]
+    lowest = min(budgets)
+    best = averages[budgets.index(lowest)][0].best
+    fitted = next(one for one in joints[lowest] if best in one.profiles)
+    fit = goodness(fitted.profiles, loads, lowest, spread)
+    return Fitted(averages, [fit] * len(loads))
 
 
-def _best_in_any_order(families: Sequence[Joint]) -> Joint:
-    """Choose the family of the tests, which must not depend on the order that is in question."""
-    return max(families, key=lambda one: one.any_order - one.profiles[0].family.parameters)
+def _likeness(families: Sequence[Joint], loads: int, spread: Dispersion) -> Likeness:
+    """Test the family that is the best in any order: the order is in question."""
+    tested = max(families, key=lambda one: one.any_order - one.profiles[0].family.parameters)
+    shape_p = spread.beyond(tested.ratio / spread.phi, loads - 1)
+    return Likeness(shape_p, order_p(tested, loads, spread))
 
 
 def order_p(tested: Joint, loads: int, spread: Dispersion) -> float:

@@ -16,7 +16,7 @@ Source: M. Ayer et al., "An empirical distribution function for sampling with in
 information", Annals of Mathematical Statistics 26 (1955) 641-647: pool adjacent violators.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chaos_go.sla.answer import Answer, Load, P99Limit, Threshold
@@ -77,12 +77,12 @@ class Curve:
         return self.doses_ms[at] + share * (self.doses_ms[at + 1] - self.doses_ms[at])
 
     def limit(self, threshold: Threshold) -> P99Limit:
-        """Give a threshold in terms of the P99."""
+        """Give a threshold in terms of the P99; a limit of 0 ms says nothing and is none."""
         return P99Limit(
             estimate_ms=self.at(threshold.estimate_ms),
             low_ms=self.low_at(threshold.low_ms),
             high_ms=self.high_at(threshold.high_ms),
-            safe_ms=self.low_at(threshold.safe_ms),
+            safe_ms=self.low_at(threshold.safe_ms) or None,
         )
 
 
@@ -99,8 +99,8 @@ def curve(levels: Iterable[Level]) -> Curve | None:
     return Curve(
         doses_ms=doses,
         p99_ms=p99s,
-        low_ms=_from_first_known([level.p99_low_ms for level in measured], weights),
-        high_ms=_to_first_unknown([level.p99_high_ms for level in measured], weights),
+        low_ms=_farther(min, _from_first_known([x.p99_low_ms for x in measured], weights), p99s),
+        high_ms=_farther(max, _to_first_unknown([x.p99_high_ms for x in measured], weights), p99s),
     )
 
 
@@ -128,6 +128,16 @@ def _with_limits(thresholds: Iterable[Threshold], fitted: Curve | None) -> tuple
         replace(threshold, p99=fitted.limit(threshold) if fitted else None)
         for threshold in thresholds
     )
+
+
+def _farther(
+    choose: Callable[[float, float], float],
+    limits: Sequence[float | None],
+    p99s: Sequence[float],
+) -> tuple[float | None, ...]:
+    """Keep limits on their side of the P99: where some are not known they are averaged apart."""
+    pairs = zip(limits, p99s, strict=True)
+    return tuple(None if limit is None else choose(limit, p99) for limit, p99 in pairs)
 
 
 def _from_first_known(

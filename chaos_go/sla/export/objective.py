@@ -108,7 +108,7 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
     Raises:
         NotEnoughDataError: the observations give no safe limit.
     """
-    p99 = threshold.p99.safe_ms if threshold.p99 else None
+    p99 = _p99_limit_ms(threshold)
     safe = threshold.safe_ms if p99 is None else p99
     if threshold.verdict == "inconclusive" or safe is None or safe <= 0:
         flags = ", ".join(threshold.flags) or "none"
@@ -136,12 +136,23 @@ def objective(answer: Answer, observations: Observations, names: Names) -> Objec
 def strictest(
     answer: Answer, observations: Observations
 ) -> tuple[Threshold, float, tuple[Level, ...]]:
-    """Give the first threshold, its background and its levels."""
+    """Give the first threshold, its background and its levels, at the load that allows least.
+
+    Delays allow less at a higher load, but the P99 of a service at rest may be higher there, so of
+    P99 limits the lowest is taken wherever it is.
+    """
     if not answer.loads:
         return answer.thresholds[0], answer.background, observations.levels
     load = answer.governing(0)
+    limits_ms = [_p99_limit_ms(one.thresholds[0]) for one in answer.loads]
+    if load.thresholds[0].safe_ms is not None and None not in limits_ms:
+        load = min(reversed(answer.loads), key=lambda one: _p99_limit_ms(one.thresholds[0]) or 0.0)
     levels = tuple(level for level in observations.levels if level.load_rps == load.load_rps)
     return load.thresholds[0], load.background, levels
+
+
+def _p99_limit_ms(threshold: Threshold) -> float | None:
+    return threshold.p99.safe_ms if threshold.p99 else None
 
 
 def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
