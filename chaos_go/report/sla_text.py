@@ -55,7 +55,8 @@ def _unlike(likeness: Likeness) -> list[str]:
         lines.append(f"> The curves of the loads differ in shape (p = {likeness.shape_p:.2g}).")
     if lines:
         lines.append(
-            "> Every load was fitted by itself: only the lowest of the limits holds for all."
+            "> Every load was fitted by itself: for all of them only the lowest limit holds, and "
+            "none where one of them has none."
         )
     return [*lines, ""] if lines else []
 

@@ -8,7 +8,9 @@ Where the budget is a handful of impacts per level the data cannot tell the fami
 steep ones, which give high answers, get more weight than they deserve: the lower limit is then too
 high too often. So the mixture takes the distribution of every family below its maximum wider, by
 the factor sqrt(1 + 0.75 / m) with m impacts: 7 % at 5 impacts, nothing at 100. The 0.75 was found
-by simulation, see docs/reference/sla-method.md. What is told of a single family is its profile.
+by simulation, see docs/reference/sla-method.md. Where no delayed transaction had any impact, the
+lower half is the likelihood ratio itself, which is then the chance of that. What is told of a
+single family is its profile.
 
 Sources:
     D. Fletcher, D. Turek, "Model-averaged profile likelihood intervals", Journal of Agricultural,
@@ -64,6 +66,8 @@ def average(
     impacts: float,
     dispersion: Dispersion,
     confidence: float,
+    *,
+    unhurt: bool = False,
 ) -> Average:
     """Mix the profiles of all families.
 
@@ -73,6 +77,7 @@ def average(
         impacts: how many the budget is at an average dosed level.
         dispersion: phi and its degrees of freedom.
         confidence: of the two-sided and of the one-sided limits.
+        unhurt: no delayed transaction had impact.
     """
     log_b = np.linspace(
         min(one.log_b[0] for one in profiles), max(one.log_b[-1] for one in profiles), _POINTS
@@ -91,12 +96,20 @@ def average(
     )
     stretch = np.sqrt(1 + _FEW_IMPACTS * dispersion.phi / impacts)
     wider = [dispersion.cdf(np.where(root < 0, root / stretch, root)) for root in roots]
+    if unhurt:  # the chance of that is known exactly, and above what the signed root says
+        wider = [
+            np.where(root < 0, np.minimum(np.exp(-(root**2) / 2), 0.5), cdf)
+            for root, cdf in zip(roots, wider, strict=True)
+        ]
     mixture = quantiles(log_b, weights @ np.array(wider), confidence)
     return Average(mixture, fits, bests[int(weights.argmax())])
 
 
 def widened(given: Average, other: Quantiles) -> Average:
-    """Give an average whose limits are those of two distributions that are farther out."""
+    """Give an average whose limits are those of two distributions that are farther out.
+
+    A limit that the other does not have is left as it is.
+    """
     own = given.quantiles
     limits = Quantiles(
         estimate_ms=own.estimate_ms,
@@ -110,7 +123,7 @@ def widened(given: Average, other: Quantiles) -> Average:
 def _farther(
     choose: Callable[[float, float], float], one: float | None, other: float | None
 ) -> float | None:
-    return None if one is None or other is None else choose(one, other)
+    return one if one is None or other is None else choose(one, other)
 
 
 def falling(averages: Sequence[Average]) -> list[Average]:
@@ -118,13 +131,15 @@ def falling(averages: Sequence[Average]) -> list[Average]:
 
     Where it does, by what the families weigh or by rounding, the estimate, the lower and the safe
     limit of the higher load come down and the upper limit of the lower load goes up: no interval
-    becomes narrower, and nothing promises more. What does not exist takes no part.
+    becomes narrower, and nothing promises more. Where a lower load has no lower or safe limit the
+    higher one has none either, and where a higher load has no upper one, nor has the lower. An
+    estimate that does not exist takes no part.
     """
     told = [one.quantiles for one in averages]
     estimates = _running([one.estimate_ms for one in told], min)
-    safes = _running([one.safe_ms for one in told], min)
-    lows = _running([one.low_ms for one in told], min)
-    highs = _running([one.high_ms for one in told[::-1]], max)[::-1]
+    safes = _limits([one.safe_ms for one in told], min)
+    lows = _limits([one.low_ms for one in told], min)
+    highs = _limits([one.high_ms for one in told[::-1]], max)[::-1]
     safes = [_least(*pair) for pair in zip(safes, estimates, strict=True)]
     lows = [_least(*pair) for pair in zip(lows, safes, strict=True)]
     rows = zip(averages, estimates, lows, highs, safes, strict=True)
@@ -133,6 +148,14 @@ def falling(averages: Sequence[Average]) -> list[Average]:
 
 def _least(value: float | None, bound: float | None) -> float | None:
     return value if value is None or bound is None else min(value, bound)
+
+
+def _limits(
+    values: Sequence[float | None], choose: Callable[[float, float], float]
+) -> list[float | None]:
+    """Give the least or the greatest up to each value, and none from the first None on."""
+    end = values.index(None) if None in values else len(values)
+    return [*_running(values[:end], choose), *[None] * (len(values) - end)]
 
 
 def _running(

@@ -34,15 +34,15 @@ def parse(text: str) -> Budget:
 
 
 def parse_confidence(text: str) -> float:
-    """Read ``95``, ``95%`` or ``0.95``; at least a half, below 1.
+    """Read ``95``, ``95%`` or ``0.95``; more than a half, below 1.
 
     Raises:
         BadInputError: it is none of these.
     """
-    mend = "give 50 to below 100, in percent, for instance 95"
+    mend = "give more than 50 and less than 100, in percent, for instance 95"
     value = _number("confidence", text, mend)
     fraction = value / 100 if "%" in text or value >= 1 else value
-    if not 0.5 <= fraction < 1:
+    if not 0.5 < fraction < 1:
         raise BadInputError("confidence", text, mend)
     return fraction
 

@@ -71,6 +71,11 @@ def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
     return [profile(family, data, budget, bounds, reach=reach) for family in able(budget)]
 
 
+def _unhurt(data: Counts) -> bool:
+    """Tell whether no delayed transaction had impact."""
+    return not data.k[data.log_dose > -math.inf].any()
+
+
 def _impacts(data: Counts, budget: float) -> float:
     """Give how many impacts the budget is at an average dosed level."""
     return budget * float(data.n[data.log_dose > -math.inf].mean())
@@ -87,6 +92,7 @@ def _apart(
                 _impacts(data, budget),
                 spread,
                 confidence,
+                unhurt=_unhurt(data),
             )
             for data in loads
         ]
@@ -155,7 +161,7 @@ def _in_order(
     averages = []
     for at, data in enumerate(loads):
         ordered, unordered = (
-            average(profiles, n, _impacts(data, budget), spread, confidence)
+            average(profiles, n, _impacts(data, budget), spread, confidence, unhurt=_unhurt(data))
             for profiles in (
                 [one.profiles[at] for one in families],
                 [one.unordered[at] for one in families],

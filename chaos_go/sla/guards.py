@@ -37,6 +37,7 @@ LEAST_FIT = 0.05
 
 _TREND = 0.05
 _DRIFT = 0.01
+_GRID = 5e-3  # so far a limit may be off by the grid of ln b, at a cliff as there is at a dose
 _TELLING_LEVELS = 3
 _BRACKETED = {"too-few-levels", "lack-of-fit", "not-identifiable", "extrapolation", "no-trend"}
 
@@ -79,8 +80,9 @@ def judge(
     """Turn a distribution of the answer into what may be said.
 
     Beyond the highest dose nothing was measured: neither an estimate nor an interval is given
-    there, and the one-sided limit ends at that dose. Where not even that limit exists, or the
-    transactions of a dose below it clearly exceed the budget, nothing is given at all.
+    there, and the one-sided limit ends at that dose. Where not even that limit exists nothing is
+    given at all, nor where the transactions of a dose clearly exceed the budget and the safe limit
+    is above that dose or the curve does not reach the budget.
 
     Args:
         budget: extra risk.
@@ -91,9 +93,12 @@ def judge(
     """
     found, own = average.quantiles, seen[-1]
     outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
-    outside = outside or max(own.extra) < budget
+    exceeded_ms = own.exceeded_ms(budget)
+    outside = outside or (max(own.extra) < budget and exceeded_ms is None)
     safe_ms = None if found.safe_ms is None else min(found.safe_ms, own.highest_ms)
-    refuted = _refuted(safe_ms, budget, seen)
+    if outside and safe_ms is not None and safe_ms > own.highest_ms * (1 - _GRID):
+        safe_ms = own.highest_ms
+    refuted = _refuted(safe_ms, budget, seen) or (outside and exceeded_ms is not None)
     refused = outside or "no-trend" in common
     no_low = found.low_ms is None and not refused
     flags = {

@@ -5,19 +5,19 @@ Source: W. W. Piegorsch et al., "Nonparametric estimation of benchmark doses", E
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.optimize import minimize_scalar
+from scipy.special import ndtr, xlog1py, xlogy
 
 from chaos_go.sla.dispersion import Dispersion
-from chaos_go.sla.families import Extra
-from chaos_go.sla.fit import counts, likelihood, saturated
 from chaos_go.sla.latency import isotonic
 from chaos_go.sla.observations import Level
 
 _CLEARLY = 0.01
+_FINEST_BACKGROUND = 1e-12  # far below the error of a background, whatever n
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ class Seen:
 
     def exceeded_ms(self, budget: float) -> float | None:
         """Give the first dose whose own transactions clearly exceed a budget, whatever follows."""
-        baseline, *dosed = self.levels
-        for level in dosed:
-            if _exceeds(level, baseline, budget, self.dispersion):
+        for level in self.levels[1:]:
+            if _exceeds(level, self.levels, budget, self.dispersion):
                 return level.dose_ms
         return None
 
@@ -72,19 +71,46 @@ def look_at(levels: Sequence[Level], dispersion: Dispersion) -> Seen:
     return Seen(tuple(levels), dispersion, extra, trend_p, saturated=free <= 0)
 
 
-def _exceeds(level: Level, baseline: Level, budget: float, dispersion: Dispersion) -> bool:
-    """Tell whether a level alone rejects that its extra risk is within a budget.
+def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: Dispersion) -> bool:
+    """Tell whether a level rejects that its extra risk is within a budget.
 
-    The likelihood ratio of two proportions whose extra risk equals the budget against any two.
+    The likelihood ratio of any risk at that dose against the greatest that is within the budget.
+    No other dose has less than the background, so all of them bound it, not the baseline alone.
     """
-    background = baseline.k / baseline.n
-    if level.k / level.n <= background + (1 - background) * budget:
+    others = [one for one in levels if one is not level]
+    if level.k / level.n <= within(min(one.k / one.n for one in others), budget):
         return False
-    pair = counts([baseline, level])
-    within = Extra(np.array([0.0, budget]), np.array([0.0, math.log1p(-budget)]))
-    x2 = 2 * (saturated(pair) - float(likelihood(within, pair).log_likelihood))
+
+    def unlikely(background: float, extra: float | None) -> float:
+        """Give minus the log-likelihood below that of the observed proportions."""
+        own = 0.0 if extra is None else _drop(level, within(background, extra))
+        baseline, *dosed = others
+        risks = [max(one.k / one.n, background) for one in dosed]
+        pairs = zip(dosed, risks, strict=True)
+        return own + _drop(baseline, background) + sum(_drop(*pair) for pair in pairs)
+
+    x2 = 2 * (_least(lambda g: unlikely(g, budget)) - _least(lambda g: unlikely(g, None)))
     root = math.sqrt(max(x2, 0.0) / dispersion.phi)
     return float(dispersion.cdf(np.array(-root))) < _CLEARLY
+
+
+def within(background: float, extra: float) -> float:
+    """Give the risk of who was fine or not without a fault, with that extra risk for the fine."""
+    return background + (1 - background) * extra
+
+
+def _drop(level: Level, risk: float) -> float:
+    """Give by how much a risk is less likely than the observed proportion."""
+    missed = level.n - level.k
+    own = level.k / level.n
+    likely = float(xlogy(level.k, risk) + xlog1py(missed, -risk))
+    return float(xlogy(level.k, own) + xlog1py(missed, -own)) - likely
+
+
+def _least(function: Callable[[float], float]) -> float:
+    """Minimise over a background; the functions here are convex."""
+    close = {"xatol": _FINEST_BACKGROUND}
+    return float(minimize_scalar(function, bounds=(0, 1), method="bounded", options=close).fun)
 
 
 def _trend(levels: Sequence[Level], phi: float) -> float:

@@ -24,7 +24,7 @@ def back_calculate(
     Args:
         observations: what was measured, at one load or several.
         budgets: extra risks over the background, fractions between 0 and 1.
-        confidence: at least 0.5 and below 1, of the two-sided and of the one-sided limits.
+        confidence: above 0.5 and below 1, of the two-sided and of the one-sided limits.
 
     Raises:
         BadInputError: a budget or the confidence is no such fraction.
@@ -101,8 +101,8 @@ def _check(
     for budget in budgets:
         if not 0 < budget < 1:
             raise BadInputError("budget", budget, "give a fraction between 0 and 1, both excluded")
-    if not 0.5 <= confidence < 1:
-        raise BadInputError("confidence", confidence, "give a fraction of at least 0.5 and below 1")
+    if not 0.5 < confidence < 1:
+        raise BadInputError("confidence", confidence, "give a fraction above 0.5 and below 1")
     if not loads:
         raise NotEnoughDataError("no levels: measure a baseline and at least one dose above 0")
     for load_rps, levels in loads.items():

@@ -92,12 +92,20 @@ def sentence(threshold: Threshold, impact: str = "impact") -> str:
     text = f"To keep extra {impact} below {budget} with {sure} confidence, keep {what} at or below"
     text += f" {floored(safe)} ms"
     if estimate is None:
-        return f"{text} (the true limit may be higher: it was not reached)."
+        return f"{text} ({_why_no_estimate(threshold)})."
     low, high = milliseconds(limits.low_ms), milliseconds(limits.high_ms)
     if limits.low_ms is None:
         return f"{text} (best estimate {milliseconds(estimate)})."
     span = f"at least {low}" if limits.high_ms is None else f"{low}-{high}"
     return f"{text} (best estimate {milliseconds(estimate)}, {span})."
+
+
+def _why_no_estimate(threshold: Threshold) -> str:
+    if threshold.estimate_ms is not None:
+        return "there is no best estimate: the P99 was not measured up to there"
+    if "extrapolation" in threshold.flags:
+        return "the true limit may be higher: it was not reached"
+    return "there is no best estimate: impact does not rise with the delay"
 
 
 def _terms(threshold: Threshold) -> tuple[Threshold | P99Limit, str]:

@@ -5,7 +5,7 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from chaos_go.sla.average import Quantiles, average, falling
+from chaos_go.sla.average import Quantiles, average, falling, widened
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import FAMILIES
 from chaos_go.sla.fit import counts
@@ -46,18 +46,42 @@ def test_few_impacts_change_nothing_of_a_family_by_itself():
     assert few.quantiles.low_ms < many.quantiles.low_ms
 
 
-def test_what_rises_with_the_load_is_moved_so_that_no_interval_is_narrower():
+def made_to_fall(*told):
     one = mixed(FAMILIES[:1], MANY)
-    told = [  # estimate, low, high, safe
-        Quantiles(500.0, None, 600.0, 450.0),
+    return [each.quantiles for each in falling([replace(one, quantiles=each) for each in told])]
+
+
+def test_what_rises_with_the_load_is_moved_so_that_no_interval_is_narrower():
+    found = made_to_fall(  # estimate, low, high, safe
+        Quantiles(500.0, 440.0, 600.0, 450.0),
         Quantiles(510.0, 480.0, 590.0, 470.0),
-        Quantiles(400.0, 300.0, 610.0, 310.0),
-        Quantiles(None, None, None, None),
-    ]
-    found = [each.quantiles for each in falling([replace(one, quantiles=each) for each in told])]
+        Quantiles(None, 300.0, 610.0, 310.0),
+    )
     assert found == [
-        Quantiles(500.0, None, 610.0, 450.0),
-        Quantiles(500.0, 450.0, 610.0, 450.0),
-        Quantiles(400.0, 300.0, 610.0, 310.0),
-        Quantiles(None, None, None, None),
+        Quantiles(500.0, 440.0, 610.0, 450.0),
+        Quantiles(500.0, 440.0, 610.0, 450.0),
+        Quantiles(None, 300.0, 610.0, 310.0),
     ]
+
+
+def test_no_load_is_promised_what_one_below_it_is_not():
+    found = made_to_fall(
+        Quantiles(500.0, None, 600.0, 450.0),
+        Quantiles(510.0, 480.0, None, None),
+        Quantiles(400.0, 300.0, 610.0, 310.0),
+    )
+    assert found == [
+        Quantiles(500.0, None, None, 450.0),
+        Quantiles(500.0, None, None, None),
+        Quantiles(400.0, None, 610.0, None),
+    ]
+
+
+def test_limits_of_two_distributions_are_those_farther_out():
+    one = replace(mixed(FAMILIES[:1], MANY), quantiles=Quantiles(500.0, 440.0, 600.0, None))
+    assert widened(one, Quantiles(490.0, 450.0, 620.0, 300.0)).quantiles == Quantiles(
+        500.0, 440.0, 620.0, None
+    )
+    assert widened(one, Quantiles(None, 430.0, None, None)).quantiles == Quantiles(
+        500.0, 430.0, 600.0, None
+    )

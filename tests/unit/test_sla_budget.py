@@ -40,15 +40,15 @@ def test_what_cannot_be_a_budget_is_told(text, says):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("95", 0.95), ("95%", 0.95), ("0.9", 0.9), ("99.5", 0.995), ("50", 0.5)]
+    ("text", "value"), [("95", 0.95), ("95%", 0.95), ("0.9", 0.9), ("99.5", 0.995), ("50.1", 0.501)]
 )
 def test_confidences_are_percentages_or_fractions(text, value):
     assert budget.parse_confidence(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["1", "100", "0", "0.3", "-95", "nan", "high", ""])
+@pytest.mark.parametrize("text", ["1", "100", "50", "0", "0.3", "-95", "nan", "high", ""])
 def test_what_cannot_be_a_confidence_is_told(text):
-    with pytest.raises(BadInputError, match="confidence=.*give 50 to below 100"):
+    with pytest.raises(BadInputError, match="confidence=.*give more than 50 and less"):
         budget.parse_confidence(text)
 
 

@@ -117,7 +117,7 @@ def test_even_windows_change_nothing_but_the_quantiles():
 
 
 def test_intervals_widen_with_the_confidence():
-    found = [only(observed(), confidence=level) for level in (0.5, 0.8, 0.9, 0.95, 0.999)]
+    found = [only(observed(), confidence=level) for level in (0.51, 0.8, 0.9, 0.95, 0.999)]
     assert [one.low_ms for one in found] == sorted((one.low_ms for one in found), reverse=True)
     assert [one.high_ms for one in found] == sorted(one.high_ms for one in found)
     assert [one.safe_ms for one in found] == sorted((one.safe_ms for one in found), reverse=True)
@@ -133,6 +133,17 @@ def test_a_greater_budget_is_reached_later():
 def test_more_transactions_narrow_the_interval():
     few, many = only(observed()), only(observed(k=[10 * k for k in RISING], n=10_000))
     assert math.log(many.high_ms / many.low_ms) < 0.6 * math.log(few.high_ms / few.low_ms)
+
+
+@pytest.mark.parametrize("n", [150, 200, 290, 310, 1000])
+def test_without_any_impact_the_safe_limit_is_not_above_what_that_proves(n):
+    """No impact in n proves, at 95 %, a risk of at most 3 / n; no curve here is less steep than a
+    line through it, but for the log-probit's, which is weighed in."""
+    found = only(observed((0.0, 600.0), (0, 0), n), budget=0.01)
+    proved_ms = min(600 * math.log1p(-0.01) / (math.log(0.05) / n), 600)
+    assert 0.7 * proved_ms < found.safe_ms <= proved_ms
+    assert found.verdict == "lower-bound-only"
+    assert found.safe_ms == 600 or n < 300
 
 
 def test_no_impact_at_all_gives_the_lower_bound_only():
@@ -351,6 +362,26 @@ def test_no_safe_limit_is_above_a_delay_that_clearly_exceeds_the_budget():
     answer = back_calculate(Observations(odd + higher, windowed=False), [0.01])
     assert not answer.likeness.apart
     assert [load.thresholds[0].verdict for load in answer.loads] == ["inconclusive"] * 2
+
+
+def test_every_dose_bounds_the_background_of_a_dose_that_exceeds_the_budget():
+    for baseline, first in (((1, 0), (1000, 50)), ((20, 0), (200, 12))):
+        rows = [(0.0, *baseline), (100.0, *first), (200.0, 100_000, 0), (300.0, 100_000, 1)]
+        found = only(Observations(tuple(Level(*row) for row in rows), windowed=False), 0.01)
+        assert found.verdict == "inconclusive"
+        assert found.bracket_ms == (0.0, 100.0)
+        assert "lack-of-fit" in found.flags
+
+
+@pytest.mark.parametrize("budgets", [[0.01, 0.6], [0.6, 0.01], [0.6], [0.01]])
+def test_the_answer_for_a_budget_does_not_depend_on_the_others(budgets):
+    gentle, steep = at_loads(((50.0, 400),), shape=1.2), at_loads(((100.0, 400),), shape=7)
+    both = Observations(gentle.levels + steep.levels, windowed=False)
+    answer = back_calculate(both, budgets)
+    assert answer.likeness == back_calculate(both, [0.02]).likeness
+    for at, budget in enumerate(budgets):
+        alone = back_calculate(both, [budget])
+        assert answer.thresholds[at] == alone.thresholds[0]
 
 
 def test_the_highest_load_that_holds():
