@@ -1,5 +1,6 @@
 """The axes of the curve: its scales, the P99 above it, what is written beside the lines."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from chaos_go.report.picture import LIMIT
 from chaos_go.sla.answer import Load, Threshold
 from chaos_go.sla.latency import curve, isotonic
 from chaos_go.sla.observations import Level
-from chaos_go.sla.words import floored, percent
+from chaos_go.sla.words import exact, floored, milliseconds, percent
 from chaos_go.stats import proportion_interval
 
 if TYPE_CHECKING:
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDE = 100.0  # the highest over the lowest dose, from where a linear axis hides the low ones
+_CLOSE = 3.0  # times the lowest dose: a label below that would touch the one of 0
 _BESIDE = 0.08  # of the width of the axes, between two labels of the upper axis
 _LINE = 45  # characters along the axes
 _LEAD = 1.03  # of the width of the axes, where the labels of budgets begin
 _ROW = 0.045  # of the height of the axes, a line of them
+_FONT_POINTS = 10.0
+_HIGH = 0.5  # of the highest impact: a background above that would leave little of the axis
 
 
 def height(load: Load, extra: float) -> float:
@@ -32,21 +36,25 @@ def scale(axes: "Axes", levels: Sequence[Level], loads: Sequence[Load]) -> None:
     seen = [proportion_interval(level.k, level.n).high for level in levels]
     asked = [height(load, one.budget) for load in loads for one in load.thresholds]
     top = max(*seen, *asked)
-    axes.set_ylim(-0.03 * top, 1.12 * top)
+    lowest = min(proportion_interval(level.k, level.n).low for level in levels)
+    bottom = lowest if lowest > _HIGH * top else 0.0
+    axes.set_ylim(bottom - 0.03 * (top - bottom), top + 0.12 * (top - bottom))
     doses = [level.dose_ms for level in levels if level.dose_ms > 0]
-    lowest, highest = min(doses), max(doses)
-    if highest > _WIDE * lowest:
-        axes.set_xscale("symlog", linthresh=lowest)
-        axes.set_xlim(-0.1 * lowest, 1.5 * highest)
+    first, last = min(doses), max(doses)
+    if last > _WIDE * first:
+        axes.set_xscale("symlog", linthresh=first)
+        axes.set_xlim(-0.1 * first, 1.5 * last)
+        powers = range(math.ceil(math.log10(_CLOSE * first)), math.floor(math.log10(last)) + 1)
+        axes.set_xticks([0.0, *(10.0**power for power in powers)])
     else:
-        axes.set_xlim(-0.02 * highest, 1.06 * highest)
+        axes.set_xlim(-0.02 * last, 1.06 * last)
 
 
 def name(axes: "Axes", impact: str) -> None:
     """Say what the axes are."""
     axes.set_xlabel("injected delay (ms)")
     axes.set_ylabel(textwrap.fill(f"transactions with {impact} (%)", _LINE))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: exact(value))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -58,16 +66,19 @@ def legend(figure: "Figure", axes: "Axes", title: str | None) -> None:
     figure.legend(*lines, loc="outside upper center", ncols=3, title=title)
 
 
-def label_budgets(axes: "Axes", load: Load, with_limit: bool) -> None:
-    """Write right of the axes, beside the line of each budget, what it is and its limit.
+def label_budgets(axes: "Axes", load: Load, load_rps: float | None = None) -> None:
+    """Write right of the axes, beside the line of each budget, its limit, or of which load it is.
 
     Inside there are data everywhere. Labels of close budgets are moved apart, and a thin line leads
     from each to where it belongs.
     """
     budgets = sorted(load.thresholds, key=lambda one: one.budget)
-    texts = [_budget(one, with_limit) for one in budgets]
+    texts = [_budget(one, load_rps, "\n") for one in budgets]
+    if sum(map(_rows, texts)) > 1:
+        texts = [_budget(one, load_rps, ", ") for one in budgets]
+    shrunk = min(1.0, 1 / sum(map(_rows, texts)))
     heights = [_inside(axes, 0, height(load, one.budget))[1] for one in budgets]
-    rows = [_ROW * (1 + text.count("\n")) for text in texts]
+    rows = [_rows(text) * shrunk for text in texts]
     for text, up, beside in zip(texts, heights, apart(heights, rows), strict=True):
         axes.annotate(
             text,
@@ -79,7 +90,13 @@ def label_budgets(axes: "Axes", load: Load, with_limit: bool) -> None:
             annotation_clip=False,
             va="center",
             color=LIMIT,
+            fontsize=_FONT_POINTS * shrunk,
         )
+
+
+def _rows(text: str) -> float:
+    """Give how high a label is, as a fraction of the height of the axes."""
+    return _ROW * (1 + text.count("\n"))
 
 
 def apart(heights: Sequence[float], rows: Sequence[float]) -> list[float]:
@@ -109,17 +126,19 @@ def p99(axes: "Axes", levels: Sequence[Level]) -> None:
     upper = axes.twiny()  # in fractions of the width, whatever the scale below
     upper.set_xlim(0, 1)
     upper.spines[["top", "right"]].set_visible(False)
-    upper.set_xticks(across, [f"{fitted.at(dose):.0f}" for dose in doses])
+    upper.set_xticks(across, [milliseconds(fitted.at(dose)) for dose in doses])
     upper.set_xlabel("P99 of the service (ms)")
 
 
-def _budget(threshold: Threshold, with_limit: bool) -> str:
+def _budget(threshold: Threshold, load_rps: float | None, between: str) -> str:
     text = f"budget +{percent(threshold.budget)}"
-    if not with_limit or threshold.safe_ms is None:
+    if load_rps is not None:
+        return f"{text}{between}at {exact(load_rps)} requests/s"
+    if threshold.safe_ms is None:
         return text
-    text += f"\nsafe {floored(threshold.safe_ms)} ms"
+    text += f"{between}safe {floored(threshold.safe_ms)} ms"
     if threshold.p99 is not None and threshold.p99.safe_ms is not None:
-        text += f"\nP99 {floored(threshold.p99.safe_ms)} ms"
+        text += f"{between}P99 {floored(threshold.p99.safe_ms)} ms"
     return text
 
 

@@ -1,6 +1,7 @@
 """The picture of a back-calculation: the curve and its limit, and the decay over several loads."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from chaos_go.report import sla_axes, sla_decay
@@ -53,7 +54,7 @@ def paint(figure: "Figure", answer: Answer, observations: Observations, impact: 
     )
     sla_axes.scale(axes, observations.levels, loads)
     if below:
-        _several(axes, loads, drawn, observations)
+        _several(axes, answer, drawn, observations)
         sla_decay.draw(below[0], loads)
     else:
         _single(axes, loads[0], drawn[0], observations.levels)
@@ -74,15 +75,15 @@ def _single(axes: "Axes", load: Load, line: Load, levels: Sequence[Level]) -> No
         if threshold.safe_ms is not None:
             down_to = axes.get_ylim()[0]
             axes.plot([threshold.safe_ms] * 2, [down_to, height], color=LIMIT, linewidth=1.5)
-    sla_axes.label_budgets(axes, load, with_limit=True)
+    sla_axes.label_budgets(axes, load)
     sla_axes.p99(axes, levels)
 
 
 def _several(
-    axes: "Axes", loads: Sequence[Load], drawn: Sequence[Load], observations: Observations
+    axes: "Axes", answer: Answer, drawn: Sequence[Load], observations: Observations
 ) -> None:
     """Draw the curve of each load, its points a little beside those of the others."""
-    levels = observations.by_load()
+    loads, levels = answer.loads, observations.by_load()
     step = min(_ASIDE_POINTS, _MOST_ASIDE_POINTS / (len(loads) - 1))
     for at, (load, line) in enumerate(zip(loads, drawn, strict=True)):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
@@ -91,45 +92,52 @@ def _several(
         name = f"{exact(load.load_rps or 0.0)} requests/s"
         _points(axes, levels[load.load_rps], colour, marker, name, aside)
         for threshold in load.thresholds:
-            height = sla_axes.height(load, threshold.budget)
-            limit_line(axes, height)
-            _interval(axes, height, threshold, colour)
-    sla_axes.label_budgets(axes, loads[-1], with_limit=False)
+            _interval(axes, sla_axes.height(load, threshold.budget), threshold, colour)
+    # The loads may have unlike backgrounds: a line for each of them would be one too many.
+    governing = answer.governing(0)
+    for threshold in governing.thresholds:
+        limit_line(axes, sla_axes.height(governing, threshold.budget))
+    sla_axes.label_budgets(axes, governing, governing.load_rps)
 
 
 def _curve(axes: "Axes", load: Load, colour: str, dash: "Dash" = "-", named: bool = False) -> None:
     """Draw the median of the models and the band of its limits, which are limits of the dose."""
     right = axes.get_xlim()[1]
-    known = [one for one in load.thresholds if one.estimate_ms is not None]
-    if not known:
-        return
-    budgets = [one.budget for one in known]
-    label = "average of the models" if named else None
-    band = f"{percent(known[0].confidence)} band" if named else None
-    heights, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
-    ends = [right if one.high_ms is None else one.high_ms for one in known]
-    _, highs = _smooth(load, budgets, ends)
-    axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)
-    _, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
-    if known[0] is load.thresholds[0]:  # otherwise nothing is known below
-        heights, doses = [load.background, *heights], [0.0, *doses]
-    axes.plot(doses, heights, color=colour, linewidth=2, linestyle=dash, label=label)
+    label, band = "average of the models" if named else None, None
+    for known in _stretches(load):
+        if named:
+            band = band or f"{percent(known[0].confidence)} band"
+        budgets = [one.budget for one in known]
+        heights, lows = _smooth(load, budgets, [one.low_ms or 0.0 for one in known])
+        ends = [right if one.high_ms is None else one.high_ms for one in known]
+        _, highs = _smooth(load, budgets, ends)
+        axes.fill_betweenx(heights, lows, highs, color=colour, alpha=0.18, linewidth=0, label=band)
+        _, doses = _smooth(load, budgets, [one.estimate_ms or 0.0 for one in known])
+        if known[0] is load.thresholds[0]:  # otherwise nothing is known below
+            heights, doses = [load.background, *heights], [0.0, *doses]
+        axes.plot(doses, heights, color=colour, linewidth=2, linestyle=dash, label=label)
+        label, band = None, "_"
+
+
+def _stretches(load: Load) -> list[list[Threshold]]:
+    """Give the budgets that have an estimate, apart where one between them has none."""
+    rows = groupby(load.thresholds, key=lambda one: one.estimate_ms is not None)
+    return [list(known) for has, known in rows if has]
 
 
 def _families(axes: "Axes", load: Load) -> None:
     """Draw the families that count, as far as the average goes."""
-    known = [one for one in load.thresholds if one.estimate_ms is not None]
-    fits = [(one.budget, family) for one in known for family in one.families]
-    named = False
-    for name in dict.fromkeys(family.name for _, family in fits):
-        own = [(budget, family) for budget, family in fits if family.name == name]
-        if max(family.weight for _, family in own) < _TELLING:
-            continue
-        doses_ms = [family.estimate_ms for _, family in own]
-        heights, doses = _smooth(load, [budget for budget, _ in own], doses_ms)
-        label = None if named else "each model"
-        named = True
-        axes.plot(doses, heights, color=_FAINT, linewidth=0.8, alpha=0.6, label=label)
+    label: str | None = "each model"
+    for known in _stretches(load):
+        fits = [(one.budget, family) for one in known for family in one.families]
+        for name in dict.fromkeys(family.name for _, family in fits):
+            own = [(budget, family) for budget, family in fits if family.name == name]
+            if max(family.weight for _, family in own) < _TELLING:
+                continue
+            doses_ms = [family.estimate_ms for _, family in own]
+            heights, doses = _smooth(load, [budget for budget, _ in own], doses_ms)
+            axes.plot(doses, heights, color=_FAINT, linewidth=0.8, alpha=0.6, label=label)
+            label = None
 
 
 def _points(

@@ -1,5 +1,6 @@
 """The SLO decay curve: the limit of a service gets lower when its load gets higher."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,16 @@ def draw(axes: "Axes", loads: Sequence[Load]) -> None:
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
         limits = [_limit(load.thresholds[at], in_p99) for load in loads]
         dash = DASHES[at % len(DASHES)]
-        _safe(axes, loads, limits, colour, dash, f"safe for +{percent(first.budget)}")
+        _safe(axes, loads, limits, colour, dash, marker, f"safe for +{percent(first.budget)}")
         _estimates(axes, loads, limits, colour, marker, named=at == 0)
     axes.set_xlabel("load (requests/s)")
     axes.set_ylabel("P99 limit (ms)" if in_p99 else "limit of the injected delay (ms)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+    if not axes.get_legend_handles_labels()[0]:
+        axes.annotate("no limit at any load", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
     # Above: inside there are limits in every corner, whatever the loads.
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=_COLUMNS, frameon=False)
 
@@ -41,15 +45,23 @@ def _safe(
     limits: Sequence[Threshold | P99Limit],
     colour: str,
     dash: Dash,
+    marker: str,
     label: str,
 ) -> None:
-    known = [
-        (load.load_rps or 0.0, limit.safe_ms)
-        for load, limit in zip(loads, limits, strict=True)
-        if limit.safe_ms is not None
-    ]
-    if known:
-        axes.plot(*zip(*known, strict=True), color=colour, linewidth=2, linestyle=dash, label=label)
+    safes = [math.nan if limit.safe_ms is None else limit.safe_ms for limit in limits]
+    if all(map(math.isnan, safes)):
+        return
+    # Broken where a load has no limit; the markers tell more lines apart than there are dashes.
+    axes.plot(
+        [load.load_rps or 0.0 for load in loads],
+        safes,
+        color=colour,
+        linewidth=2,
+        linestyle=dash,
+        marker=marker,
+        fillstyle="none",
+        label=label,
+    )
 
 
 def _estimates(

@@ -80,12 +80,41 @@ def test_a_whole_second_is_found_in_both_spellings():
     assert 'le=~"2([.]0)?"' in query["metricSource"]["spec"]["query"]
 
 
-def test_several_loads_give_the_slo_of_the_highest():
-    low, high = answer().thresholds[0], answer(P99Limit(300.0, 200.0, 350.0, 210.0)).thresholds[0]
+def two_loads(low, high):
+    """Give an answer of two loads, and what was seen."""
     loads = (Load(20, 0.001, (low,)), Load(80, 0.002, (high,)))
     seen = Observations((Level(0, 500, 1, load_rps=20), Level(0, 700, 2, load_rps=80)), True)
-    many = Answer(0.002, 1.0, Fit(0, 1, 1), (high,), loads)
-    made = objective(many, seen, Names("checkout", "m", None))
+    return Answer(0.002, 1.0, Fit(0, 1, 1), (high,), loads), seen
+
+
+def test_of_several_loads_the_lowest_p99_is_the_slo():
+    """The delay allows less at a higher load, but the service is slower there to begin with."""
+    slow = answer(P99Limit(550.0, 480.0, 590.0, 491.0)).thresholds[0]
+    low = answer(P99Limit(313.0, 292.0, 334.0, 295.0)).thresholds[0]
+    made = objective(*two_loads(low, slow), Names("checkout", "m", None))
+    assert (made.limit_ms, made.background) == (295, 0.001)
+    assert "from 500 transactions at 20 requests/s" in comments(made, SOURCE)
+
+
+def test_without_a_p99_at_every_load_the_slo_is_that_of_the_highest():
+    low, high = (
+        answer(P99Limit(300.0, 200.0, 350.0, 210.0)).thresholds[0],
+        answer(None).thresholds[0],
+    )
+    made = objective(*two_loads(low, high), Names("checkout", "m", None))
+    assert (made.limit_ms, made.p99_measured, made.background) == (381, False, 0.002)
+
+
+def test_a_bound_is_written_as_in_the_query():
+    made = slo(buckets=[0.1234567, 0.5])
+    query = FORMATS["openslo"](made)["spec"]["indicator"]["spec"]["ratioMetric"]["good"]
+    assert 'le="0.1234567"' in query["metricSource"]["spec"]["query"]
+    assert 'le="0.1234567", the next one' in comments(made, SOURCE)
+
+
+def test_several_loads_give_the_slo_of_the_highest():
+    low, high = answer().thresholds[0], answer(P99Limit(300.0, 200.0, 350.0, 210.0)).thresholds[0]
+    made = objective(*two_loads(low, high), Names("checkout", "m", None))
     assert (made.limit_ms, made.background) == (210, 0.002)
     assert "from 700 transactions at 80 requests/s" in comments(made, SOURCE)
 

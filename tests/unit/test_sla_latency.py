@@ -83,6 +83,23 @@ def test_a_p99_without_limits_is_taken_as_exact():
     assert (fitted.low_at(200), fitted.at(200), fitted.high_at(200)) == (250, 250, 250)
 
 
+def test_limits_stay_on_their_side_of_the_p99_where_one_is_not_known():
+    """The P99 falls to 285 ms, where its lower limit is unknown: averaged alone it stays at 293."""
+    fitted = curve([level(0, 50, 49, 51), level(200, 295, 293, 299), level(300, 285, None, 299)])
+    assert fitted.p99_ms == (50, 290, 290)
+    assert fitted.low_ms == (49, 290, 290)
+    fitted = curve([level(0, 50, 49, 51), level(200, 295, 293, 296), level(300, 305, 303, None)])
+    assert fitted.high_ms == (51, 296, None)
+
+
+def test_a_p99_limit_of_zero_is_none():
+    """A lower limit of 0 ms says nothing; the dose is the limit then."""
+    answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),))
+    levels = (level(0, 50, 0, 60), level(300, 360, 0, 400))
+    limit = with_p99(answer, Observations(levels, True)).thresholds[0].p99
+    assert (limit.safe_ms, limit.estimate_ms) == (None, pytest.approx(50 + 310 * 2 / 3))
+
+
 def test_without_a_p99_the_answer_stays_as_it_is():
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),))
     assert with_p99(answer, Observations((Level(0, 9, 1), Level(300, 9, 2)), True)) == answer

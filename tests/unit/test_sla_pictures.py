@@ -197,9 +197,52 @@ def test_every_load_has_a_look_of_its_own_and_its_budget():
         for bars in axes.containers
     }
     assert len(looks) == 5
-    assert [text.get_text() for text in axes.texts] == ["budget +1 %", "budget +2 %"]
+    assert [text.get_text() for text in axes.texts] == [
+        "budget +1 %\nat 160 requests/s", "budget +2 %\nat 160 requests/s",
+    ]  # fmt: skip
     told = [text.get_text() for text in decay.get_legend().get_texts()]
     assert sorted(told) == ["estimate and interval", "safe for +1 %", "safe for +2 %"]
+
+
+def test_many_budgets_are_told_in_smaller_letters_inside_the_picture():
+    budgets = [at / 500 for at in range(1, 26)]
+    figure = painted(observed(RISING, p99=True), *budgets)
+    labels = figure.axes[0].texts
+    assert len(labels) == 25
+    assert not overlap(labels)
+    assert all(text_box(label).y1 < figure.bbox.y1 for label in labels)
+    assert figure.axes[0].get_window_extent().width > 400
+
+
+def test_no_curve_and_no_limit_goes_over_what_has_none():
+    levels = [
+        *observed((1, 1, 3, 30, 90), n=1000, load_rps=10.0),
+        *observed((30, 110, 40, 35, 180), n=1000, load_rps=20.0),  # none at 1 %
+        *observed((1, 2, 8, 50, 120), n=1000, load_rps=30.0),
+    ]
+    axes, decay = painted(levels, 0.01).axes
+    (safe,) = lines(decay, "safe for +1 %")
+    assert np.isnan(safe.get_ydata()).tolist() == [False, True, False]
+    odd = [line for line in axes.get_lines() if line.get_color() == picture.COLOURS[1]]
+    curves = [line for line in odd if line.get_linestyle() == "--" and len(line.get_xdata()) > 2]
+    assert curves
+    for line in curves:
+        assert min(line.get_ydata()) > 0.05
+
+
+def test_without_any_limit_the_decay_says_so():
+    levels = [
+        *observed((0, 80, 1, 2, 1), (0, 100, 200, 300, 400), n=1000, load_rps=10.0),
+        *observed((1, 1, 5, 40, 90), (0, 100, 200, 300, 400), n=1000, load_rps=20.0),
+    ]
+    _, decay = painted(levels, 0.01).axes
+    assert [text.get_text() for text in decay.texts] == ["no limit at any load"]
+
+
+def test_a_high_background_leaves_the_axis_to_what_is_above_it():
+    (axes,) = painted(observed((9700, 9705, 9710, 9800, 9900), n=10_000), 0.01).axes
+    low, high = axes.get_ylim()
+    assert 0.95 < low < 0.97 < 0.99 < high
 
 
 def test_thirty_lines_go_by_before_two_look_alike():

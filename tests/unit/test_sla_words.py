@@ -2,7 +2,8 @@
 
 import pytest
 
-from chaos_go.sla.words import exact, percent
+from chaos_go.sla.answer import P99Limit, Threshold
+from chaos_go.sla.words import exact, percent, sentence
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,21 @@ def test_only_all_is_a_hundred_percent(fraction, text):
 @pytest.mark.parametrize("text", ["300", "0.25", "99.999999", "1234567.25", "1e+15"])
 def test_a_number_that_was_given_keeps_its_digits(text):
     assert exact(float(text)) == text
+
+
+def told(estimate_ms, flags, p99=None):
+    verdict = "bounded" if estimate_ms else "lower-bound-only"
+    return sentence(Threshold(0.01, 0.95, estimate_ms, None, None, 200.0, verdict, flags, (), p99))
+
+
+def test_why_there_is_no_best_estimate_is_told_as_it_is():
+    assert "at or below 200 ms (the true limit may be higher: it was not reached)" in told(
+        None, ("no-trend", "extrapolation")
+    )
+    assert "(there is no best estimate: impact does not rise with the delay)" in told(
+        None, ("no-trend",)
+    )
+    unknown = P99Limit(None, 253.0, None, 305.0)
+    assert "P99 at or below 305 ms (there is no best estimate: the P99 was not measured" in told(
+        271.0, (), unknown
+    )

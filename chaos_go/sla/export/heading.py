@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chaos_go.sla.export import promql
 from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective, Source
 from chaos_go.sla.observations import Level
 from chaos_go.sla.timeouts import Timeout
@@ -20,9 +21,10 @@ def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] =
 def description(objective: Objective) -> str:
     """Say in one sentence what the SLO is."""
     budget = percent(objective.threshold.budget)
+    within = exact(objective.bucket_s * 1000)
     return (
-        f"{TARGET:.0%} of the requests within {objective.bucket_s * 1000:g} ms over {PERIOD_DAYS} "
-        f"days, so that slowness costs at most {budget} extra transactions"
+        f"{TARGET:.0%} of the requests within {within} ms over {PERIOD_DAYS} days, so that "
+        f"slowness costs at most {budget} extra transactions"
     )
 
 
@@ -34,7 +36,7 @@ def _printable(line: str) -> str:
 def _limit(objective: Objective, source: Source) -> list[str]:
     threshold = objective.threshold
     lines = [
-        f"SLO of {objective.names.service}: P99 at or below {objective.limit_ms:g} ms.",
+        f"SLO of {objective.names.service}: P99 at or below {exact(objective.limit_ms)} ms.",
         f"From {source.name}, {source.date}, by chaos_go {source.version} `chaos go sla export`.",
         "",
         sentence(threshold),
@@ -66,11 +68,12 @@ def _row(level: Level) -> str:
 
 
 def _bucket(objective: Objective) -> list[str]:
-    bucket = f'le="{objective.bucket_s:g}"'
+    bucket = f'le="{promql.bound(objective.bucket_s)}"'
     if objective.rounded:
+        whole = promql.bound(objective.limit_ms / 1000)
         return [
             f"Counted by the bucket {bucket}, the next one of the histogram below the limit.",
-            f'A bucket of le="{objective.limit_ms / 1000:g}" would allow the whole limit.',
+            f'A bucket of le="{whole}" would allow the whole limit.',
         ]
     return [
         f"Counted by the bucket {bucket}. The histogram must have exactly this bucket, otherwise",

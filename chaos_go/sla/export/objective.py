@@ -161,8 +161,8 @@ def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
     below = [bucket for bucket in buckets_s if 0 < bucket <= limit_s + 1e-9]
     if not below:
         mend = (
-            f"none of these seconds is at or below the limit of {limit_s:g} s; add that bucket to "
-            "the histogram"
+            f"none of these seconds is at or below the limit of {exact(limit_s)} s; add that "
+            "bucket to the histogram"
         )
         raise BadInputError("buckets", ",".join(exact(x) for x in buckets_s), mend)
     return max(below)

@@ -5,6 +5,7 @@ from typing import Any
 from chaos_go.sla.export import promql
 from chaos_go.sla.export.heading import description
 from chaos_go.sla.export.objective import PERIOD_DAYS, TARGET, Objective
+from chaos_go.sla.words import exact
 
 
 def document(objective: Objective) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def document(objective: Objective) -> dict[str, Any]:
             "timeWindow": [{"duration": f"{PERIOD_DAYS}d", "isRolling": True}],
             "budgetingMethod": "Occurrences",
             "objectives": [
-                {"displayName": f"within {objective.bucket_s * 1000:g} ms", "target": TARGET}
+                {"displayName": f"within {exact(objective.bucket_s * 1000)} ms", "target": TARGET}
             ],
         },
     }

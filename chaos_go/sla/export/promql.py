@@ -24,7 +24,12 @@ def _sum(series: str, selector: str, matcher: str, window: str | None) -> str:
     return f"sum(rate({selected}[{window}]))" if window else f"sum({selected})"
 
 
+def bound(bucket_s: float) -> str:
+    """Write the upper bound of a bucket as Prometheus does."""
+    return f"{bucket_s:.9g}"
+
+
 def _le(bucket_s: float) -> str:
-    text = f"{bucket_s:.9g}"
+    text = bound(bucket_s)
     # A whole number is "1" in Prometheus 2 and "1.0" in Prometheus 3.
     return f'le=~"{text}([.]0)?"' if text.isdigit() else f'le="{text}"'
