@@ -75,7 +75,12 @@ def goodness(
 
 
 def judge(
-    budget: float, confidence: float, average: Average, seen: Sequence[Seen], common: Sequence[str]
+    budget: float,
+    confidence: float,
+    average: Average,
+    seen: Sequence[Seen],
+    common: Sequence[str],
+    below: Threshold | None = None,
 ) -> Threshold:
     """Turn a distribution of the answer into what may be said.
 
@@ -90,6 +95,7 @@ def judge(
         average: the distribution.
         seen: at this load, the last, and at those below whose thresholds are not lower.
         common: flags that hold for every budget.
+        below: of the next lower load in a common fit; without a limit there is none here either.
     """
     found, own = average.quantiles, seen[-1]
     outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
@@ -99,6 +105,7 @@ def judge(
     if outside and safe_ms is not None and safe_ms > own.highest_ms * (1 - _GRID):
         safe_ms = own.highest_ms
     refuted = _refuted(safe_ms, budget, seen) or (outside and exceeded_ms is not None)
+    refuted = refuted or (below is not None and below.safe_ms is None)
     refused = outside or "no-trend" in common
     no_low = found.low_ms is None and not refused
     flags = {
@@ -130,7 +137,7 @@ def judge(
 def _refuted(safe_ms: float | None, budget: float, seen: Sequence[Seen]) -> bool:
     """Tell whether transactions at a delay below the safe limit clearly exceed the budget."""
     exceeded = [one.exceeded_ms(budget) for one in seen]
-    return safe_ms is not None and any(dose is not None and dose < safe_ms for dose in exceeded)
+    return safe_ms is not None and any(dose is not None and dose <= safe_ms for dose in exceeded)
 
 
 def drifted(baseline: Baseline, dispersion: Dispersion) -> bool:

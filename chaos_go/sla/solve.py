@@ -36,17 +36,18 @@ def back_calculate(
     fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
     seen = [look_at(one, spread) for one in levels.values()]
     apart = fitted.likeness.apart
-    loads = tuple(
-        _judged(observations, seen[at if apart else 0 : at + 1], fitted, at, budgets, confidence)
-        for at in range(len(levels))
-    )
+    loads: list[Load] = []
+    for at in range(len(levels)):
+        below = None if apart or not loads else loads[-1]
+        here = seen[at if apart else 0 : at + 1]
+        loads.append(_judged(observations, here, fitted, at, budgets, confidence, below))
     chosen = [governing(loads, at, apart) for at in range(len(budgets))]
     return Answer(
         background=chosen[0].background,
         phi=spread.phi,
         fit=fitted.fits[loads.index(chosen[0])],
         thresholds=tuple(load.thresholds[at] for at, load in enumerate(chosen)),
-        loads=loads if _telling(loads) else (),
+        loads=tuple(loads) if _telling(loads) else (),
         likeness=fitted.likeness,
     )
 
@@ -58,6 +59,7 @@ def _judged(
     at: int,
     budgets: Sequence[float],
     confidence: float,
+    below: Load | None,
 ) -> Load:
     """Turn what was fitted at one load, the at-th, into what may be said about it.
 
@@ -68,6 +70,7 @@ def _judged(
         at: which load.
         budgets: as asked.
         confidence: as asked.
+        below: the next lower load, in a common fit.
     """
     own = seen[-1]
     fits = fitted.fits[at].p >= guards.LEAST_FIT and not fitted.likeness.out_of_order
@@ -77,9 +80,10 @@ def _judged(
     if any(guards.drifted(one, own.dispersion) for one in drifts):
         common = (*common, "baseline-drift")
     averages = [row[at] for row in fitted.averages]
+    lower = below.thresholds if below else [None] * len(budgets)
     thresholds = tuple(
-        guards.judge(budget, confidence, found, seen, common)
-        for budget, found in zip(budgets, averages, strict=True)
+        guards.judge(budget, confidence, found, seen, common, one)
+        for budget, found, one in zip(budgets, averages, lower, strict=True)
     )
     return Load(load_rps, averages[0].best.top.background, thresholds)
 

@@ -88,14 +88,13 @@ def test_without_a_trend_the_exit_code_says_inconclusive(file):
     assert "! no-trend" in done.stdout
 
 
-def test_a_load_without_a_limit_is_in_the_exit_code_also_when_a_higher_one_has_one(file):
+def test_where_a_load_has_no_limit_there_is_none_that_holds_for_all(file):
     rows = "0,1000,0,10\n400,1000,50,10\n800,5000,2,10\n1200,5000,500,10\n"
     rows += "0,5000,0,20\n100,5000,3,20\n300,5000,100,20\n500,5000,700,20\n"
     done = call("fit", file("dose_ms,n,k,load_rps\n" + rows), "--budget", "1%", "--json")
     told = json.loads(done.stdout)
     verdicts = [load["thresholds"][0]["verdict"] for load in told["loads"]]
-    assert verdicts == ["inconclusive", "bounded"]
-    assert told["thresholds"][0]["verdict"] == "bounded"
+    assert verdicts[0] == told["thresholds"][0]["verdict"] == "inconclusive"
     assert done.exit_code == 3
 
 

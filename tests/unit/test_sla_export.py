@@ -96,11 +96,14 @@ def test_of_several_loads_the_lowest_p99_is_the_slo():
     assert "from 500 transactions at 20 requests/s" in comments(made, SOURCE)
 
 
-def test_without_a_p99_at_every_load_the_slo_is_that_of_the_highest():
+def test_without_a_p99_at_every_load_the_lowest_of_what_there_is_is_the_slo():
     low, high = (
         answer(P99Limit(300.0, 200.0, 350.0, 210.0)).thresholds[0],
         answer(None).thresholds[0],
     )
+    made = objective(*two_loads(low, high), Names("checkout", "m", None))
+    assert (made.limit_ms, made.p99_measured, made.background) == (210, True, 0.001)
+    low = answer(P99Limit(470.0, 390.0, 540.0, 399.9)).thresholds[0]
     made = objective(*two_loads(low, high), Names("checkout", "m", None))
     assert (made.limit_ms, made.p99_measured, made.background) == (381, False, 0.002)
 

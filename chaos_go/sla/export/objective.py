@@ -108,8 +108,7 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
     Raises:
         NotEnoughDataError: the observations give no safe limit.
     """
-    p99 = _p99_limit_ms(threshold)
-    safe = threshold.safe_ms if p99 is None else p99
+    p99, safe = _p99_limit_ms(threshold), _limit_ms(threshold)
     if threshold.verdict == "inconclusive" or safe is None or safe <= 0:
         flags = ", ".join(threshold.flags) or "none"
         raise NotEnoughDataError(
@@ -138,17 +137,22 @@ def strictest(
 ) -> tuple[Threshold, float, tuple[Level, ...]]:
     """Give the first threshold, its background and its levels, at the load that allows least.
 
-    Delays allow less at a higher load, but the P99 of a service at rest may be higher there, so of
-    P99 limits the lowest is taken wherever it is.
+    A delay allows least at the load that governs. A P99 limit need not, since the service at rest
+    may be slower at a higher load: the lowest is taken, wherever it is.
     """
     if not answer.loads:
         return answer.thresholds[0], answer.background, observations.levels
     load = answer.governing(0)
-    limits_ms = [_p99_limit_ms(one.thresholds[0]) for one in answer.loads]
-    if load.thresholds[0].safe_ms is not None and None not in limits_ms:
-        load = min(reversed(answer.loads), key=lambda one: _p99_limit_ms(one.thresholds[0]) or 0.0)
+    if load.thresholds[0].safe_ms is not None:
+        told = (one for one in answer.loads if _p99_limit_ms(one.thresholds[0]) is not None)
+        load = min((load, *told), key=lambda one: _limit_ms(one.thresholds[0]) or 0.0)
     levels = tuple(level for level in observations.levels if level.load_rps == load.load_rps)
     return load.thresholds[0], load.background, levels
+
+
+def _limit_ms(threshold: Threshold) -> float | None:
+    p99_ms = _p99_limit_ms(threshold)
+    return threshold.safe_ms if p99_ms is None else p99_ms
 
 
 def _p99_limit_ms(threshold: Threshold) -> float | None:
