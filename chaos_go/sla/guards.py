@@ -98,35 +98,37 @@ def judge(
         below: of the next lower load in a common fit; without a limit there is none here either.
     """
     found, own = average.quantiles, seen[-1]
-    outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
     exceeded_ms = own.exceeded_ms(budget)
+    outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
     outside = outside or (max(own.extra) < budget and exceeded_ms is None)
-    safe_ms = None if found.safe_ms is None else min(found.safe_ms, own.highest_ms)
-    if outside and safe_ms is not None and safe_ms > own.highest_ms * (1 - _GRID):
-        safe_ms = own.highest_ms
-    refuted = _refuted(safe_ms, budget, seen) or (outside and exceeded_ms is not None)
-    refuted = refuted or (below is not None and below.safe_ms is None)
-    refused = outside or "no-trend" in common
-    no_low = found.low_ms is None and not refused
+    safe_ms = _safe_ms(found, own.highest_ms, outside)
+    refuted = (
+        _refuted(safe_ms, budget, seen)
+        or (outside and exceeded_ms is not None)
+        or (below is not None and below.safe_ms is None)
+    )
+    given = Quantiles(found.estimate_ms, found.low_ms, found.high_ms, safe_ms)
+    if refuted or safe_ms is None:
+        given = Quantiles(None, None, None, None)
+    elif outside or "no-trend" in common:
+        given = Quantiles(None, None, None, safe_ms)
+    no_low = found.low_ms is None and not outside and "no-trend" not in common
     flags = {
         *common,
         *_chosen(
             ("lack-of-fit", refuted),
             ("not-identifiable", safe_ms is None or no_low),
-            ("extrapolation", outside),
+            ("extrapolation", outside and exceeded_ms is None),
             ("upper-unbounded", found.high_ms is None),
         ),
     }
-    given = found
-    if refused or safe_ms is None or refuted:
-        given = Quantiles(None, None, None, None if refuted else safe_ms)
     return Threshold(
         budget=budget,
         confidence=confidence,
         estimate_ms=given.estimate_ms,
         low_ms=given.low_ms,
         high_ms=given.high_ms,
-        safe_ms=None if given.safe_ms is None else safe_ms,
+        safe_ms=given.safe_ms,
         verdict=_verdict(given),
         flags=tuple(flag for flag in FLAGS if flag in flags),
         families=average.families,
@@ -134,8 +136,17 @@ def judge(
     )
 
 
+def _safe_ms(found: Quantiles, highest_ms: float, outside: bool) -> float | None:
+    """End the safe limit at the highest dose, which it has reached if it is that near."""
+    if found.safe_ms is None:
+        return None
+    if outside and found.safe_ms > highest_ms * (1 - _GRID):
+        return highest_ms
+    return min(found.safe_ms, highest_ms)
+
+
 def _refuted(safe_ms: float | None, budget: float, seen: Sequence[Seen]) -> bool:
-    """Tell whether transactions at a delay below the safe limit clearly exceed the budget."""
+    """Tell whether transactions at a delay that would be safe clearly exceed the budget."""
     exceeded = [one.exceeded_ms(budget) for one in seen]
     return safe_ms is not None and any(dose is not None and dose <= safe_ms for dose in exceeded)
 
