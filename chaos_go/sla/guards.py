@@ -98,12 +98,13 @@ def judge(
         below: of the next lower load in a common fit; without a limit there is none here either.
     """
     found, own = average.quantiles, seen[-1]
-    exceeded_ms = own.exceeded_ms(budget)
+    exceeded = [one.exceeded_ms(budget) for one in seen]
+    exceeded_ms = exceeded[-1]
     outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
     outside = outside or (max(own.extra) < budget and exceeded_ms is None)
     safe_ms = _safe_ms(found, own.highest_ms, outside)
     refuted = (
-        _refuted(safe_ms, budget, seen)
+        _refuted(safe_ms, exceeded)
         or (outside and exceeded_ms is not None)
         or (below is not None and below.safe_ms is None)
     )
@@ -132,7 +133,7 @@ def judge(
         verdict=_verdict(given),
         flags=tuple(flag for flag in FLAGS if flag in flags),
         families=average.families,
-        bracket_ms=own.bracket(budget) if _BRACKETED & flags else (None, None),
+        bracket_ms=own.bracket(budget, exceeded_ms) if _BRACKETED & flags else (None, None),
     )
 
 
@@ -145,9 +146,8 @@ def _safe_ms(found: Quantiles, highest_ms: float, outside: bool) -> float | None
     return min(found.safe_ms, highest_ms)
 
 
-def _refuted(safe_ms: float | None, budget: float, seen: Sequence[Seen]) -> bool:
+def _refuted(safe_ms: float | None, exceeded: Sequence[float | None]) -> bool:
     """Tell whether transactions at a delay that would be safe clearly exceed the budget."""
-    exceeded = [one.exceeded_ms(budget) for one in seen]
     return safe_ms is not None and any(dose is not None and dose <= safe_ms for dose in exceeded)
 
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, xlog1py, xlogy
 
 from chaos_go.sla.dispersion import Dispersion
+from chaos_go.sla.families import Array
 from chaos_go.sla.latency import isotonic
 from chaos_go.sla.observations import Level
 
 _CLEARLY = 0.01
-_FINEST_BACKGROUND = 1e-12  # far below the error of a background, whatever n
+_POINTS = 33
+_NARROWINGS = 10  # each by 16: in the end 1e-12, far below the error of a background
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,20 @@ class Seen:
         """Give the highest dose."""
         return self.levels[-1].dose_ms
 
-    def bracket(self, budget: float) -> tuple[float | None, float | None]:
-        """Give the last dose within a budget and the first beyond; none where none can tell."""
+    def bracket(
+        self, budget: float, exceeded_ms: float | None
+    ) -> tuple[float | None, float | None]:
+        """Give the last dose within a budget and the first beyond; none where none can tell.
+
+        Args:
+            budget: extra risk.
+            exceeded_ms: the first dose whose own transactions clearly exceed it.
+        """
         if self.saturated:
             return None, None
         end = sum(risk <= budget for risk in self.extra)
         doses_ms = [level.dose_ms for level in self.levels]
-        if (exceeded_ms := self.exceeded_ms(budget)) is not None:
+        if exceeded_ms is not None:
             end = min(end, doses_ms.index(exceeded_ms))
         return (doses_ms[end - 1] if end else None, doses_ms[end] if end < len(doses_ms) else None)
 
@@ -78,39 +86,45 @@ def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: D
     No other dose has less than the background, so all of them bound it, not the baseline alone.
     """
     others = [one for one in levels if one is not level]
-    if level.k / level.n <= within(min(one.k / one.n for one in others), budget):
+    least = min(one.k / one.n for one in others)
+    if level.k / level.n <= least + (1 - least) * budget:
         return False
 
-    def unlikely(background: float, extra: float | None) -> float:
-        """Give minus the log-likelihood below that of the observed proportions."""
-        own = 0.0 if extra is None else _drop(level, within(background, extra))
-        baseline, *dosed = others
-        risks = [max(one.k / one.n, background) for one in dosed]
-        pairs = zip(dosed, risks, strict=True)
-        return own + _drop(baseline, background) + sum(_drop(*pair) for pair in pairs)
+    baseline, *dosed = others
 
-    x2 = 2 * (_least(lambda g: unlikely(g, budget)) - _least(lambda g: unlikely(g, None)))
+    def without(background: Array) -> Array:
+        """Give by how much the others are less likely than what was observed."""
+        rest = (_drop(one, np.maximum(one.k / one.n, background)) for one in dosed)
+        return sum(rest, _drop(baseline, background))
+
+    x2 = 2 * (_least(lambda g: without(g) + _drop(level, within(g, budget))) - _least(without))
     root = math.sqrt(max(x2, 0.0) / dispersion.phi)
     return float(dispersion.cdf(np.array(-root))) < _CLEARLY
 
 
-def within(background: float, extra: float) -> float:
-    """Give the risk of who was fine or not without a fault, with that extra risk for the fine."""
+def within(background: Array, extra: float) -> Array:
+    """Give the risk where that much of what the background leaves is lost as well."""
     return background + (1 - background) * extra
 
 
-def _drop(level: Level, risk: float) -> float:
-    """Give by how much a risk is less likely than the observed proportion."""
-    missed = level.n - level.k
-    own = level.k / level.n
-    likely = float(xlogy(level.k, risk) + xlog1py(missed, -risk))
-    return float(xlogy(level.k, own) + xlog1py(missed, -own)) - likely
+def _drop(level: Level, risk: Array) -> Array:
+    """Give by how much risks are less likely than the observed proportion."""
+    missed, own = level.n - level.k, level.k / level.n
+    most = xlogy(level.k, own) + xlog1py(missed, -own)
+    result: Array = most - xlogy(level.k, risk) - xlog1py(missed, -risk)
+    return result
 
 
-def _least(function: Callable[[float], float]) -> float:
-    """Minimise over a background; the functions here are convex."""
-    close = {"xatol": _FINEST_BACKGROUND}
-    return float(minimize_scalar(function, bounds=(0, 1), method="bounded", options=close).fun)
+def _least(function: Callable[[Array], Array]) -> float:
+    """Minimise over a background; the functions here are convex, so that a grid can be narrowed.
+
+    (scipy.optimize would take longer to import than all else here.)
+    """
+    grid = np.linspace(0.0, 1.0, _POINTS)
+    for _ in range(_NARROWINGS):
+        at = int(function(grid).argmin())
+        grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, _POINTS - 1)], _POINTS)
+    return float(function(grid).min())
 
 
 def _trend(levels: Sequence[Level], phi: float) -> float:
