@@ -53,9 +53,9 @@ class Best(NamedTuple):
 
     Attributes:
         shapes: ascending.
-        ordered: with thresholds that do not rise with the load.
+        ordered: with thresholds that do not rise with the load; as `free` where no order is asked.
         free: with thresholds in any order.
-        log_b: thresholds in order, per load and shape.
+        log_b: thresholds in that order, per load and shape.
         alone: thresholds in any order.
         points: all ln b that are the best ones of some loads, per shape.
         values: log-likelihood of every load there, per shape; -inf where it is never the best.
