@@ -2,7 +2,8 @@
 
 Every family's profile gives a distribution of ln b by its signed root, T(z(b) / sqrt(phi)), T being
 the normal distribution, or Student's t when phi was estimated. They are mixed with weights from the
-quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles.
+quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles. Where the
+likelihood is level, every place is as likely as any other.
 
 Where the budget is a handful of impacts per level the data cannot tell the families apart, and the
 steep ones, which give high answers, get more weight than they deserve: the lower limit is then too
@@ -32,6 +33,7 @@ from chaos_go.sla.profile import Profile, outwards
 
 _POINTS = 4000  # of the common grid in ln b
 _ROUNDING = 1e-12  # of the sum of weighted distributions
+_FOOT = 0.02  # of a level stretch is beside it the foot of its cliff
 _FEW_IMPACTS = 0.75  # so many make the lower half sqrt(2) times as wide
 
 
@@ -88,14 +90,15 @@ def average(
     weights = np.exp((min(aicc) - np.array(aicc)) / 2)
     weights /= weights.sum()
     roots = [_root(rows, log_b) / np.sqrt(dispersion.phi) for rows in groups]
-    cdfs = [dispersion.cdf(root) for root in roots]
+    cdfs = [_distribution(log_b, root, dispersion) for root in roots]
     parts = zip(bests, weights, aicc, cdfs, strict=True)
     fits = tuple(
         _family_fit(best, float(weight), score, quantiles(log_b, cdf, confidence))
         for best, weight, score, cdf in parts
     )
     stretch = np.sqrt(1 + _FEW_IMPACTS * dispersion.phi / impacts)
-    wider = [dispersion.cdf(np.where(root < 0, root / stretch, root)) for root in roots]
+    lower = [np.where(root < 0, root / stretch, root) for root in roots]
+    wider = [_distribution(log_b, root, dispersion) for root in lower]
     if unhurt:  # the chance of that is known exactly, and above what the signed root says
         wider = [
             np.where(root < 0, np.minimum(np.exp(-(root**2) / 2), 0.5), cdf)
@@ -103,6 +106,23 @@ def average(
         ]
     mixture = quantiles(log_b, weights @ np.array(wider), confidence)
     return Average(mixture, fits, bests[int(weights.argmax())])
+
+
+def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
+    """Give the distribution of a signed root, rising evenly with b where the root is level at 0.
+
+    It is so where a step may be anywhere between two doses. By the root alone the answer would be
+    at the ends of that and nowhere between.
+    """
+    cdf = dispersion.cdf(root)
+    level = np.flatnonzero(root == 0.0)
+    if not level.size or level[0] == 0 or level[-1] == len(root) - 1:
+        return cdf
+    low, high = log_b[level[[0, -1]]]
+    beside = max(_FOOT * (high - low), log_b[1] - log_b[0])
+    ends = np.array([low - beside, high + beside])
+    evenly = np.interp(np.exp(log_b), np.exp(ends), np.interp(ends, log_b, cdf))
+    return np.where((log_b > ends[0]) & (log_b < ends[1]), evenly, cdf)
 
 
 def widened(given: Average, other: Quantiles) -> Average:

@@ -24,7 +24,7 @@ from scipy.special import expit, log_ndtr, ndtr, ndtri
 
 Array = NDArray[np.float64]
 
-STEEPEST = 60.0  # from there on a curve is a step: twice the dose, 2 ** 60 times the odds
+STEEPEST = 2000.0  # from there on a curve is a step: 1 % more of the dose, 4e8 times the odds
 
 
 class Extra(NamedTuple):
@@ -47,6 +47,7 @@ class Family:
         shapes: ascending grid over the shapes that are allowed, the first and last included.
         plateau: the extra risk never rises above it; 1 for families without one.
         parameters: how many are estimated, the background included.
+        bound: how many of them are on their bound in every curve of the row.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Family:
     shapes: Array
     plateau: float = 1.0
     parameters: int = 3
+    bound: int = 0
 
 
 def _logit(p: float) -> float:
@@ -104,18 +106,31 @@ def hill(plateau: float) -> Curve:
     return curve
 
 
-_STEEP = np.geomspace(1.0, STEEPEST, 22)
+def step(log_x: Array, log_b: Array, plateau: Array, budget: float) -> Extra:
+    """F = plateau from b on, but no less than r: Hill's curve where the rise is sudden.
+
+    Its plateau is searched as the shape of other curves is, so a step of any height fits.
+    """
+    risk = np.where(log_x >= log_b, np.maximum(plateau, budget), 0.0)
+    with np.errstate(divide="ignore"):
+        return Extra(risk, np.log1p(-risk))
+
+
+_STEPS = np.geomspace(144.0, STEEPEST, 4)
+_STEEP = np.append(np.geomspace(1.0, 60.0, 22), _STEPS)
 _PLATEAUS = (0.04, 0.08, 0.16, 0.32)
+_HEIGHTS = np.geomspace(1e-3, 1.0, 14)
 
 FAMILIES: tuple[Family, ...] = (
     Family("log-logistic", log_logistic, _STEEP),
     Family("weibull", weibull, _STEEP),
-    Family("log-probit", log_probit, np.geomspace(0.1, STEEPEST, 28)),
+    Family("log-probit", log_probit, np.append(np.geomspace(0.1, 60.0, 28), _STEPS)),
     Family("hinge", hinge, 1.0 - np.geomspace(1.0, 1e-5, 34)),
     *(
         Family("hill", hill(plateau), _STEEP, plateau=plateau, parameters=4)
         for plateau in _PLATEAUS
     ),
+    Family("hill", step, _HEIGHTS, parameters=4, bound=1),
 )
 """The registry: every family that is fitted. Rows of one name are one family of the answer."""
 

@@ -61,13 +61,14 @@ def goodness(
 
     A parameter on its bound was not fitted and costs no degree of freedom.
     """
-    x2, free = 0.0, fitted[0].family.parameters
+    family = fitted[0].family
+    x2, free = 0.0, family.parameters - family.bound
     for best, data in zip(fitted, loads, strict=True):
         risk = expected(best.family, data, best.top.log_b, best.top.shape, budget)
         risk = np.clip(risk, 1e-12, 1 - 1e-12)
         x2 += float(((data.k - data.n * risk) ** 2 / (data.n * risk * (1 - risk))).sum())
         free -= best.top.background in (0.0, MOST_BACKGROUND)
-    ends = fitted[0].family.shapes[[0, -1]]
+    ends = family.shapes[[0, -1]]
     free -= bool(np.isclose(fitted[0].top.shape, ends, atol=1e-6).any())
     df = max(sum(len(data.n) for data in loads) - free, 0)
     x2 /= dispersion.phi

@@ -1,0 +1,106 @@
+"""A step, as a timeout makes one: it may be anywhere between two doses, and the answer says so."""
+
+import math
+
+import numpy as np
+import pytest
+
+from chaos_go.sla.design import next_level
+from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.profile import middle_of_best
+from chaos_go.sla.solve import back_calculate
+
+DOSES = (0.0, 100.0, 300.0, 500.0, 650.0, 800.0)
+
+
+def observed(k, load_rps=None, doses=DOSES):
+    rows = zip(doses, k, strict=True)
+    return tuple(Level(dose, 1000, hits, load_rps=load_rps) for dose, hits in rows)
+
+
+def only(k, budget=0.02):
+    answer = back_calculate(Observations(observed(k), windowed=False), [budget])
+    return answer, answer.thresholds[0]
+
+
+@pytest.mark.parametrize("height", [50, 58, 100, 240, 500, 900])
+@pytest.mark.parametrize("budget", [0.005, 0.01, 0.02])
+def test_the_interval_is_that_share_of_the_gap(height, budget):
+    answer, found = only([2, 1, 3, 2, height + 1, height - 1], budget)
+    assert found.low_ms == pytest.approx(500 + 0.025 * 150, abs=4)
+    assert found.safe_ms == pytest.approx(500 + 0.05 * 150, abs=4)
+    assert found.estimate_ms == pytest.approx(575, abs=10)
+    assert found.high_ms == pytest.approx(650 - 0.025 * 150, abs=4)
+    assert found.verdict == "bounded"
+    assert answer.fit.p > 0.05
+    assert "lack-of-fit" not in found.flags
+
+
+def test_a_step_is_told_as_what_it_is_of_hill():
+    _, found = only([2, 1, 3, 2, 500, 500])
+    (hill,) = (one for one in found.families if one.name == "hill")
+    assert hill.weight > 0.99
+    assert 500 < hill.low_ms < hill.safe_ms < hill.estimate_ms < hill.high_ms < 650
+    assert hill.estimate_ms == pytest.approx(575, abs=10)
+
+
+def test_a_budget_above_every_plateau_but_that_of_a_step_is_answered():
+    _, found = only([2, 1, 3, 2, 500, 500], budget=0.3)
+    assert 500 < found.low_ms < found.high_ms < 650
+
+
+def test_a_level_between_two_doses_leaves_no_step():
+    _, found = only([2, 1, 3, 11, 35, 58])
+    (hill,) = (one for one in found.families if one.name == "hill")
+    assert hill.weight < 0.25
+    assert 515 < hill.low_ms < hill.high_ms < 640  # of a curve, not the whole gap
+
+
+@pytest.mark.parametrize("height", [0.056, 0.5, 1.0])
+def test_intervals_hold_a_step_that_is_anywhere_as_often_as_they_say(height):
+    rng = np.random.default_rng(3)
+    covered = safe = 0
+    for at in range(60):
+        step_ms = 500 + 150 * (at + 0.5) / 60
+        risks = [0.002 + 0.998 * height * (dose >= step_ms) for dose in DOSES]
+        _, found = only(rng.binomial(1000, risks).tolist())
+        covered += found.low_ms <= step_ms <= found.high_ms
+        safe += found.safe_ms <= step_ms
+    assert covered >= 54
+    assert safe >= 54
+
+
+def test_the_next_levels_halve_the_gap():
+    levels = {0.0: 2}
+    for _ in range(8):
+        rows = tuple(Level(dose, 1000, k) for dose, k in sorted(levels.items()))
+        found = next_level(
+            Observations(rows, windowed=False),
+            0.02,
+            start_ms=100,
+            max_dose_ms=1600,
+            target_width=0,
+            rejected_budget=10_000,
+        )
+        levels[found.dose_ms] = 500 if found.dose_ms >= 517 else 2
+    within, beyond = max(d for d in levels if d < 517), min(d for d in levels if d >= 517)
+    assert beyond - within < 400 / 2**3  # four levels went to 800 ms
+
+
+def test_loads_with_steps_are_bounded_by_their_gaps():
+    low = observed([2, 1, 3, 2, 3, 60], load_rps=50.0)
+    high = observed([2, 1, 3, 2, 58, 61], load_rps=90.0)
+    answer = back_calculate(Observations(low + high, windowed=False), [0.02])
+    assert not answer.likeness.apart
+    for load, (within_ms, beyond_ms) in zip(answer.loads, ((650, 800), (500, 650)), strict=True):
+        found = load.thresholds[0]
+        gap = beyond_ms - within_ms
+        assert within_ms - 0.03 * gap < found.low_ms < within_ms + 0.1 * gap
+        assert beyond_ms - 0.1 * gap < found.high_ms < beyond_ms + 0.03 * gap
+
+
+def test_the_middle_of_what_is_equally_good():
+    assert middle_of_best(np.array([0.0, 1.0, 3.0, 2.0])) == 2
+    assert middle_of_best(np.array([0.0, 3.0, 3.0, 3.0, 2.0])) == 2
+    assert middle_of_best(np.array([0.0, 3.0, 3.0, 3.0])) == 1  # nothing ends it
+    assert middle_of_best(np.array([-math.inf, 3.0, -math.inf, 3.0, 1.0])) in (1, 3)
