@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chaos_go.sla.answer import FamilyFit
 from chaos_go.sla.dispersion import Dispersion
@@ -33,7 +34,9 @@ from chaos_go.sla.profile import Profile, outwards
 
 _POINTS = 4000  # of the common grid in ln b
 _ROUNDING = 1e-12  # of the sum of weighted distributions
-_FOOT = 0.02  # of a level stretch is beside it the foot of its cliff
+_NEAR = 2.0  # so large a signed root ends an interval
+_FOOT = 0.02  # of a level stretch: what falls that far within that is a cliff
+_LONG = 0.1  # of that: where so much is level the likelihood has no top but a middle
 _FEW_IMPACTS = 0.75  # so many make the lower half sqrt(2) times as wide
 
 
@@ -91,17 +94,17 @@ def average(
     weights /= weights.sum()
     roots = [_root(rows, log_b) / np.sqrt(dispersion.phi) for rows in groups]
     cdfs = [_distribution(log_b, root, dispersion) for root in roots]
-    parts = zip(bests, weights, aicc, cdfs, strict=True)
+    parts = zip(bests, weights, aicc, roots, cdfs, strict=True)
     fits = tuple(
-        _family_fit(best, float(weight), score, quantiles(log_b, cdf, confidence))
-        for best, weight, score, cdf in parts
+        _family_fit(best, float(weight), score, quantiles(log_b, cdf, confidence), _level(root))
+        for best, weight, score, root, cdf in parts
     )
     stretch = np.sqrt(1 + _FEW_IMPACTS * dispersion.phi / impacts)
     lower = [np.where(root < 0, root / stretch, root) for root in roots]
     wider = [_distribution(log_b, root, dispersion) for root in lower]
     if unhurt:  # the chance of that is known exactly, and above what the signed root says
         wider = [
-            np.where(root < 0, np.minimum(np.exp(-(root**2) / 2), 0.5), cdf)
+            np.maximum.accumulate(np.where(root < 0, np.minimum(np.exp(-(root**2) / 2), 0.5), cdf))
             for root, cdf in zip(roots, wider, strict=True)
         ]
     mixture = quantiles(log_b, weights @ np.array(wider), confidence)
@@ -118,11 +121,23 @@ def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
     level = np.flatnonzero(root == 0.0)
     if not level.size or level[0] == 0 or level[-1] == len(root) - 1:
         return cdf
-    low, high = log_b[level[[0, -1]]]
-    beside = max(_FOOT * (high - low), log_b[1] - log_b[0])
-    ends = np.array([low - beside, high + beside])
-    evenly = np.interp(np.exp(log_b), np.exp(ends), np.interp(ends, log_b, cdf))
-    return np.where((log_b > ends[0]) & (log_b < ends[1]), evenly, cdf)
+    ends = _feet(root, level)
+    b, ends_b = np.exp(log_b), np.exp(log_b[ends])
+    return np.where((b > ends_b[0]) & (b < ends_b[1]), np.interp(b, ends_b, cdf[ends]), cdf)
+
+
+def _feet(root: Array, level: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give the points that end a level stretch: where its cliffs have fallen, if it has cliffs."""
+    first, last = level[[0, -1]]
+    near = max(_FOOT * (last - first), 2.0)
+    below = int(np.searchsorted(root, -_NEAR, side="right")) - 1
+    above = int(np.searchsorted(root, _NEAR))
+    return np.array(
+        [
+            below if first - below <= near and below >= 0 else first - 1,
+            above if above - last <= near and above < len(root) else last + 1,
+        ]
+    )
 
 
 def widened(given: Average, other: Quantiles) -> Average:
@@ -233,9 +248,18 @@ def _root(rows: Sequence[Profile], log_b: Array) -> Array:
     return outwards(drop, int(np.abs(log_b - best.top.log_b).argmin()))
 
 
-def _family_fit(best: Profile, weight: float, aicc: float, limits: Quantiles) -> FamilyFit:
-    """Give one family's part; its limits come from a grid, its estimate does not."""
+def _level(root: Array) -> bool:
+    """Tell whether a profile has no top: much of where the answer may be is equally likely."""
+    return bool((root == 0.0).sum() > _LONG * (np.abs(root) < _NEAR).sum())
+
+
+def _family_fit(
+    best: Profile, weight: float, aicc: float, limits: Quantiles, level: bool
+) -> FamilyFit:
+    """Give one family's part; limits come from a grid, the estimate does not if there is a top."""
     estimate_ms = float(np.exp(best.top.log_b))
+    if level and limits.estimate_ms is not None:
+        estimate_ms = limits.estimate_ms
     return FamilyFit(
         name=best.family.name,
         weight=weight,

@@ -3,7 +3,7 @@
 First a ladder: the dose doubles until the impact is clearly above the budget, in smaller steps once
 it comes near, so that no dose is much higher than it has to be. Then every level goes half-way from
 the threshold that is expected to its lower limit. Where it is expected a level tells most about a
-curve, but one below tells a curve from a step, halves the gap that a step is in, and has less
+curve, but one below tells a curve from a step, narrows the gap that a step is in, and has less
 impact. The numbers were found by simulation, see benchmarks/sla_design.py.
 
 Importing this module loads nothing heavy.
@@ -118,5 +118,5 @@ def _extra(level: Level, levels: Sequence[Level]) -> float:
 
 
 def _rounded(dose_ms: float) -> float:
-    """Give a dose to the millisecond, smaller ones to the tenth."""
-    return round(dose_ms, 0 if dose_ms >= 10 else 1)
+    """Give a dose to the millisecond, one below 10 ms to two digits."""
+    return round(dose_ms, 0) if dose_ms >= 10 else float(f"{dose_ms:.2g}")

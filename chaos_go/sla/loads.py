@@ -72,7 +72,8 @@ def joint(
     """
     lows, highs = zip(*(span(data, budget) for data in loads), strict=True)
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
-    together = Together(size, loads, budget, (min(lows), max(highs)), most_background)
+    peaks = np.array([one.top.log_b for one in separate])
+    together = Together(size, loads, budget, (min(lows), max(highs)), peaks, most_background)
     widths = [one.log_b[-1] - one.log_b[0] for one in separate]
     ordered = _profiles(together, widths, reach)
     unordered = _profiles(together._replace(ordered=False), widths, reach)

@@ -85,6 +85,7 @@ class Together(NamedTuple):
         loads: counts of each, ascending.
         budget: extra risk at the thresholds.
         span: bounds of ln b.
+        peaks: ln b of each load by itself.
         most_background: upper bound of the background.
         ordered: thresholds do not rise with the load; without, all is about any order.
     """
@@ -93,6 +94,7 @@ class Together(NamedTuple):
     loads: Sequence[Counts]
     budget: float
     span: tuple[float, float]
+    peaks: Array
     most_background: float
     ordered: bool = True
 
@@ -159,10 +161,15 @@ class Together(NamedTuple):
         return float(likelihood(extra, data, self.most_background).background)
 
     def _anywhere(self, shapes: int) -> Guess:
+        """Give a grid over all ln b with a point at the peak of each load by itself.
+
+        A step between two close doses is level but there, and no other point may see it.
+        """
         low, high = self.span
-        count = len(self.loads)
-        middle = np.full((count, shapes), (low + high) / 2)
-        return Guess(middle, np.full(count, (high - low) / _ACROSS))
+        step = (high - low) / _ACROSS
+        off = np.remainder(self.peaks - low + step / 2, step) - step / 2
+        middle = np.repeat((low + high) / 2 + off[:, None], shapes, axis=1)
+        return Guess(middle, np.full(len(self.loads), step))
 
     def _alone(self, shapes: Array, guess: Guess, drop: float) -> tuple[Array, Array]:
         """Find the peaks of every load: give ln b and log-likelihoods, per load and shape."""

@@ -22,7 +22,6 @@ _COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to f
 _POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
 _CLIFF = 0.3  # of the signed root, between two points
-_EQUAL = 1e-9  # log-likelihoods
 _LEVEL = 1e-3  # so small a drop of twice the log-likelihood is that of the grid, not of the data
 
 
@@ -80,7 +79,7 @@ def profile(
         low, high = max(low, log_b[near[0]] - step), min(high, log_b[near[-1]] + step)
     log_b = np.linspace(low, high, _POINTS)
     values, _ = search.over_shapes(log_b, _NARROWINGS)
-    top = search.top(log_b[middle_of_best(values)], log_b[1] - log_b[0])
+    top = search.top(log_b[values.argmax()], log_b[1] - log_b[0])
     dense, smooth = interpolate(log_b, values, top)
     at = np.flatnonzero(np.repeat(_cliffs(values, top, reach), _DENSE))
     if at.size:
@@ -136,9 +135,9 @@ class _Search(NamedTuple):
     def top(self, near: float, step: float) -> Top:
         """Find the maximum exactly: the cubic is off where g meets its bound just there."""
         log_b, values, shapes = self._around(near, step)
-        at = middle_of_best(values)
+        at = int(values.argmax())
         log_b, values, shapes = self._around(float(log_b[at]), step / 6.0)
-        at = middle_of_best(values)
+        at = int(values.argmax())
         best, shape = float(log_b[at]), shapes[at : at + 1]
         if 0 < at < len(log_b) - 1:
             left, middle, right = values[at - 1 : at + 2]
@@ -151,15 +150,6 @@ class _Search(NamedTuple):
     def _around(self, near: float, step: float) -> tuple[Array, Array, Array]:
         log_b = near + np.linspace(-step, step, 13)
         return log_b, *self.over_shapes(log_b, _NARROWINGS + 1)
-
-
-def middle_of_best(values: Array) -> int:
-    """Give where the greatest value is; of several that are equal the middle one.
-
-    Unless they go on to the end, where nothing limits them: then the first.
-    """
-    equal = np.flatnonzero(values > values.max() - _EQUAL)
-    return int(equal[0] if equal[-1] == len(values) - 1 else equal[len(equal) // 2])
 
 
 def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:

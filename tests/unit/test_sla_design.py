@@ -7,6 +7,7 @@ import pytest
 
 from chaos_go.sla.design import next_level
 from chaos_go.sla.observations import Level, Observations
+from chaos_go.sla.solve import back_calculate
 
 
 def observations(*rows):
@@ -52,10 +53,20 @@ def test_above_the_budget_but_not_with_the_levels_beyond_goes_a_little_further()
     assert step(BASELINE, (100.0, 1000, 2), *rows, max_dose_ms=240).dose_ms is None
 
 
-def test_clearly_above_goes_to_the_estimate():
-    found = step(BASELINE, (100.0, 1000, 3), (200.0, 1000, 3), (400.0, 1000, 80))
-    assert 200 < found.dose_ms < 400
-    assert "estimate" in found.reason
+def test_clearly_above_goes_half_way_from_the_estimate_to_its_lower_limit():
+    rows = (BASELINE, (100.0, 1000, 3), (200.0, 1000, 3), (400.0, 1000, 80))
+    (told,) = back_calculate(observations(*rows), [0.02]).thresholds
+    found = step(*rows)
+    assert 200 < told.low_ms < found.dose_ms < told.estimate_ms < 400
+    assert found.dose_ms == pytest.approx(math.sqrt(told.low_ms * told.estimate_ms), abs=0.5)
+    assert "just below the best estimate" in found.reason
+
+
+def test_without_a_lower_limit_it_goes_to_the_estimate():
+    rows = (BASELINE, (500.0, 1000, 60))
+    (told,) = back_calculate(observations(*rows), [0.02]).thresholds
+    assert told.low_ms is None
+    assert step(*rows).dose_ms == pytest.approx(told.estimate_ms, abs=0.5)
 
 
 def test_the_first_dose_far_above_goes_below_it():
@@ -95,3 +106,8 @@ def test_it_narrows_down_and_stops(dose_2):
     low, high = (float(word) for word in found.reason.split() if word.isdigit())
     assert math.log(high / low) < 0.35
     assert low * 0.8 < dose_2 < high * 1.2
+
+
+def test_doses_below_a_millisecond_are_never_0():
+    assert step(BASELINE, start_ms=0.02).dose_ms == 0.02
+    assert step(BASELINE, (0.02, 1000, 2), start_ms=0.02).dose_ms == 0.04

@@ -1,13 +1,10 @@
 """A step, as a timeout makes one: it may be anywhere between two doses, and the answer says so."""
 
-import math
-
 import numpy as np
 import pytest
 
 from chaos_go.sla.design import next_level
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.profile import middle_of_best
 from chaos_go.sla.solve import back_calculate
 
 DOSES = (0.0, 100.0, 300.0, 500.0, 650.0, 800.0)
@@ -70,7 +67,7 @@ def test_intervals_hold_a_step_that_is_anywhere_as_often_as_they_say(height):
     assert safe >= 54
 
 
-def test_the_next_levels_halve_the_gap():
+def test_the_next_levels_narrow_the_gap():
     levels = {0.0: 2}
     for _ in range(8):
         rows = tuple(Level(dose, 1000, k) for dose, k in sorted(levels.items()))
@@ -99,8 +96,35 @@ def test_loads_with_steps_are_bounded_by_their_gaps():
         assert beyond_ms - 0.1 * gap < found.high_ms < beyond_ms + 0.03 * gap
 
 
-def test_the_middle_of_what_is_equally_good():
-    assert middle_of_best(np.array([0.0, 1.0, 3.0, 2.0])) == 2
-    assert middle_of_best(np.array([0.0, 3.0, 3.0, 3.0, 2.0])) == 2
-    assert middle_of_best(np.array([0.0, 3.0, 3.0, 3.0])) == 1  # nothing ends it
-    assert middle_of_best(np.array([-math.inf, 3.0, -math.inf, 3.0, 1.0])) in (1, 3)
+@pytest.mark.parametrize(
+    ("doses", "k", "within_ms", "beyond_ms"),
+    [
+        ((0, 100, 800, 1000), (2, 2, 500, 500), 100, 800),
+        ((0, 100, 300, 1200, 1500), (2, 2, 3, 500, 500), 300, 1200),
+        ((0, 300, 500, 510, 800), (2, 2, 3, 500, 500), 500, 510),
+        ((0, 50, 100, 120, 200, 400), (0, 0, 0, 1000, 1000, 1000), 100, 120),
+    ],
+)
+def test_wide_and_narrow_gaps_end_at_their_doses(doses, k, within_ms, beyond_ms):
+    levels = observed(k, doses=doses)
+    (found,) = back_calculate(Observations(levels, windowed=False), [0.02]).thresholds
+    gap = beyond_ms - within_ms
+    assert found.verdict == "bounded"
+    assert within_ms < found.low_ms < found.safe_ms < within_ms + 0.08 * gap
+    assert beyond_ms - 0.08 * gap < found.high_ms < beyond_ms
+
+
+@pytest.mark.parametrize("gap", [150, 60, 20, 5])
+def test_loads_find_the_step_in_a_narrow_gap(gap):
+    """The first grid had no point in it: no fit, or loads that were taken for unlike."""
+    doses = (0, 100, 300, 500, 500 + gap, 800)
+    low = observed([2, 1, 3, 2, 500, 500], 50.0, doses)
+    high = observed([3, 1, 2, 2, 510, 500], 90.0, doses)
+    answer = back_calculate(Observations(low + high, windowed=False), [0.02])
+    assert not answer.likeness.apart
+    assert answer.fit.p > 0.5
+    for load in answer.loads:
+        (found,) = load.thresholds
+        (hill,) = (one for one in found.families if one.name == "hill")
+        assert 499 < found.low_ms < found.estimate_ms < found.high_ms < 501 + gap
+        assert hill.estimate_ms == pytest.approx(500 + gap / 2, rel=0.01)
