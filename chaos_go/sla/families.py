@@ -119,7 +119,7 @@ def step(log_x: Array, log_b: Array, plateau: Array, budget: float) -> Extra:
 _STEPS = np.geomspace(144.0, STEEPEST, 4)
 _STEEP = np.append(np.geomspace(1.0, 60.0, 22), _STEPS)
 _PLATEAUS = (0.04, 0.08, 0.16, 0.32)
-_HEIGHTS = np.geomspace(1e-5, 1.0, 20)
+_HEIGHTS = np.append(expit(np.linspace(-11.5, 11.5, 24)), 1.0)  # as dense near 1 as near 0
 
 FAMILIES: tuple[Family, ...] = (
     Family("log-logistic", log_logistic, _STEEP),

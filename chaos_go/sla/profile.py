@@ -16,6 +16,7 @@ from chaos_go.sla.families import Array, Family
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
 
 _NARROWINGS = 4
+_MORE = 5  # for the height of a step: what is level has to be, with 1e8 transactions too
 _CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
 _FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the question
 _COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
@@ -114,7 +115,7 @@ class _Search(NamedTuple):
         shapes = np.broadcast_to(grid, (len(log_b), len(grid)))
         values, at, shape = self._at(log_b, shapes)
         step = width[at]
-        for _ in range(narrowings):
+        for _ in range(narrowings + (_MORE if self.family.bound else 0)):
             shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
             values, at, shape = self._at(log_b, shapes)
             step = step / 3.0

@@ -20,7 +20,7 @@ def only(k, budget=0.02):
     return answer, answer.thresholds[0]
 
 
-@pytest.mark.parametrize("height", [50, 58, 100, 240, 500, 900])
+@pytest.mark.parametrize("height", [50, 58, 100, 240, 500, 900, 999])
 @pytest.mark.parametrize("budget", [0.005, 0.01, 0.02])
 def test_the_interval_is_that_share_of_the_gap(height, budget):
     answer, found = only([2, 1, 3, 2, height + 1, height - 1], budget)
@@ -34,8 +34,9 @@ def test_the_interval_is_that_share_of_the_gap(height, budget):
 
 
 def test_a_step_is_told_as_what_it_is_of_hill():
-    _, found = only([2, 1, 3, 2, 500, 500])
+    answer, found = only([2, 1, 3, 2, 500, 500])
     (hill,) = (one for one in found.families if one.name == "hill")
+    assert answer.fit.df == 3  # six levels: background, height and place were fitted, no shape
     assert hill.weight > 0.99
     assert 500 < hill.low_ms < hill.safe_ms < hill.estimate_ms < hill.high_ms < 650
     assert hill.estimate_ms == pytest.approx(575, abs=10)
