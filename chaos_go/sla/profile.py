@@ -109,13 +109,21 @@ class _Search(NamedTuple):
 
     def over_shapes(self, log_b: Array, narrowings: int) -> tuple[Array, Array]:
         """Maximise over the shape, for every b at once: give log-likelihoods and shapes."""
+        if not self.family.bound:
+            return self._narrowed(log_b, narrowings)
+        gaps = np.searchsorted(self.data.log_dose, log_b)  # of a step nothing else matters
+        _, first, every = np.unique(gaps, return_index=True, return_inverse=True)
+        values, shapes = self._narrowed(log_b[first], narrowings + _MORE)
+        return values[every], shapes[every]
+
+    def _narrowed(self, log_b: Array, narrowings: int) -> tuple[Array, Array]:
         grid = self.family.shapes
         gaps = np.diff(grid, prepend=grid[0], append=grid[-1])
         width = np.maximum(gaps[:-1], gaps[1:])
         shapes = np.broadcast_to(grid, (len(log_b), len(grid)))
         values, at, shape = self._at(log_b, shapes)
         step = width[at]
-        for _ in range(narrowings + (_MORE if self.family.bound else 0)):
+        for _ in range(narrowings):
             shapes = np.clip(shape[:, None] + _CELLS * step[:, None], grid[0], grid[-1])
             values, at, shape = self._at(log_b, shapes)
             step = step / 3.0
