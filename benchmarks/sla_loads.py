@@ -34,7 +34,7 @@ def draw(truth: Truth, factors: tuple[float, ...], rng: np.random.Generator) -> 
 
 
 def run(truth: Truth, falls: str, n: int, rng: np.random.Generator) -> str:
-    """Give one line of the table."""
+    """Return one line of the table."""
     targets = [truth.dose(BUDGET) / factor for factor in FACTORS[falls]]
     covered, safe, apart = np.zeros(len(targets)), np.zeros(len(targets)), 0
     for _ in range(n):

@@ -18,7 +18,7 @@ SIZES = (300, 1000, 3000, 10_000, 30_000)
 
 
 def impact(dose_ms: float) -> float:
-    """Give the true fraction of transactions with impact."""
+    """Return the true fraction of transactions with impact."""
     return float(0.002 + 0.998 * (1 - np.exp(-0.00012 * max(0.0, dose_ms - 350))))
 
 

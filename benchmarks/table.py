@@ -80,7 +80,7 @@ class Row:
         return not self.reach.met(reached)
 
     def _ratio(self) -> str:
-        """Give the ratio of the medians and, in brackets, the ratios of single rounds, if any."""
+        """Return the ratio of the medians and, in brackets, the ratios of single rounds, if any."""
         if not self.measured or self.ours is None or self.theirs is None:
             return ""
         pairs = zip(self.ours.values, self.theirs.values, strict=True)
@@ -91,7 +91,7 @@ class Row:
         return f"{middle:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
     def cells(self) -> list[str]:
-        """Give what the table shows of it."""
+        """Return what the table shows of it."""
         peer = f"{self.peer}: {self.theirs}" if self.theirs else self.peer
         verdict = "MISSED" if self.missed else "ok"
         if not self.measured:
@@ -114,7 +114,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
 
     def plain(self) -> str:
-        """Give the table for a terminal."""
+        """Return the table for a terminal."""
         cells = [HEADER, *(row.cells() for row in self.rows)]
         widths = [max(len(line[i]) for line in cells) for i in range(len(HEADER))]
         lines = [
@@ -133,7 +133,7 @@ class Report:
         path.write_text("\n".join(page) + "\n")
 
     def _notes(self) -> list[str]:
-        """Give each reason once, in the order of the rows."""
+        """Return each reason once, in the order of the rows."""
         noted = [row for row in self.rows if row.note and (row.missed or not row.measured)]
         return list(dict.fromkeys(_note(row) for row in noted))
 
@@ -145,7 +145,7 @@ def _note(row: Row) -> str:
 
 
 def _marked(row: Row) -> list[str]:
-    """Give the cells with what was missed in bold and red."""
+    """Return the cells with what was missed in bold and red."""
     *cells, verdict = row.cells()
     return [*cells, "🔴 **MISSED**" if row.missed else verdict]
 

@@ -49,9 +49,9 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
 
     Exit code: 0 when nothing was found, 1 otherwise.
     """
-    from chaos_go import strict
+    from chaos_go import validate as validating
 
-    problems = [f"{file}: {problem}" for file in files for problem in strict.check(file)]
+    problems = [f"{file}: {problem}" for file in files for problem in validating.check(file)]
     for problem in problems:
         click.echo(problem)
     context.exit(1 if problems else 0)

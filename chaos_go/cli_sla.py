@@ -147,8 +147,8 @@ def export(
         from chaos_go.sla.timeouts import chain
 
         if len(budgets) > 1:
-            mend = "an SLO has one limit; leave one of them, or export a file for each"
-            raise BadInputError("budget", " ".join(budgets), mend)
+            fix = "an SLO has one limit; leave one of them, or export a file for each"
+            raise BadInputError("budget", " ".join(budgets), fix)
         kind = options["kind"]
         exporting.check_format(kind)
         names = _names(options)

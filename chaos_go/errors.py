@@ -1,11 +1,11 @@
-"""Every error of this package, each a single line that names the offending value and the mend.
+"""Every error of this package, each a single line that names the offending value and how to fix it.
 
 The tree::
 
     chaoslib.exceptions.ActivityFailed
     `- ChaosGoError
-       |- BadInputError            a value that cannot be meant; nothing was changed
-       |  `- TargetError           a target that cannot be meant or found
+       |- BadInputError            a value that is invalid; nothing was changed
+       |  `- TargetError           a target that is invalid or not found
        |- AgentError               the agent did not do its part; nothing is left of it
        |  |- CannotRunHereError    this place does not allow what was asked
        |  `- AgentLostError        the agent was there and is gone
@@ -22,7 +22,7 @@ _LONGEST_VALUE = 120
 
 
 def shorten(text: str, most: int = _LONGEST_VALUE) -> str:
-    """Give a text in one line, cut to at most ``most`` characters (``...`` shows the cut)."""
+    """Return a text in one line, cut to at most ``most`` characters (``...`` shows the cut)."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 3] + "..."
 
@@ -36,28 +36,28 @@ class ChaosGoError(ActivityFailed):
 
 
 class BadInputError(ChaosGoError):
-    """A value that cannot be meant.
+    """A value that is invalid.
 
     Attributes:
         field: name of the argument, or path of the field.
         value: what was given.
-        mend: what to do about it.
+        fix: what to do about it.
     """
 
-    def __init__(self, field: str, value: object, mend: str) -> None:
-        """Say ``field=value: mend``; a long value is cut."""
-        super().__init__(f"{field}={shorten(repr(value))}: {mend}")
+    def __init__(self, field: str, value: object, fix: str) -> None:
+        """Say ``field=value: fix``; a long value is cut."""
+        super().__init__(f"{field}={shorten(repr(value))}: {fix}")
         self.field = field
         self.value = value
-        self.mend = mend
+        self.fix = fix
 
 
 class TargetError(BadInputError):
-    """A target that cannot be meant, or that is not there."""
+    """A target that is invalid, or that is not there."""
 
-    def __init__(self, target: object, mend: str) -> None:
-        """Say ``target=value: mend``."""
-        super().__init__("target", target, mend)
+    def __init__(self, target: object, fix: str) -> None:
+        """Say ``target=value: fix``."""
+        super().__init__("target", target, fix)
 
 
 class AgentError(ChaosGoError):

@@ -34,7 +34,7 @@ class Ranks(NamedTuple):
 
 
 def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
-    """Give the least number of observations from which a quantile has both its limits.
+    """Return the least number of observations from which a quantile has both its limits.
 
     The largest observation is an upper limit only if all n of them lie below the true quantile
     with a probability, quantile ** n, of at most (1 - confidence) / 2; the lower limit likewise.
@@ -53,7 +53,7 @@ def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
 
 
 def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> Ranks:
-    """Give the ranks of the observations that estimate a quantile and enclose it.
+    """Return the ranks of the observations that estimate a quantile and enclose it.
 
     The value is the nearest rank, the smallest observation with at least ``quantile`` of all at or
     below it. The limits are the closest pair of order statistics of which each is on the wrong
@@ -82,7 +82,7 @@ def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> R
 
 
 def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """Give the exact (Clopper-Pearson) interval of a proportion of which ``hits / n`` was seen.
+    """Return the exact (Clopper-Pearson) interval of a proportion of which ``hits / n`` was seen.
 
     Args:
         hits: how many of the n had the property, 0 to n.
@@ -104,7 +104,7 @@ def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> In
 
 
 def _binomial_ppf(probability: float, n: int, p: float) -> int:
-    """Give the smallest k of which a binomial(n, p) count is <= k with at least ``probability``."""
+    """Return the smallest k with P(binomial(n, p) <= k) of at least ``probability``."""
     from scipy.special import bdtr  # heavy, and not needed to discover or validate
 
     below, at = -1, n

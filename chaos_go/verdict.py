@@ -87,20 +87,20 @@ def read(path: str) -> dict[str, Any]:
     try:
         journal = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        mend = f"{error.strerror}; give the file that `chaos run --journal-path` wrote"
-        raise BadInputError("journal", path, mend) from error
+        fix = f"{error.strerror}; give the file that `chaos run --journal-path` wrote"
+        raise BadInputError("journal", path, fix) from error
     except ValueError as error:
-        mend = f"not JSON ({error}); a run that was killed leaves a partial journal, run it again"
-        raise BadInputError("journal", path, mend) from error
+        fix = f"not JSON ({error}); a run that was killed leaves a partial journal, run it again"
+        raise BadInputError("journal", path, fix) from error
     if not isinstance(journal, dict):
-        mend = "no JSON object; give the file that `chaos run --journal-path` wrote"
-        raise BadInputError("journal", path, mend)
+        fix = "no JSON object; give the file that `chaos run --journal-path` wrote"
+        raise BadInputError("journal", path, fix)
     return journal
 
 
 def _no_journal(why: str) -> Verdict:
-    mend = "give the file that `chaos run --journal-path` wrote"
-    return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {why}; {mend}"])
+    fix = "give the file that `chaos run --journal-path` wrote"
+    return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {why}; {fix}"])
 
 
 def _judge_run(journal: _Object) -> Iterator[Finding]:
@@ -118,8 +118,8 @@ def _judge_run(journal: _Object) -> Iterator[Finding]:
         yield "inconclusive", f"dry run ({_say(dry)}): not everything was really done"
     schema = journal.get("chaos_go", {}).get("schema", _SCHEMA)
     if schema != _SCHEMA:
-        mend = "judge it with the release of chaostoolkit-go that wrote it"
-        yield "inconclusive", f"chaos_go.schema={schema}: this release reads {_SCHEMA}; {mend}"
+        fix = "judge it with the release of chaostoolkit-go that wrote it"
+        yield "inconclusive", f"chaos_go.schema={schema}: this release reads {_SCHEMA}; {fix}"
 
 
 def _judge_hypothesis(journal: _Object) -> Iterator[Finding]:
@@ -210,10 +210,10 @@ def _judge_faults(journal: _Object) -> Iterator[Finding]:
         if not in_place and _has_evidence(journal):
             continue  # it was cut off before it was armed: there would be a record else
         outcome = "inconclusive" if journal.get("status") == "completed" else "unsafe"
-        mend = f"declare the control {_EVIDENCE} at the top level of the experiment"
+        fix = f"declare the control {_EVIDENCE} at the top level of the experiment"
         if _has_evidence(journal):
-            mend = "the control that keeps it was there: chaostoolkit.log tells why it did not"
-        yield outcome, f"no record of what {_name(run)} did and whether it is over; {mend}"
+            fix = "the control that keeps it was there: chaostoolkit.log tells why it did not"
+        yield outcome, f"no record of what {_name(run)} did and whether it is over; {fix}"
 
 
 def _judge_record(record: _Object) -> Iterator[Finding]:
@@ -230,8 +230,8 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
         how = f"reason {record.get('reason')}, exit code {record.get('exit_code')}"
         yield "inconclusive", f"{fault} ended unasked ({how}){problem}"
     elif record.get("effect") is not True:
-        mend = "see that traffic reaches it and that path, method and headers match"
-        yield "inconclusive", f"{fault} touched no request ({counted}){problem}; {mend}"
+        fix = "see that traffic reaches it and that path, method and headers match"
+        yield "inconclusive", f"{fault} touched no request ({counted}){problem}; {fix}"
     elif problem:
         yield "inconclusive", f"{fault} had a problem{problem}"
     else:
@@ -247,8 +247,8 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
         return
     if not _has_evidence(journal):
         outcome = "inconclusive" if journal.get("status") == "completed" else "unsafe"
-        mend = f"declare the control {_EVIDENCE} at the top level of the experiment"
-        yield outcome, f"no record of the faults of the ladder and whether they are over; {mend}"
+        fix = f"declare the control {_EVIDENCE} at the top level of the experiment"
+        yield outcome, f"no record of the faults of the ladder and whether they are over; {fix}"
         return
     for ladder in journal["chaos_go"].get("ladders", []):
         rows = ladder["observations"]
@@ -259,8 +259,8 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
         what = f"ladder {ladder['name']} ({seen}) ended with {ladder['stopped']}: {ladder['why']}"
         phases = {level["phase"] for level in ladder["levels"] if level["n"]}
         if ladder["stopped"] not in _WHOLE_LADDERS:
-            mend = "; `chaos go sla fit` tells what the windows so far say" if doses > 1 else ""
-            yield "inconclusive", what + mend
+            fix = "; `chaos go sla fit` tells what the windows so far say" if doses > 1 else ""
+            yield "inconclusive", what + fix
         elif not {"baseline-before", "dosed", "baseline-after"} <= phases:
             yield "inconclusive", f"{what}; it has no {'baseline' if 'dosed' in phases else 'dose'}"
         else:
@@ -297,7 +297,7 @@ def _state_of(check: _Object | None) -> str:
 
 
 def _last_probe(check: _Object | None) -> _Object:
-    """Give the run of the probe at which a check ended."""
+    """Return the run of the probe at which a check ended."""
     probes = (check or {}).get("probes") or [{"activity": {}}]
     last: _Object = probes[-1]
     return last
@@ -322,7 +322,7 @@ def _name(run: _Object) -> str:
 
 
 def _error(run: _Object) -> str:
-    """Give the last line of an exception, without the classes that Chaos Toolkit wraps it in."""
+    """Return the last line of an exception, without the classes that Chaos Toolkit wraps it in."""
     text = str((run.get("exception") or ["no reason on record"])[-1]).strip()
     while text.startswith(_RAISED):
         text = text.removeprefix(_RAISED)

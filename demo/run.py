@@ -45,7 +45,7 @@ ROLLBACK_GRACE_S = 20.0
 
 
 class SetupError(Exception):
-    """The experiment could not begin; the message says what to mend."""
+    """The experiment could not begin; the message says what to fix."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _alone_in(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            mend = "let it end, or give --out DIR"
-            raise SetupError(f"another run writes to {out}; {mend}") from None
+            fix = "let it end, or give --out DIR"
+            raise SetupError(f"another run writes to {out}; {fix}") from None
         yield
     finally:
         os.close(folder)
@@ -179,7 +179,7 @@ def _faulted_port(experiment: Path) -> int:
 
 
 def _configuration(experiment: Path) -> dict[str, Any]:
-    """Give the configuration of an experiment; empty when it has none that can be read."""
+    """Return the configuration of an experiment; empty when it has none that can be read."""
     try:
         return dict(yaml.safe_load(experiment.read_text())["configuration"])
     except (KeyError, TypeError, ValueError, yaml.YAMLError):
@@ -232,7 +232,7 @@ def _judge(journal: Path, picture: Path, budget: str) -> int:
 
 
 def _chaos(journal: Path) -> list[str]:
-    """Give the command of Chaos Toolkit that belongs to this Python, with its global options."""
+    """Return the command of Chaos Toolkit that belongs to this Python, with its global options."""
     beside = Path(sys.executable).with_name("chaos")
     found = str(beside) if beside.exists() else shutil.which("chaos")
     if not found:

@@ -7,8 +7,8 @@ given: each probe then fails with the numbers that say why.
 
 from collections.abc import Callable
 
-from chaos_go.agent import lease as agent_lease
-from chaos_go.agent.held import Lease
+from chaos_go.agent import holder
+from chaos_go.agent.lease import Lease
 from chaos_go.errors import BadInputError
 from chaos_go.traffic import load, sli
 from chaos_go.traffic.recording import Recording, Window
@@ -19,7 +19,7 @@ LONGEST_WINDOW_S = 3600.0
 
 
 def p99_ms(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
-    """Give the P99 of latency in milliseconds, from the intended send time.
+    """Return the P99 of latency in milliseconds, from the intended send time.
 
     Timeouts count as the time at which they were given up, connection errors do not count.
 
@@ -38,7 +38,7 @@ def p99_ms(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
 
 
 def error_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
-    """Give the fraction of sent requests that failed, 0 to 1.
+    """Return the fraction of sent requests that failed, 0 to 1.
 
     Failed are a status of 500 or more, a timeout and a connection error.
 
@@ -54,7 +54,7 @@ def error_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> fl
 
 
 def impact_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
-    """Give the fraction of requests that hurt the business, 0 to 1, by the load's ``impact`` rule.
+    """Return the fraction of requests that hurt the business, 0 to 1: the load's ``impact`` rule.
 
     Args:
         window_s: seconds of traffic to look at, see `p99_ms`.
@@ -68,7 +68,7 @@ def impact_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> f
 
 
 def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> dict[str, object]:
-    """Give the P99 with its error bar.
+    """Return the P99 with its error bar.
 
     Args:
         window_s: seconds of traffic to look at, see `p99_ms`.
@@ -89,7 +89,7 @@ def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> di
 def error_rate_detail(
     window_s: float = 30.0, fault: str = "", traffic: str = ""
 ) -> dict[str, object]:
-    """Give the error rate with its error bar.
+    """Return the error rate with its error bar.
 
     Args:
         window_s: seconds of traffic to look at, see `p99_ms`.
@@ -124,9 +124,7 @@ def _detail(indicator: _Indicator, window_s: float, fault: str, traffic: str) ->
 
 
 def _window(recording: Recording, window_s: float, fault: str) -> Window:
-    armed = {
-        lease.id: lease for lease in agent_lease.leases() if _is_fault_during(lease, recording)
-    }
+    armed = {lease.id: lease for lease in holder.leases() if _is_fault_during(lease, recording)}
     if not fault or not armed:
         return recording.last(window_s)
     if fault not in armed:

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def page() -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     parts = [HEAD]
     for kind, title in TITLES.items():
         parts.append(f"\n## {title}\n")
@@ -54,7 +54,7 @@ def page() -> str:
 
 
 def _module(name: str) -> str:
-    """Give what is said of one module: for a control the hook that takes its arguments."""
+    """Return what is said of one module: for a control the hook that takes its arguments."""
     module = importlib.import_module(name)
     parts = [f"\n### `{name}`\n\n{_markdown(inspect.getdoc(module) or '')}\n"]
     for function in module.__all__:
@@ -101,14 +101,14 @@ def split(docstring: str) -> dict[str, str]:
 
 
 def _entries(section: str) -> Iterator[tuple[str, str]]:
-    """Give name and text of each entry of an Args section, continuation lines joined."""
+    """Return name and text of each entry of an Args section, continuation lines joined."""
     for entry in re.split(r"\n(?=    \w)", section):
         name, _, text = entry.strip().partition(":")
         yield name, text.strip()
 
 
 def _markdown(text: str) -> str:
-    """Give a docstring's text with its literal blocks (``::``) fenced."""
+    """Return a docstring's text with its literal blocks (``::``) fenced."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
         if lines and lines[-1].endswith("::") and paragraph.startswith("    "):

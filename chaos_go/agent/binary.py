@@ -13,7 +13,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm6
 
 
 def find_agent() -> Path:
-    """Give the path of the agent for this machine.
+    """Return the path of the agent for this machine.
 
     Raises:
         CannotRunHereError: this is not Linux on amd64 or arm64.

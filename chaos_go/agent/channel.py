@@ -30,7 +30,7 @@ class Channel(Protocol):
         ...
 
     def complaints(self) -> str:
-        """Give the end of what the agent wrote for humans."""
+        """Return the end of what the agent wrote for humans."""
         ...
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class LocalChannel:
         return line.decode(errors="backslashreplace").rstrip("\n")
 
     def complaints(self) -> str:
-        """Give the end of what the agent wrote to stderr; after its end, all of the end."""
+        """Return the end of what the agent wrote to stderr; after its end, all of the end."""
         if self._process.poll() is not None:
             self._listener.join(timeout=1.0)
         return self._tail.decode(errors="backslashreplace").strip()

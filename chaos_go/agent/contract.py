@@ -214,7 +214,7 @@ class Problem(Line):
     message: str
     field: str = ""
     value: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,202 +1,212 @@
-"""Leases: a fault or a load lasts as long as its lease is held, and not a moment longer.
+"""One lease: the life of one fault or load, as its agent tells it."""
 
-`hold` returns once the agent says that it is in place, or raises with nothing left anywhere. From
-then on one thread tells every agent that Python is alive. A lease ends by `Lease.stop`, at its
-duration, with this process (`stop_all` runs at exit; when Python is killed the pipe breaks), or
-with the agent, whose rules the kernel removes.
-"""
-
-import atexit
 import logging
+import math
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
+from typing import Any
 
-from chaos_go import __version__
-from chaos_go.agent.channel import Channel, LocalChannel
-from chaos_go.agent.contract import DEFAULT_LEASE_S, PROTOCOL, Command, Spec
-from chaos_go.agent.held import EXIT_S, Lease, say
+from chaos_go.agent.contract import (
+    Armed,
+    Command,
+    Event,
+    HTTPTotals,
+    LoadSecond,
+    Problem,
+    Spec,
+)
 from chaos_go.agent.process import AgentProcess
-from chaos_go.errors import AgentError, BadInputError, CannotRunHereError, ChaosGoError
-
-__all__ = ["Lease", "LeaseHolder", "find", "hold", "leases", "stop_all"]
+from chaos_go.errors import AgentLostError, shorten
 
 logger = logging.getLogger("chaostoolkit")
 
+EXIT_S = 0.3
+"""How long an agent that has disarmed may take to end before it is left to itself: it relays what
+still goes through it, without any rule, until that has ended, for at most 30 s."""
 
-class LeaseHolder:
-    """All leases of a process and the thread that keeps them alive. Thread-safe."""
 
-    def __init__(self, open_channel: Callable[[Sequence[str]], Channel] = LocalChannel) -> None:
-        """Begin without any lease; ``open_channel`` starts an agent from its command line."""
-        self._open_channel = open_channel
-        self._arming = threading.Lock()  # one at a time, so that one place gets one agent
+class Lease:
+    """One fault or load that an agent holds. Attributes may be read from any thread.
+
+    Attributes:
+        id: name of the fault or load.
+        spec: what was asked of the agent.
+        place_name: where it is, for instance ``port/8081``.
+        state: ``arming``, ``armed``, ``ended`` (the agent said so) or ``lost`` (it is gone).
+        armed_unix_s: when ``armed`` was received, by the clock of this machine.
+        ended_unix_s: when the end was asked for or reported, whichever came first; else None.
+        armed_detail: what the agent put in place.
+        totals: what was counted, as last reported; empty before the first report.
+        reason: ``stop``, ``deadline``, ``lease`` or ``signal`` once it ended; else empty.
+        problem: what went wrong; empty when nothing did.
+        agent: the process that holds it, maybe together with others.
+        refusal: why the agent did not arm it, if so.
+    """
+
+    def __init__(self, spec: Spec, agent: AgentProcess) -> None:
+        """Prepare; `LeaseHolder.hold` gives leases that are armed."""
+        self.id = spec.id
+        self.spec = spec
+        self.place_name = agent.place
+        self.state = "arming"
+        self.armed_unix_s = math.nan
+        self.ended_unix_s: float | None = None
+        self.armed_detail: Armed | None = None
+        self.reason = ""
+        self.problem = ""
+        self.agent = agent
+        self.refusal: Problem | None = None
+        self._totals: HTTPTotals | LoadSecond | None = None
+        self._asked = False
         self._changed = threading.Condition()
-        self._leases: list[Lease] = []
-        self._agents: list[tuple[tuple[str, ...], AgentProcess]] = []
-        self._beating = False
-        self._stops_at_exit = False
+        self._delivery = threading.RLock()  # not _changed: callbacks take locks of their own
+        self._events: list[Event] = []
+        self._callbacks: list[Callable[[Event], None]] = []
 
-    def hold(
-        self, argv: Sequence[str], place: str, spec: Spec, start_timeout_s: float = 10.0
-    ) -> Lease:
-        """Have a fault or load put in place and hold it.
+    @property
+    def totals(self) -> dict[str, Any]:
+        """What was counted, as last reported; for a load only at its end."""
+        return self._totals.to_dict() if self._totals else {}
 
-        An agent of this process that holds faults at the same place already gets this one added.
+    @property
+    def effect(self) -> bool | None:
+        """Whether a request was changed; None while that may still come, and for a load."""
+        touched = self._totals.touched if self._totals else None
+        if touched:
+            return True
+        return False if touched == 0 and self.state == "ended" else None
+
+    def subscribe(self, callback: Callable[[Event], None]) -> None:
+        """Call back with every event: those that came already, then each new one.
+
+        The callback runs in the thread of the agent, one event at a time.
+        """
+        with self._delivery:
+            for event in self._events:
+                callback(event)
+            self._callbacks.append(callback)
+
+    def ask_to_stop(self) -> None:
+        """Ask the agent to end this, without waiting. Harmless when it has ended."""
+        with self._changed:
+            if self.state != "armed" or self._asked:
+                return
+            self._asked = True
+            self.ended_unix_s = time.time()
+        self.agent.send(Command(command="remove", id=self.id))
+
+    def stop(self, timeout_s: float = 5.0) -> dict[str, Any]:
+        """End this and wait until it is undone. A second stop changes nothing.
 
         Args:
-            argv: the agent's command line.
-            place: where it acts, for instance ``port/8081``.
-            spec: what to put in place.
-            start_timeout_s: how long the agent may take, in seconds.
+            timeout_s: how long the agent may take before it is killed, in seconds.
+
+        Returns:
+            The record, see `record`.
 
         Raises:
-            BadInputError: the name is in use, or the agent refused a value.
-            CannotRunHereError: this place does not allow it.
-            AgentError: no agent of this release could be started, or it did not answer in time.
-                In every case nothing of this attempt is left.
+            AgentLostError: the agent did not answer and was killed; nothing of it is left.
         """
-        with self._arming:
-            if any(lease.id == spec.id and lease.state == "armed" for lease in self.leases()):
-                mend = "a fault or load of this name is armed; give each its own name"
-                raise BadInputError("name", spec.id, mend)
-            agent = self._agent_of(tuple(argv), place)
-            added = self._add(agent, spec, start_timeout_s) if agent else None
-            return added or self._start(tuple(argv), place, spec, start_timeout_s)
+        self.ask_to_stop()
+        if not self.wait_while("armed", timeout_s):
+            problem = (
+                f"agent of {self.place_name} did not stop {self.id!r} within {timeout_s:g} s "
+                "and was killed; see whether the machine is overloaded"
+            )
+            self.lose(problem)
+            self.agent.kill()
+            raise AgentLostError(problem)
+        if not self.agent.holds:
+            self.agent.finish(EXIT_S)
+        return self.record()
 
-    def leases(self) -> list[Lease]:
-        """Give all leases that were ever armed, in order, ended ones too."""
+    def record(self) -> dict[str, Any]:
+        """Return what is known, as plain JSON. Header values and bodies are not in it."""
+        return {
+            "id": self.id,
+            "kind": self.spec.kind,
+            "place": self.place_name,
+            "spec": redact(self.spec.to_dict()),
+            "armed_unix_s": self.armed_unix_s,
+            "ended_unix_s": self.ended_unix_s,
+            "armed": self.armed_detail.to_dict() if self.armed_detail else {},
+            "reason": self.reason,
+            "totals": self.totals,
+            "exit_code": self.agent.exit_code,
+            "effect": self.effect,
+            "state": self.state,
+            "problem": self.problem,
+        }
+
+    def wait_while(self, state: str, timeout_s: float) -> bool:
+        """Wait until the state is another one; False when it is not in time."""
         with self._changed:
-            return list(self._leases)
+            return self._changed.wait_for(lambda: self.state != state, timeout_s)
 
-    def find(self, name: str) -> Lease:
-        """Give the newest lease of this name.
-
-        Raises:
-            BadInputError: there is none; the message has the known names.
-        """
-        for lease in reversed(self.leases()):
-            if lease.id == name:
-                return lease
-        known = ", ".join(dict.fromkeys(lease.id for lease in self.leases())) or "none"
-        raise BadInputError("name", name, f"no fault or load has this name; known: {known}")
-
-    def stop_all(self, timeout_s: float = 5.0) -> None:
-        """Stop every lease, and leave no agent that holds anything; what goes wrong is logged."""
-        live = [lease for lease in self.leases() if lease.state == "armed"]
-        for lease in live:
-            lease.ask_to_stop()
-        for lease in live:
-            try:
-                lease.stop(timeout_s)
-            except ChaosGoError as error:
-                logger.warning("%s", error)
-        for agent in self._running():
-            agent.finish(EXIT_S if agent.holds else 0.0)
-
-    def _add(self, agent: AgentProcess, spec: Spec, timeout_s: float) -> Lease | None:
-        """Add to the agent that is at this place already; None when it just ended."""
-        lease = Lease(spec, agent)
-        try:
-            agent.listen(spec.id, lease)
-            agent.send(Command(command="add", spec=spec))
-            lease.wait_while("arming", timeout_s)
-            if lease.state == "lost" and agent.ended and agent.exit_code == 0:
-                return None  # its last fault was over before it read this
-            self._keep(lease, timeout_s)
-        except BaseException:  # also an interruption of the run: nothing may stay behind
-            if lease.refusal is None:
-                agent.send(Command(command="remove", id=spec.id))
-            raise
-        return lease
-
-    def _start(self, argv: tuple[str, ...], place: str, spec: Spec, timeout_s: float) -> Lease:
-        """Start an agent and have it put the first fault in place."""
-        lease_s = spec.lease_s or DEFAULT_LEASE_S
-        reports = spec.http is not None
-        agent = AgentProcess(self._open_channel(argv), place, lease_s, reports=reports)
-        try:
-            lease = Lease(spec, agent)
-            agent.listen(spec.id, lease)
-            agent.start()
-            agent.send(spec)
-            self._keep_alive(argv, agent)
-            lease.wait_while("arming", timeout_s)
-            self._keep(lease, timeout_s)
-        except BaseException:  # also an interruption of the run: nothing may stay behind
-            agent.kill()
-            raise
-        return lease
-
-    def _keep(self, lease: Lease, timeout_s: float) -> None:
-        """Add a lease to those that were armed, or raise why it was not."""
-        _refuse_unless_armed(lease, timeout_s)
+    def take(self, event: Event) -> None:
+        """Take an event of the agent."""
         with self._changed:
-            self._leases.append(lease)
-
-    def _agent_of(self, argv: tuple[str, ...], place: str) -> AgentProcess | None:
-        """Give the agent that holds something at this place."""
-        with self._changed:
-            for its_argv, agent in self._agents:
-                if (its_argv, agent.place) == (argv, place) and agent.holds:
-                    return agent
-        return None
-
-    def _running(self) -> list[AgentProcess]:
-        with self._changed:
-            self._agents = [known for known in self._agents if not known[1].ended]
-            return [agent for _, agent in self._agents]
-
-    def _keep_alive(self, argv: tuple[str, ...], agent: AgentProcess) -> None:
-        """Beat for this agent from now on, and end it at exit."""
-        with self._changed:
-            self._agents.append((argv, agent))
+            self._totals = event.totals or self._totals
+            if event.event == "armed" and self.state == "arming":
+                self.armed_detail, self.armed_unix_s = event.armed, time.time()
+                self.state = "armed"
+            elif event.event == "disarmed":
+                self._end("ended")
+                self.reason = event.reason
+            elif event.error is not None and self.state == "arming":
+                self.refusal = event.error
+                self._end("lost")
+            elif event.error is not None:
+                self.problem = f"agent of {self.place_name} refused: {say(event.error)}"
             self._changed.notify_all()
-            if not self._stops_at_exit:
-                atexit.register(self.stop_all)
-                self._stops_at_exit = True
-            if not self._beating:
-                threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-                self._beating = True
+        self._deliver(event)
 
-    def _beat(self) -> None:
-        """Beat for all agents four times per lease, until there is none any more."""
-        while True:
-            with self._changed:
-                agents = self._running()
-                if not agents:
-                    self._beating = False
-                    return
-                # A new agent may need a faster beat: it wakes this up.
-                self._changed.wait(min(agent.lease_s for agent in agents) / 4)
-            for agent in agents:
-                agent.heartbeat()
+    def note(self, problem: str) -> None:
+        """Take a problem of the agent; one that cannot be understood cannot be armed."""
+        with self._changed:
+            self.problem = problem
+            if self.state == "arming":
+                self._end("lost")
+            self._changed.notify_all()
 
+    def lose(self, problem: str) -> None:
+        """Learn that the agent is gone; after a proper end that is no loss."""
+        with self._changed:
+            if self.state in ("arming", "armed"):
+                self.problem = self.problem or problem
+                self._end("lost")
+                self._changed.notify_all()
 
-def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
-    """Raise why a lease was not armed, or not by an agent of this release."""
-    armed, refusal = lease.armed_detail, lease.refusal
-    if refusal is not None and refusal.field:
-        raise BadInputError(refusal.field, refusal.value, f"{refusal.message}; {refusal.mend}")
-    if refusal is not None:
-        raise CannotRunHereError(f"{lease.place_name}: {say(refusal)}")
-    if lease.state == "arming":
-        raise AgentError(
-            f"agent of {lease.place_name} did not arm {lease.id!r} within {timeout_s:g} s and was "
-            f"ended; {lease.agent.last_words()}"
-        )
-    if armed is None:
-        raise AgentError(f"{lease.id!r} could not be armed: {lease.problem}")
-    if (armed.agent_version, armed.protocol) != (__version__, PROTOCOL):
-        raise AgentError(
-            f"agent={armed.agent_version} (protocol {armed.protocol}): chaos_go {__version__} "
-            f"(protocol {PROTOCOL}) needs its own agent; build it with `make agent`"
-        )
+    def _end(self, state: str) -> None:
+        self.state = state
+        if self.ended_unix_s is None:
+            self.ended_unix_s = time.time()
+
+    def _deliver(self, event: Event) -> None:
+        with self._delivery:
+            self._events.append(event)
+            for callback in self._callbacks:
+                try:
+                    callback(event)
+                except Exception:
+                    logger.exception("a listener of %r failed on an event", self.id)
 
 
-holder = LeaseHolder()
-"""The leases of this process."""
+def say(problem: Problem) -> str:
+    """Tell in one line why an agent refused."""
+    value = f"{problem.field}={shorten(problem.value)}: " if problem.field else ""
+    return f"{value}{problem.message}{'; ' if problem.fix else ''}{problem.fix}"
 
-hold = holder.hold
-leases = holder.leases
-find = holder.find
-stop_all = holder.stop_all
+
+def redact(spec: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what may be a secret: the values of headers, and bodies."""
+    clean: dict[str, Any] = {}
+    for name, value in spec.items():
+        if name in ("headers", "set_headers"):
+            clean[name] = dict.fromkeys(value, "(redacted)")
+        elif name == "body":
+            clean[name] = f"(redacted, {len(value)} characters)"
+        else:
+            clean[name] = redact(value) if isinstance(value, dict) else value
+    return clean

@@ -13,7 +13,7 @@ class Line:
     """One JSON object of the wire; subclasses are dataclasses."""
 
     def to_line(self) -> str:
-        """Give the object as one line of JSON, without the newline.
+        """Return the object as one line of JSON, without the newline.
 
         Raises:
             ValueError: a number is NaN or infinite, which JSON cannot say.
@@ -21,7 +21,7 @@ class Line:
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the object as JSON would have it, absent fields left out."""
+        """Return the object as JSON would have it, absent fields left out."""
         given: dict[str, Any] = _plain(self)
         return given
 
@@ -43,7 +43,7 @@ class Line:
 
 @cache
 def _fields(of: type) -> dict[str, tuple[Any, bool]]:
-    """Give type and necessity of each field by its name."""
+    """Return type and necessity of each field by its name."""
     types = get_type_hints(of)
     return {
         f.name: (
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(wanted: Any, value: Any, path: str) -> Any:
-    """Give ``value``, as JSON has it, as the wanted type."""
+    """Return ``value``, as JSON has it, as the wanted type."""
     if isinstance(wanted, UnionType):  # X | None: absent is None, null is never sent
         wanted = get_args(wanted)[0]
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
@@ -96,8 +96,8 @@ def _read_object(wanted: type, value: Any, path: str) -> Any:
     prefix = f"{path}." if path else ""
     for name in value:
         if name not in fields:
-            mend = f"unknown field; {wanted.__name__} has {', '.join(fields)}"
-            raise BadInputError(prefix + name, value[name], mend)
+            fix = f"unknown field; {wanted.__name__} has {', '.join(fields)}"
+            raise BadInputError(prefix + name, value[name], fix)
     for name, (_, needed) in fields.items():
         if needed and name not in value:
             raise BadInputError(prefix + name, None, "the field is missing")

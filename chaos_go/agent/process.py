@@ -137,7 +137,7 @@ class AgentProcess:
                 self._hand_on(Event.from_line(line))
             except BadInputError as error:
                 said = f"agent of {self.place} said {shorten(line)!r}, which is no event"
-                self._note_to_all(f"{said}: {error.field}: {error.mend}")
+                self._note_to_all(f"{said}: {error.field}: {error.fix}")
         self._channel.close()
         self.exit_code = self._reap()
         for listener in list(self._listeners.values()):
@@ -172,7 +172,7 @@ class AgentProcess:
 
 
 def _own_words(complaints: str) -> str:
-    """Give what the agent itself said last, without the stack dump of its crash."""
+    """Return what the agent itself said last, without the stack dump of its crash."""
     said = [line for line in complaints.splitlines() if line.startswith("chaos-agent: ")]
     return said[-1] if said else complaints
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
-from chaos_go.agent import lease as agent_lease
-from chaos_go.agent.held import Lease
+from chaos_go.agent import holder
+from chaos_go.agent.lease import Lease
 from chaos_go.controls.journal import section
 from chaos_go.ladder.record import RUNNING, records
 
@@ -44,7 +44,7 @@ def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
     """
     if unknown:
         raise InterruptExecution(f"evidence control: {_refusal(unknown)}")
-    _earlier.update(id(lease) for lease in agent_lease.leases() if lease.state != "armed")
+    _earlier.update(id(lease) for lease in holder.leases() if lease.state != "armed")
     _earlier.update(id(ladder) for ladder in records() if ladder.stopped != RUNNING)
 
 
@@ -92,7 +92,7 @@ def validate_control(control: dict[str, Any]) -> None:
 
 
 def _faults() -> list[Lease]:
-    return [x for x in agent_lease.leases() if x.spec.kind != "load" and id(x) not in _earlier]
+    return [x for x in holder.leases() if x.spec.kind != "load" and id(x) not in _earlier]
 
 
 def _end_all() -> list[dict[str, Any]]:

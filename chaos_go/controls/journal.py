@@ -9,7 +9,7 @@ SCHEMA = 1
 
 
 def section(journal: dict[str, Any]) -> dict[str, Any]:
-    """Give our section of a journal, empty at first: ``faults`` (a list) and ``traffic``.
+    """Return our section of a journal, empty at first: ``faults`` (a list) and ``traffic``.
 
     ``ladders`` (a list) is there when the run had one.
     """

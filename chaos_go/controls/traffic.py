@@ -120,7 +120,7 @@ def validate_control(control: dict[str, Any]) -> None:
     Values that refer to the configuration are not known yet; they are checked at the start.
 
     Raises:
-        InvalidControl: names the argument, its value and the mend.
+        InvalidControl: names the argument, its value and how to fix it.
     """
     arguments = control["provider"].get("arguments", {})
     try:
@@ -129,8 +129,8 @@ def validate_control(control: dict[str, Any]) -> None:
             if not arguments.get(required):
                 raise BadInputError(required, arguments.get(required, ""), "give one")
         if control.get("scope"):
-            mend = "leave it out: the load is started before and stopped after the experiment"
-            raise BadInputError("scope", control["scope"], mend)
+            fix = "leave it out: the load is started before and stopped after the experiment"
+            raise BadInputError("scope", control["scope"], fix)
         if "${" not in str(arguments):
             values = {key: value for key, value in arguments.items() if key != "name"}
             values["impact"] = loads.impact_of(values.get("impact", {}))

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from chaos_go.agent import lease
+from chaos_go.agent import holder
 from chaos_go.errors import AgentLostError, BadInputError, ChaosGoError, NoEffectError
 
 __all__ = ["stop"]
@@ -29,7 +29,7 @@ def stop(name: str = "") -> list[dict[str, Any]]:
     """
     if not isinstance(name, str):
         raise BadInputError("name", name, 'give the name of a fault, or "" for all')
-    faults = [held for held in lease.leases() if held.spec.kind != "load"]
+    faults = [held for held in holder.leases() if held.spec.kind != "load"]
     chosen = [held for held in faults if name in ("", held.id)]
     if faults and not chosen:
         known = ", ".join(dict.fromkeys(held.id for held in faults))
@@ -45,7 +45,7 @@ def stop(name: str = "") -> list[dict[str, Any]]:
     return [held.record() for held in chosen]
 
 
-def _end(held: lease.Lease) -> ChaosGoError | None:
+def _end(held: holder.Lease) -> ChaosGoError | None:
     """Wait for the end of a fault that was asked to stop and give what was wrong with it."""
     try:
         held.stop()

@@ -13,42 +13,42 @@ _LARGEST_SEED = 2**64 - 1
 
 
 def number(name: str, value: Any, most: float, unit: str) -> float:
-    """Give a number over 0 and at most ``most``.
+    """Return a number over 0 and at most ``most``.
 
     Raises:
         BadInputError: it is none of these, or no number: a text, a bool, NaN.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 < value <= most:
-        mend = f"give a number of {unit}, more than 0 and at most {most:g}" + _text_mend(value)
-        raise BadInputError(name, value, mend)
+        fix = f"give a number of {unit}, more than 0 and at most {most:g}" + _text_fix(value)
+        raise BadInputError(name, value, fix)
     return float(value)
 
 
 def whole(name: str, value: object, least: int, most: int, what: str) -> int:
-    """Give a whole number from ``least`` to ``most``.
+    """Return a whole number from ``least`` to ``most``.
 
     Raises:
         BadInputError: it is none of these, or a text, a bool or a fraction.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        mend = f"give {what}, a whole number from {least} to {most}" + _text_mend(value)
-        raise BadInputError(name, value, mend)
+        fix = f"give {what}, a whole number from {least} to {most}" + _text_fix(value)
+        raise BadInputError(name, value, fix)
     return value
 
 
 def duration(value: object) -> float:
-    """Give how long a fault lasts, in seconds, at most an hour."""
+    """Return how long a fault lasts, in seconds, at most an hour."""
     return number("duration_s", value, LONGEST_DURATION_S, "seconds")
 
 
 def seed(value: object) -> int:
-    """Give a seed; 0 lets the agent draw one."""
+    """Return a seed; 0 lets the agent draw one."""
     return whole("seed", value, 0, _LARGEST_SEED, "0 (drawn and reported by the agent) or a seed")
 
 
 def text(name: str, value: object) -> str:
-    """Give a text.
+    """Return a text.
 
     Raises:
         BadInputError: it is something else.
@@ -59,23 +59,23 @@ def text(name: str, value: object) -> str:
 
 
 def flag(name: str, value: object) -> bool:
-    """Give true or false.
+    """Return true or false.
 
     Raises:
         BadInputError: it is something else.
     """
     if not isinstance(value, bool):
-        raise BadInputError(name, value, "give true or false" + _text_mend(value))
+        raise BadInputError(name, value, "give true or false" + _text_fix(value))
     return value
 
 
 def hidden(value: object) -> str:
-    """Give what may be said of a body or of the value of a header, which may be a secret."""
+    """Return what may be said of a body or of the value of a header, which may be a secret."""
     return f"({len(value)} characters)" if isinstance(value, str) else type(value).__name__
 
 
 def fault_name(value: object) -> str:
-    """Give the name of a fault; "" lets one be derived."""
+    """Return the name of a fault; "" lets one be derived."""
     name = text("name", value)
     if len(name.encode()) > _LONGEST_NAME or not all(x.isprintable() for x in name):
         raise BadInputError("name", name, f"give at most {_LONGEST_NAME} printable characters")
@@ -83,7 +83,7 @@ def fault_name(value: object) -> str:
 
 
 def method(value: object) -> str:
-    """Give an HTTP method; "" is every method. Methods tell upper from lower case (RFC 9110 9.1).
+    """Return an HTTP method; "" is every method. Methods tell upper from lower case (RFC 9110 9.1).
 
     Raises:
         BadInputError: no request could have it.
@@ -95,7 +95,7 @@ def method(value: object) -> str:
 
 
 def headers(name: str, value: object) -> dict[str, str]:
-    """Give a copy of a mapping of header names to texts.
+    """Return a copy of a mapping of header names to texts.
 
     Raises:
         BadInputError: it is something else, or a name cannot be that of a header.
@@ -117,7 +117,7 @@ def _is_token(value: str) -> bool:
     return bool(value) and _TOKEN.issuperset(value)
 
 
-def _text_mend(value: object) -> str:
+def _text_fix(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return ", without quotes or unit; an environment variable needs its env_var_type"

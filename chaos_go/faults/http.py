@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from chaos_go import targets
-from chaos_go.agent import binary, lease
+from chaos_go.agent import binary, holder
 from chaos_go.agent.contract import (
     HTTP,
     LONGEST_DURATION_S,
@@ -91,7 +91,7 @@ def abort(
         The record of the fault: ``id``, ``state``, ``place``, ``spec``, ``armed`` and more.
 
     Raises:
-        ActivityFailed: an argument cannot be meant, the fault cannot be put there, or no agent
+        ActivityFailed: an argument is invalid, the fault cannot be put there, or no agent
             could be started; nothing of the attempt is left.
     """
     status = check.whole("status", status, 200, 599, "the status of a final answer")
@@ -166,11 +166,11 @@ def delay(
     duration_s = check.duration(duration_s)
     longest_ms = _longest_ms(distribution, delay_ms, jitter_ms)
     if longest_ms > duration_s * 1000:
-        mend = (
+        fix = (
             f"delays of up to {longest_ms:g} ms are longer than the fault itself; shorten "
             f"delay_ms or jitter_ms, or lengthen duration_s ({duration_s:g})"
         )
-        raise BadInputError("delay_ms", delay_ms, mend)
+        raise BadInputError("delay_ms", delay_ms, fix)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
@@ -240,8 +240,8 @@ def modify(
     if body and remove_body:
         raise BadInputError("remove_body", remove_body, "give one of body and remove_body")
     if not answer and not body and not remove_body:
-        mend = "the fault would change nothing; give set_headers, body or remove_body"
-        raise BadInputError("set_headers", answer, mend)
+        fix = "the fault would change nothing; give set_headers, body or remove_body"
+        raise BadInputError("set_headers", answer, fix)
     fault = HTTP(
         percentage=check.number("percentage", percentage, 100.0, "percent"),
         match=_match(path, method, headers),
@@ -255,36 +255,36 @@ def modify(
 
 
 def _answer_headers(argument: str, headers: dict[str, str]) -> dict[str, str]:
-    """Give headers of an answer; those that frame it are refused."""
+    """Return headers of an answer; those that frame it are refused."""
     answer = check.headers(argument, headers)
     for header in answer:
         if header.lower() in _FRAMING:
-            mend = "the agent frames the answer itself; leave this header out"
-            raise BadInputError(argument, header, mend)
+            fix = "the agent frames the answer itself; leave this header out"
+            raise BadInputError(argument, header, fix)
     return answer
 
 
 def _jitter(distribution: str, delay_ms: float, jitter_ms: float) -> float:
-    """Give the scale of a distribution that has one.
+    """Return the scale of a distribution that has one.
 
     Raises:
         BadInputError: the distribution is unknown, needs a scale, or would ignore it.
     """
     if distribution not in _DISTRIBUTIONS:
-        mend = f"unknown distribution; use {', '.join(_DISTRIBUTIONS)}"
-        raise BadInputError("distribution", distribution, mend)
+        fix = f"unknown distribution; use {', '.join(_DISTRIBUTIONS)}"
+        raise BadInputError("distribution", distribution, fix)
     none = jitter_ms == 0 and not isinstance(jitter_ms, bool)
     if none and distribution in ("constant", "uniform"):
         return 0.0
     if distribution == "constant":
-        mend = "a constant delay has none; leave it out, or take another distribution"
-        raise BadInputError("jitter_ms", jitter_ms, mend)
+        fix = "a constant delay has none; leave it out, or take another distribution"
+        raise BadInputError("jitter_ms", jitter_ms, fix)
     most = LONGEST_DURATION_S * 1000 if distribution == "pareto" else delay_ms
     return check.number("jitter_ms", jitter_ms, most, "milliseconds")
 
 
 def _longest_ms(distribution: str, delay_ms: float, jitter_ms: float) -> float:
-    """Give the longest delay that the agent can draw."""
+    """Return the longest delay that the agent can draw."""
     if distribution == "pareto":
         return delay_ms + 20 * jitter_ms
     if distribution == "normal":
@@ -293,7 +293,7 @@ def _longest_ms(distribution: str, delay_ms: float, jitter_ms: float) -> float:
 
 
 def _existing(handling: str) -> str:
-    """Give what becomes of connections that were open before; "" is the agent's default.
+    """Return what becomes of connections that were open before; "" is the agent's default.
 
     Raises:
         BadInputError: it is no way to handle them.
@@ -304,13 +304,13 @@ def _existing(handling: str) -> str:
 
 
 def _max_connections(value: int) -> int:
-    """Give the bound as the agent has it: 0 for its default."""
+    """Return the bound as the agent has it: 0 for its default."""
     bound = check.whole("max_connections", value, 1, 1_000_000, "how many connections are read")
     return 0 if bound == _MAX_CONNECTIONS else bound
 
 
 def _match(path: str, method: str, headers: dict[str, str]) -> Match | None:
-    """Give what requests must look like; None for any. The agent judges the expressions."""
+    """Return what requests must look like; None for any. The agent judges the expressions."""
     match = Match(
         path=check.text("path", path),
         method=check.method(method),
@@ -324,8 +324,8 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
     name = check.fault_name(name)
     place = targets.parse(target)
     if fault.keep_client_address and not place.port:
-        mend = "only an intercepted port has it; leave it out, or take port/PORT as the target"
-        raise BadInputError("keep_client_address", fault.keep_client_address, mend)
+        fix = "only an intercepted port has it; leave it out, or take port/PORT as the target"
+        raise BadInputError("keep_client_address", fault.keep_client_address, fix)
     spec = Spec(
         id=name or _free_name(f"{action}-{place.slug}"),
         kind="http",
@@ -335,12 +335,12 @@ def _hold(action: str, target: str, fault: HTTP, duration_s: float, name: str) -
         ),
     )
     argv = [str(binary.find_agent()), "fault", *place.agent_arguments]
-    return lease.hold(argv, place.name, spec).record()
+    return holder.hold(argv, place.name, spec).record()
 
 
 def _free_name(wanted: str) -> str:
-    """Give a name that no fault or load of this process has had: ``x``, else ``x-2``, ``x-3``."""
-    taken = {held.id for held in lease.leases()}
+    """Return a name that no fault or load of this process has had: ``x``, else ``x-2``, ``x-3``."""
+    taken = {held.id for held in holder.leases()}
     number, name = 1, wanted
     while name in taken:
         number += 1

@@ -97,7 +97,7 @@ def measure(
         requests were given up is null.
 
     Raises:
-        ActivityFailed: an argument cannot be meant (nothing was started then), a fault could not
+        ActivityFailed: an argument is invalid (nothing was started then), a fault could not
             be put in place or touched no request, or the load ended.
     """
     plan = plans.read(

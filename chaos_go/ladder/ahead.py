@@ -40,7 +40,7 @@ def check(arguments: Mapping[str, Any]) -> None:
         arguments: as in the experiment; the names of all are known, and no needed one is missing.
 
     Raises:
-        BadInputError: names the argument, its value and the mend.
+        BadInputError: names the argument, its value and how to fix it.
     """
     known = _known(arguments)
     if _PROCESS.fullmatch(str(arguments["target"])):  # it need not run yet
@@ -72,7 +72,7 @@ def _has_variable(value: object) -> bool:
 
 
 def _longest_dose(known: Mapping[str, Any]) -> float:
-    """Give the least ``max_dose_ms`` that the other arguments allow."""
+    """Return the least ``max_dose_ms`` that the other arguments allow."""
     levels = known["levels_ms"] if isinstance(known["levels_ms"], list) else []
     doses = [dose for dose in (known["start_ms"], *levels) if isinstance(dose, int | float)]
     return max([1.0, *(dose for dose in doses if dose <= plans.LARGEST_DOSE_MS)])

@@ -19,7 +19,7 @@ class Chooser:
         self.done_code = "levels-done" if plan.levels_ms else "design-done"
 
     def next(self, rows: Sequence[Row], impacted: int) -> Step:
-        """Give the next dose, or None and why there is none.
+        """Return the next dose, or None and why there is none.
 
         Args:
             rows: what was measured at this load.

@@ -8,14 +8,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-from chaos_go.agent import lease
+from chaos_go.agent import holder
 from chaos_go.faults import http
 
-Inject = Callable[[float, float, str], AbstractContextManager[lease.Lease | None]]
+Inject = Callable[[float, float, str], AbstractContextManager[holder.Lease | None]]
 
 
 def http_delay(target: str, path: str, method: str, seed: int) -> Inject:
-    """Give what holds every matching request for the dose before the service sees it.
+    """Return what holds every matching request for the dose before the service sees it.
 
     Args:
         target: where, see `chaos_go.faults.http.delay`.
@@ -25,7 +25,7 @@ def http_delay(target: str, path: str, method: str, seed: int) -> Inject:
     """
 
     @contextlib.contextmanager
-    def inject(dose_ms: float, duration_s: float, name: str) -> Iterator[lease.Lease | None]:
+    def inject(dose_ms: float, duration_s: float, name: str) -> Iterator[holder.Lease | None]:
         if dose_ms == 0:
             yield None
             return
@@ -38,7 +38,7 @@ def http_delay(target: str, path: str, method: str, seed: int) -> Inject:
             seed=seed,
             name=name,
         )
-        held = lease.find(fault["id"])
+        held = holder.find(fault["id"])
         try:
             yield held
         finally:

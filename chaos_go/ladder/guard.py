@@ -18,7 +18,7 @@ _STUMBLES = (AttributeError, LookupError, TypeError, ValueError)
 
 
 def check(guard: dict[str, Any]) -> dict[str, Any]:
-    """Give a guard as the activity that it is; an empty one stays empty.
+    """Return a guard as the activity that it is; an empty one stays empty.
 
     Raises:
         BadInputError: Chaos Toolkit could not run it.

@@ -14,7 +14,7 @@ from typing import Any
 from chaos_go.agent.contract import Load, LoadSecond
 from chaos_go.agent.lease import Lease
 from chaos_go.errors import AgentLostError, ChaosGoError, NoEffectError, NotEnoughDataError
-from chaos_go.ladder import guard, seen
+from chaos_go.ladder import guard, windows
 from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Record, Row
@@ -149,7 +149,7 @@ class Level:
         return None, None
 
     def _cut(self, recording: Recording, start: float, seconds: list[LoadSecond]) -> Window | None:
-        """Give the window that was cut short, unless its load was not as asked."""
+        """Return the window that was cut short, unless its load was not as asked."""
         window = Window(recording.name, start, start + len(seconds), recording.timeout_ms, seconds)
         unsent, intended = window.total("late") + window.total("dropped"), window.total("intended")
         if unsent > max(1, LARGEST_UNSENT * intended):  # of few requests, one is more than 1 %
@@ -192,7 +192,7 @@ class Level:
         rows = [*self.rows, new]
         if self._dose_ms == 0 or not any(row["n"] for row in rows):
             return None
-        risk = seen.extra_risk(rows, self._baseline, LOOK_CONFIDENCE)
+        risk = windows.extra_risk(rows, self._baseline, LOOK_CONFIDENCE)
         if risk.low <= self._plan.abort_extra_risk:
             return None
         return End("abort", f"extra risk {risk} is above {self._plan.abort_extra_risk:.2%}")
@@ -200,23 +200,23 @@ class Level:
     def _keep(self, window: Window, p99_recording: Recording, number: int) -> None:
         """Write a window down and say what it shows."""
         of_load = [x for x in self._record.observations if x["load_rps"] == self._load.rate_rps]
-        row = seen.row(window, self._dose_ms, len(of_load) + 1, self._load.rate_rps)
+        row = windows.row(window, self._dose_ms, len(of_load) + 1, self._load.rate_rps)
         try:
             p99_window = window
             if p99_recording.name != window.traffic:
                 # Its seconds lie on another grid; half a second at each end makes them as many.
                 begin, end = window.start_unix_s - _HALF_S, window.end_unix_s + _HALF_S
                 p99_window = p99_recording.between(begin, end)
-            seen.add_p99(row, p99_window)
+            windows.add_p99(row, p99_window)
         except NotEnoughDataError as error:
             row["p99_missing"] = str(error)
         self._record.observations.append(row)
         self.rows.append(row)
         rows = [*self.rows] if self._dose_ms else []
-        risk = f"extra risk {seen.extra_risk(rows, self._baseline)}" if rows else "no dose"
+        risk = f"extra risk {windows.extra_risk(rows, self._baseline)}" if rows else "no dose"
         self._say(
             f"{self._dose_ms:g} ms, window {number} of {self._plan.windows}: n={row['n']} "
-            f"k={row['k']}, {risk}, {seen.say_p99(row)}; {self._record.impacted} of at most "
+            f"k={row['k']}, {risk}, {windows.say_p99(row)}; {self._record.impacted} of at most "
             f"{self._plan.max_impacted} lost"
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos_go import regex, targets
 from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load
-from chaos_go.agent.held import redact
+from chaos_go.agent.lease import redact
 from chaos_go.errors import BadInputError
 from chaos_go.faults import arguments as check
 from chaos_go.ladder import guard as guards
@@ -73,7 +73,7 @@ class Plan:
         return 2 * slowest_ms / 1000 + 5
 
     def settings(self) -> dict[str, Any]:
-        """Give what the journal keeps of it; values of headers and bodies are left out."""
+        """Return what the journal keeps of it; values of headers and bodies are left out."""
         kept = asdict(self)
         for key in ("name", "target", "loads", "p99_load"):
             del kept[key]
@@ -85,10 +85,10 @@ class Plan:
 
 
 def read(arguments: dict[str, Any]) -> Plan:
-    """Give the plan that all arguments of `chaos_go.ladder.measure` make.
+    """Return the plan that all arguments of `chaos_go.ladder.measure` make.
 
     Raises:
-        BadInputError: names the argument, its value and the mend.
+        BadInputError: names the argument, its value and how to fix it.
     """
     given = dict(arguments)
     loads = read_loads(given.pop("traffic"), given.pop("rates_rps"), given.pop("impact"))
@@ -99,10 +99,10 @@ def read(arguments: dict[str, Any]) -> Plan:
 
 
 def check_plan(plan: Plan) -> Plan:
-    """Give a plan whose every value can be meant, with what follows from others filled in.
+    """Return a plan whose every value can be meant, with what follows from others filled in.
 
     Raises:
-        BadInputError: names the argument, its value and the mend.
+        BadInputError: names the argument, its value and how to fix it.
     """
     targets.parse(plan.target)
     check.seed(plan.seed)
@@ -111,8 +111,8 @@ def check_plan(plan: Plan) -> Plan:
     fraction("budget", plan.budget)
     fraction("abort_extra_risk", plan.abort_extra_risk, most=1.0)
     if plan.abort_extra_risk <= plan.budget:
-        mend = f"give more than the budget ({plan.budget:g}), which has to be measured"
-        raise BadInputError("abort_extra_risk", plan.abort_extra_risk, mend)
+        fix = f"give more than the budget ({plan.budget:g}), which has to be measured"
+        raise BadInputError("abort_extra_risk", plan.abort_extra_risk, fix)
     check.whole("max_impacted", plan.max_impacted, 1, _LARGEST_COUNT, "how many may be rejected")
     check.whole("windows", plan.windows, 1, 100, "windows per level")
     check.whole("max_levels", plan.max_levels, 1, 100, "how many levels may be chosen")
@@ -125,58 +125,58 @@ def check_plan(plan: Plan) -> Plan:
 
 
 def fraction(name: str, value: Any, most: float = 0.5) -> float:
-    """Give a fraction that is more than 0 and at most ``most``.
+    """Return a fraction that is more than 0 and at most ``most``.
 
     Raises:
         BadInputError: it is none of these.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 < value <= most:
-        mend = f"give a fraction, more than 0 and at most {most:g}, for instance 0.02 for 2 %"
-        raise BadInputError(name, value, mend)
+        fix = f"give a fraction, more than 0 and at most {most:g}, for instance 0.02 for 2 %"
+        raise BadInputError(name, value, fix)
     return float(value)
 
 
 def read_levels(levels_ms: object) -> tuple[float, ...]:
-    """Give doses that rise; none lets the design choose.
+    """Return doses that rise; none lets the design choose.
 
     Raises:
         BadInputError: they do not rise, or one cannot be a delay.
     """
-    mend = "give rising delays like [100, 200, 400], or [] to have them chosen"
+    fix = "give rising delays like [100, 200, 400], or [] to have them chosen"
     if not isinstance(levels_ms, list):
-        raise BadInputError("levels_ms", levels_ms, mend)
+        raise BadInputError("levels_ms", levels_ms, fix)
     levels = [
         check.number(f"levels_ms[{number}]", dose, LARGEST_DOSE_MS, "milliseconds")
         for number, dose in enumerate(levels_ms)
     ]
     if any(one >= other for one, other in pairwise(levels)):
-        raise BadInputError("levels_ms", levels_ms, f"not in rising order; {mend}")
+        raise BadInputError("levels_ms", levels_ms, f"not in rising order; {fix}")
     return tuple(levels)
 
 
 def read_loads(traffic: object, rates_rps: object, impact: dict[str, Any]) -> tuple[Load, ...]:
-    """Give the load of each rate, with the rule that says which transactions hurt the business.
+    """Return the load of each rate, with the rule that says which transactions hurt the business.
 
     Raises:
-        BadInputError: an unknown key, or a value that cannot be meant.
+        BadInputError: an unknown key, or a value that is invalid.
     """
     rule = _impact(impact)
     fields = _fields("traffic", traffic, _TRAFFIC)
-    mend = "give requests per second in rising order, like [50] or [50, 100]"
+    fix = "give requests per second in rising order, like [50] or [50, 100]"
     if not isinstance(rates_rps, list) or not rates_rps:
-        raise BadInputError("rates_rps", rates_rps, mend)
+        raise BadInputError("rates_rps", rates_rps, fix)
     made = tuple(loads.check(Load(**fields, rate_rps=rate, impact=rule)) for rate in rates_rps)
     if any(one.rate_rps >= other.rate_rps for one, other in pairwise(made)):
-        raise BadInputError("rates_rps", rates_rps, mend)
+        raise BadInputError("rates_rps", rates_rps, fix)
     return made
 
 
 def read_p99_load(traffic: object) -> Load | None:
-    """Give the load whose P99 is taken; none when nothing was given.
+    """Return the load whose P99 is taken; none when nothing was given.
 
     Raises:
-        BadInputError: an unknown key, or a value that cannot be meant.
+        BadInputError: an unknown key, or a value that is invalid.
     """
     if traffic == {}:
         return None
@@ -186,8 +186,8 @@ def read_p99_load(traffic: object) -> Load | None:
 
 def _fields(name: str, given: object, known: set[str]) -> dict[str, Any]:
     if not isinstance(given, dict) or not given.get("url"):
-        mend = f"give a mapping with url and any of {', '.join(sorted(known - {'url'}))}"
-        raise BadInputError(name, given, mend)
+        fix = f"give a mapping with url and any of {', '.join(sorted(known - {'url'}))}"
+        raise BadInputError(name, given, fix)
     loads.refuse_unknown(f"{name}.", given, known)
     check.headers(f"{name}.headers", given.get("headers", {}))
     return given
@@ -196,16 +196,16 @@ def _fields(name: str, given: object, known: set[str]) -> dict[str, Any]:
 def _impact(rule: dict[str, Any]) -> Impact:
     impact = loads.impact_of(rule)
     if impact is None:
-        mend = "say which transactions hurt the business, e.g. {statuses: [503], timeout: true}"
-        raise BadInputError("impact", rule, mend)
+        fix = "say which transactions hurt the business, e.g. {statuses: [503], timeout: true}"
+        raise BadInputError("impact", rule, fix)
     if rule.get("timeout") is False:
-        mend = "a transaction that timed out is lost and always counts; leave it out"
-        raise BadInputError("impact.timeout", False, mend)
+        fix = "a transaction that timed out is lost and always counts; leave it out"
+        raise BadInputError("impact.timeout", False, fix)
     return replace(impact, timeout=True)
 
 
 def _name(name: object) -> str:
-    """Give a name from which those of traffic and faults can be made."""
+    """Return a name from which those of traffic and faults can be made."""
     text = check.text("name", name)
     if not text or len(text.encode()) > _LONGEST_NAME or not text.isprintable():
         raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
@@ -215,8 +215,8 @@ def _name(name: object) -> str:
 def _check_settle(settle_s: Any) -> None:
     is_number = isinstance(settle_s, int | float) and not isinstance(settle_s, bool)
     if not is_number or not 0 <= settle_s <= _LONGEST_SETTLE_S:
-        mend = f"give a number of seconds from 0 to {_LONGEST_SETTLE_S}"
-        raise BadInputError("settle_s", settle_s, mend)
+        fix = f"give a number of seconds from 0 to {_LONGEST_SETTLE_S}"
+        raise BadInputError("settle_s", settle_s, fix)
 
 
 def check_p99_rate(plan: Plan) -> None:
@@ -229,35 +229,35 @@ def check_p99_rate(plan: Plan) -> None:
     if load is None or load.rate_rps * plan.window_s >= needed:
         return
     rate_rps = math.ceil(needed / plan.window_s)
-    mend = (
+    fix = (
         f"{load.rate_rps * plan.window_s:g} requests in a window of {plan.window_s} s, and a P99 "
         f"needs {needed}; give at least {rate_rps}, or a longer window_s"
     )
-    raise BadInputError("p99_traffic.rate_rps", load.rate_rps, mend)
+    raise BadInputError("p99_traffic.rate_rps", load.rate_rps, fix)
 
 
 def _check_path(path: object) -> None:
     """Refuse what is no expression; the agent would do so after the baseline, at the first dose."""
     slip = regex.slip(check.text("path", path))
     if slip:
-        mend = f"no regular expression: {slip}; write it in RE2 syntax, as Go does"
-        raise BadInputError("path", path, mend)
+        fix = f"no regular expression: {slip}; write it in RE2 syntax, as Go does"
+        raise BadInputError("path", path, fix)
 
 
 def _check_doses(plan: Plan) -> None:
     check.number("max_dose_ms", plan.max_dose_ms, LARGEST_DOSE_MS, "milliseconds")
     check.number("start_ms", plan.start_ms, LARGEST_DOSE_MS, "milliseconds")
     if plan.start_ms > plan.max_dose_ms:
-        mend = f"give at most max_dose_ms ({plan.max_dose_ms:g})"
-        raise BadInputError("start_ms", plan.start_ms, mend)
+        fix = f"give at most max_dose_ms ({plan.max_dose_ms:g})"
+        raise BadInputError("start_ms", plan.start_ms, fix)
     if plan.levels_ms and plan.levels_ms[-1] > plan.max_dose_ms:
-        mend = f"more than max_dose_ms ({plan.max_dose_ms:g}); leave it out or raise that"
-        raise BadInputError("levels_ms", plan.levels_ms[-1], mend)
+        fix = f"more than max_dose_ms ({plan.max_dose_ms:g}); leave it out or raise that"
+        raise BadInputError("levels_ms", plan.levels_ms[-1], fix)
 
 
 def _check_time(plan: Plan) -> None:
     """Refuse a level that takes longer than a fault may last."""
     longest_s = LONGEST_DURATION_S - plan.max_dose_ms / 1000
     if plan.longest_level_s > longest_s:
-        mend = f"a level would take up to {plan.longest_level_s:.0f} s; {longest_s:.0f} s are left"
-        raise BadInputError("window_s", plan.window_s, f"{mend}: lower window_s or windows")
+        fix = f"a level would take up to {plan.longest_level_s:.0f} s; {longest_s:.0f} s are left"
+        raise BadInputError("window_s", plan.window_s, f"{fix}: lower window_s or windows")

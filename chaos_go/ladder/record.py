@@ -63,7 +63,7 @@ class Record:
             known["totals"] = {}  # those of one level alone would mislead
 
     def as_json(self) -> dict[str, Any]:
-        """Give the output of the action."""
+        """Return the output of the action."""
         return {
             "kind": "ladder",
             "name": self.name,
@@ -83,6 +83,6 @@ _records: list[Record] = []
 
 
 def records() -> list[Record]:
-    """Give the records of all ladders of this process, in order."""
+    """Return the records of all ladders of this process, in order."""
     with _lock:
         return list(_records)

@@ -18,8 +18,8 @@ def check(path: str) -> None:
     if not path or path.endswith("/") or place.is_dir():
         raise BadInputError("output", path, "give the name of a file")
     if not place.parent.is_dir():
-        mend = f"there is no such directory; make it first: mkdir -p {place.parent}"
-        raise BadInputError("output", path, mend)
+        fix = f"there is no such directory; make it first: mkdir -p {place.parent}"
+        raise BadInputError("output", path, fix)
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         raise BadInputError("output", path, "not yours to write; give another file")
 

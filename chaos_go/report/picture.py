@@ -36,7 +36,7 @@ def check_output(path: str) -> None:
 
 @contextmanager
 def saved(path: str, height_in: float) -> "Iterator[Figure]":
-    """Give an empty figure, 800 pixels wide, and write it at the end of the ``with`` block.
+    """Return an empty figure, 800 pixels wide, and write it at the end of the ``with`` block.
 
     Args:
         path: file to write, .png or .svg; the same drawing gives the same bytes.

@@ -27,7 +27,7 @@ _HIGH = 0.5  # of the highest impact: a background above that would leave little
 
 
 def height(load: Load, extra: float) -> float:
-    """Give the impact at which the extra impact over the background is this, as a fraction."""
+    """Return the impact at which the extra impact over the background is this, as a fraction."""
     return load.background + (1 - load.background) * extra
 
 
@@ -95,7 +95,7 @@ def label_budgets(axes: "Axes", load: Load, load_rps: float | None = None) -> No
 
 
 def _rows(text: str) -> float:
-    """Give how high a label is, as a fraction of the height of the axes."""
+    """Return how high a label is, as a fraction of the height of the axes."""
     return _ROW * (1 + text.count("\n"))
 
 
@@ -143,6 +143,6 @@ def _budget(threshold: Threshold, load_rps: float | None, between: str) -> str:
 
 
 def _inside(axes: "Axes", dose_ms: float, impact: float) -> tuple[float, float]:
-    """Give where a point is, as fractions of the width and the height of the axes."""
+    """Return where a point is, as fractions of the width and the height of the axes."""
     across, up = (axes.transScale + axes.transLimits).transform((dose_ms, impact))
     return float(across), float(up)

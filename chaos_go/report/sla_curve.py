@@ -120,7 +120,7 @@ def _curve(axes: "Axes", load: Load, colour: str, dash: "Dash" = "-", named: boo
 
 
 def _stretches(load: Load) -> list[list[Threshold]]:
-    """Give the budgets that have an estimate, apart where one between them has none."""
+    """Return the budgets that have an estimate, apart where one between them has none."""
     rows = groupby(load.thresholds, key=lambda one: one.estimate_ms is not None)
     return [list(known) for has, known in rows if has]
 
@@ -185,7 +185,7 @@ def _interval(axes: "Axes", height: float, threshold: Threshold, colour: str) ->
 def _smooth(
     load: Load, budgets: Sequence[float], doses_ms: Sequence[float]
 ) -> tuple[list[float], list[float]]:
-    """Give heights and doses of a curve through a few points, which stays monotone between them."""
+    """Return heights and doses of a curve through a few points, monotone between them."""
     import numpy as np
     from scipy.interpolate import PchipInterpolator
 

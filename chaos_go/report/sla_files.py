@@ -27,7 +27,7 @@ def read(file: str) -> tuple[Observations, str | None]:
         file: name, or ``-`` for standard input.
 
     Raises:
-        BadInputError: the file or what is in it cannot be meant.
+        BadInputError: the file or what is in it is invalid.
     """
     if not file:
         raise BadInputError("file", file, "give the name of a file, or - for standard input")
@@ -37,8 +37,8 @@ def read(file: str) -> tuple[Observations, str | None]:
         with Path(file).open("rb") as stream:
             return _read(stream)
     except OSError as error:
-        mend = f"{error.strerror}; give a CSV table, the same as JSON, or a journal with a ladder"
-        raise BadInputError("file", file, mend) from error
+        fix = f"{error.strerror}; give a CSV table, the same as JSON, or a journal with a ladder"
+        raise BadInputError("file", file, fix) from error
 
 
 def _read(stream: IO[bytes]) -> tuple[Observations, str | None]:

@@ -102,11 +102,11 @@ def _limits(thresholds: Sequence[Threshold]) -> _Table:
 
 def _flags(thresholds: Sequence[Threshold]) -> list[str]:
     lines = []
-    for flag, (means, mend) in FLAGS.items():
+    for flag, (means, fix) in FLAGS.items():
         having = [one for one in thresholds if flag in one.flags]
         if having:
             some = "" if len(having) == len(thresholds) else _which(having)
-            lines.append(f"! {flag}{some}: {means}; {mend}.")
+            lines.append(f"! {flag}{some}: {means}; {fix}.")
     lines += [_bracket(one) for one in thresholds if one.bracket_ms != (None, None)]
     return [*lines, ""] if lines else []
 

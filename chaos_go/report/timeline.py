@@ -78,14 +78,14 @@ def series(journal: dict[str, Any]) -> Iterator[Series]:
             seconds = [LoadSecond.from_line(json.dumps(second)) for second in record["seconds"]]
             timeout_ms = float(record["spec"]["load"]["timeout_ms"])
         except (KeyError, TypeError, ValueError) as error:
-            mend = f"not what chaos_go.controls.traffic writes ({error!r}); run it again"
-            raise BadInputError("traffic", name, mend) from error
+            fix = f"not what chaos_go.controls.traffic writes ({error!r}); run it again"
+            raise BadInputError("traffic", name, fix) from error
         if len(seconds) >= WINDOW_S:
             found = True
             yield _series(name, seconds, timeout_ms)
     if not found:
-        mend = f"no load of {WINDOW_S} s or more; drive one by chaos_go.controls.traffic"
-        raise BadInputError("traffic", list(traffic), mend)
+        fix = f"no load of {WINDOW_S} s or more; drive one by chaos_go.controls.traffic"
+        raise BadInputError("traffic", list(traffic), fix)
 
 
 def _series(name: str, seconds: Sequence[LoadSecond], timeout_ms: float) -> Series:
@@ -99,7 +99,7 @@ def _series(name: str, seconds: Sequence[LoadSecond], timeout_ms: float) -> Seri
 
 
 def _p99_ms(window: Sequence[LoadSecond], timeout_ms: float) -> float:
-    """Give the P99 as the probes define it; a dropped request counts as one that timed out."""
+    """Return the P99 as the probes define it; a dropped request counts as one that timed out."""
     dropped = sum(second.dropped for second in window)
     timed_out = {histogram.index(round(timeout_ms * 1000)): dropped}
     counts = histogram.merge([*(second.latency.counts for second in window), timed_out])
@@ -159,7 +159,7 @@ def _panel(
 
 
 def limits(journal: dict[str, Any], quantity: str) -> list[float]:
-    """Give the upper limits of a probe of `probes.traffic` in the hypothesis, as numbers.
+    """Return the upper limits of a probe of `probes.traffic` in the hypothesis, as numbers.
 
     Args:
         journal: of the run.

@@ -129,7 +129,7 @@ class Likeness:
 
 
 def governing(loads: Sequence[Load], at: int, apart: bool) -> Load:
-    """Give the load whose dose limit for a budget holds at every load.
+    """Return the load whose dose limit for a budget holds at every load.
 
     In a common fit that is the highest load. Loads that are apart promise nothing for each other:
     there it is the one with the lowest safe limit, and one without a limit goes before all others.
@@ -168,7 +168,7 @@ class Answer:
     schema: int = field(default=1)
 
     def governing(self, at: int) -> Load:
-        """Give the load whose dose limit for a budget holds at every measured load.
+        """Return the load whose dose limit for a budget holds at every measured load.
 
         Args:
             at: which budget.
@@ -176,7 +176,7 @@ class Answer:
         return governing(self.loads, at, self.likeness.apart)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the answer as plain JSON values; P99 and bracket are told per load only."""
+        """Return the answer as plain JSON values; P99 and bracket are told per load only."""
         thresholds = [asdict(threshold) for threshold in self.thresholds]
         for threshold in thresholds:
             del threshold["p99"], threshold["bracket_ms"]

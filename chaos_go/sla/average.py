@@ -112,7 +112,7 @@ def average(
 
 
 def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
-    """Give the distribution of a signed root, rising evenly with b where the root is level at 0.
+    """Return the distribution of a signed root, rising evenly with b where the root is level at 0.
 
     It is so where a step may be anywhere between two doses. By the root alone the answer would be
     at the ends of that and nowhere between.
@@ -127,7 +127,7 @@ def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
 
 
 def _feet(root: Array, level: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Give the points that end a level stretch: where its cliffs have fallen, if it has cliffs."""
+    """Return the points that end a level stretch: where its cliffs, if any, have fallen."""
     first, last = level[[0, -1]]
     near = max(_FOOT * (last - first), 2.0)
     below = int(np.searchsorted(root, -_NEAR, side="right")) - 1
@@ -141,7 +141,7 @@ def _feet(root: Array, level: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def widened(given: Average, other: Quantiles) -> Average:
-    """Give an average whose limits are those of two distributions that are farther out.
+    """Return an average whose limits are those of two distributions that are farther out.
 
     A limit that the other does not have is left as it is.
     """
@@ -188,7 +188,7 @@ def _least(value: float | None, bound: float | None) -> float | None:
 def _limits(
     values: Sequence[float | None], choose: Callable[[float, float], float]
 ) -> list[float | None]:
-    """Give the least or the greatest up to each value, and none from the first None on."""
+    """Return the least or the greatest up to each value, and none from the first None on."""
     end = values.index(None) if None in values else len(values)
     return [*_running(values[:end], choose), *[None] * (len(values) - end)]
 
@@ -196,7 +196,7 @@ def _limits(
 def _running(
     values: Sequence[float | None], choose: Callable[[float, float], float]
 ) -> list[float | None]:
-    """Give the least or the greatest up to each value."""
+    """Return the least or the greatest up to each value."""
     result: list[float | None] = []
     last: float | None = None
     for value in values:
@@ -236,7 +236,7 @@ def _aicc(best: Profile, n: float, phi: float) -> float:
 
 
 def _root(rows: Sequence[Profile], log_b: Array) -> Array:
-    """Give the signed root of one family on the common grid, the best over its plateaus."""
+    """Return the signed root of one family on the common grid, the best over its plateaus."""
     best = max(rows, key=lambda one: one.top.log_likelihood)
     if len(rows) == 1:
         return np.interp(log_b, best.log_b, best.root)
@@ -256,7 +256,7 @@ def _level(root: Array) -> bool:
 def _family_fit(
     best: Profile, weight: float, aicc: float, limits: Quantiles, level: bool
 ) -> FamilyFit:
-    """Give one family's part; limits come from a grid, the estimate does not if there is a top."""
+    """Return one family's part; limits come from a grid, the estimate from the top, if any."""
     estimate_ms = float(np.exp(best.top.log_b))
     if level and limits.estimate_ms is not None:
         estimate_ms = limits.estimate_ms

@@ -1,4 +1,4 @@
-"""Budgets as people write them, and those that cannot be meant."""
+"""Budgets as people write them, and those that are invalid."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -39,11 +39,11 @@ def parse_confidence(text: str) -> float:
     Raises:
         BadInputError: it is none of these.
     """
-    mend = "give more than 50 and less than 100, in percent, for instance 95"
-    value = _number("confidence", text, mend)
+    fix = "give more than 50 and less than 100, in percent, for instance 95"
+    value = _number("confidence", text, fix)
     fraction = value / 100 if "%" in text or value >= 1 else value
     if not 0.5 < fraction < 1:
-        raise BadInputError("confidence", text, mend)
+        raise BadInputError("confidence", text, fix)
     return fraction
 
 
@@ -60,21 +60,21 @@ def check(budgets: Iterable[Budget], observations: Observations) -> None:
     """
     for load_rps, levels in observations.by_load().items():
         if all(level.k == level.n for level in levels):
-            mend = (
+            fix = (
                 f"every transaction{_at(load_rps)} had impact, even without any fault; k counts "
                 "those with impact, not those that went well"
             )
-            raise BadInputError("k", str(levels[0].k), mend)
+            raise BadInputError("k", str(levels[0].k), fix)
     for level in _baselines(observations):
         at_least = proportion_interval(level.k, level.n, confidence=0.9).low
         for budget in budgets:
             if at_least > budget.extra and not budget.on_top:
-                mend = (
+                fix = (
                     f"without any fault {level.k} of {level.n} already have impact"
                     f"{_at(level.load_rps)}; no latency limit keeps the total below that. To "
                     f"allow this much on top of it, write +{budget.text.strip()}"
                 )
-                raise BadInputError("budget", budget.text, mend)
+                raise BadInputError("budget", budget.text, fix)
 
 
 def _at(load_rps: float | None) -> str:
@@ -98,8 +98,8 @@ def _fraction(name: str, text: str) -> float:
     return fraction
 
 
-def _number(name: str, text: str, mend: str) -> float:
+def _number(name: str, text: str, fix: str) -> float:
     try:
         return number.read(text.strip().removesuffix("%"))
     except ValueError:
-        raise BadInputError(name, text, number.mend(text) or mend) from None
+        raise BadInputError(name, text, number.fix(text) or fix) from None

@@ -31,7 +31,7 @@ def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
 
 
 def _budgets(tops: Sequence[float]) -> list[float]:
-    """Give rising budgets, up to the highest impact of each load."""
+    """Return rising budgets, up to the highest impact of each load."""
     if len(tops) == 1:
         return _row(tops[0], _POINTS) + [tops[0] * end for end in _ENDS]
     budgets = _row(max(tops), _POINTS_SEVERAL)
@@ -45,12 +45,12 @@ def _budgets(tops: Sequence[float]) -> list[float]:
 
 
 def _row(top: float, points: int) -> list[float]:
-    """Give budgets below that of the highest impact: dense near 0, where the curve bends."""
+    """Return budgets below that of the highest impact: dense near 0, where the curve bends."""
     return [top * (at / points) ** 3 for at in range(1, points)]
 
 
 def _highest_extra(levels: Sequence[Level]) -> float:
-    """Give the highest impact over the background that was observed; a little if there is none."""
+    """Return the highest impact over the background observed; a little if there is none."""
     zero = min(levels[0].k / levels[0].n, 0.99)
     highest = max((level.k / level.n - zero) / (1 - zero) for level in levels)
     return min(max(highest, 1e-4), 0.98)

@@ -11,7 +11,7 @@ from chaos_go.sla.words import exact
 def highest_load(
     answer: Answer, budget: float, *, dose_ms: float | None = None, p99_ms: float | None = None
 ) -> float | None:
-    """Give the highest measured load, in requests/s, at which a latency is within a budget.
+    """Return the highest measured load, in requests/s, at which a latency is within a budget.
 
     It is within when the one-sided safe limit at that load, and at every lower one, is not below
     it. Nothing is interpolated between loads. None when it holds at no load; check with `check_p99`
@@ -46,22 +46,22 @@ def check_p99(answer: Answer, p99_ms: float) -> None:
     """Refuse to ask for a P99 where none was measured, or for a load where none is told.
 
     Raises:
-        BadInputError: it is so; the mend says what to measure.
+        BadInputError: it is so; how to fix it says what to measure.
     """
     for load in answer.loads or (Load(None, answer.background, answer.thresholds),):
         if load.load_rps is None:
-            mend = (
+            fix = (
                 "the observations do not say at which load they were measured; give load_rps in "
                 "every row (the rows of chaos_go.ladder.measure have it)"
             )
-            raise BadInputError("p99", exact(p99_ms), mend)
+            raise BadInputError("p99", exact(p99_ms), fix)
         if any(threshold.p99 is None for threshold in load.thresholds):
-            mend = (
+            fix = (
                 f"no P99 was measured at {exact(load.load_rps)} requests/s; give p99_ms for two "
                 "or more delays of each load (chaos_go.ladder.measure does, from 368 requests per "
                 "window)"
             )
-            raise BadInputError("p99", exact(p99_ms), mend)
+            raise BadInputError("p99", exact(p99_ms), fix)
 
 
 def _of(load: Load, budget: float) -> Threshold:

@@ -110,7 +110,7 @@ def _at_highest_load(observations: Observations) -> list[Level]:
 
 
 def _extra(level: Level, levels: Sequence[Level]) -> float:
-    """Give the extra risk over the baseline that was observed."""
+    """Return the extra risk over the baseline that was observed."""
     baseline = [other for other in levels if other.dose_ms == 0]
     n, k = sum(one.n for one in baseline), sum(one.k for one in baseline)
     background = k / n if n else 0.0
@@ -118,5 +118,5 @@ def _extra(level: Level, levels: Sequence[Level]) -> float:
 
 
 def _rounded(dose_ms: float) -> float:
-    """Give a dose to the millisecond, one below 10 ms to two digits."""
+    """Return a dose to the millisecond, one below 10 ms to two digits."""
     return round(dose_ms, 0) if dose_ms >= 10 else float(f"{dose_ms:.2g}")

@@ -40,12 +40,12 @@ class Dispersion:
     evident: bool
 
     def cdf(self, root: Array) -> Array:
-        """Give the distribution of a signed root that was divided by sqrt(phi)."""
+        """Return the distribution of a signed root that was divided by sqrt(phi)."""
         result: Array = ndtr(root) if self.df is None else stdtr(self.df, root)
         return result
 
     def beyond(self, x2: float, df: int) -> float:
-        """Give the p value of a chi-square statistic that was divided by phi."""
+        """Return the p value of a chi-square statistic that was divided by phi."""
         if df < 1:
             return 1.0
         return float(chdtrc(df, x2) if self.df is None else fdtrc(df, self.df, x2 / df))
@@ -68,6 +68,6 @@ def dispersion(levels: Sequence[Level], windowed: bool) -> Dispersion:
 
 
 def _pearson(level: Level) -> float:
-    """Give the sum of (k_i - n_i p)^2 / (n_i p (1 - p)) over the windows, p = k / n."""
+    """Return the sum of (k_i - n_i p)^2 / (n_i p (1 - p)) over the windows, p = k / n."""
     p = level.k / level.n
     return max(level.squares - level.k * p, 0.0) / (p * (1 - p))

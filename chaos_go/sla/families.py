@@ -63,7 +63,7 @@ def _logit(p: float) -> float:
 
 
 def _steps(log_x: Array, log_b: Array, shape: Array) -> Array:
-    """Give shape * ln(x / b), and -inf at dose 0."""
+    """Return shape * ln(x / b), and -inf at dose 0."""
     return shape * (log_x - log_b)
 
 
@@ -96,7 +96,7 @@ def hinge(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
 
 
 def hill(plateau: float) -> Curve:
-    """Give the curve F = v expit(shape ln(x/b) + logit(r/v)) that saturates at the plateau v."""
+    """Return the curve F = v expit(shape ln(x/b) + logit(r/v)) that saturates at the plateau v."""
 
     def curve(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
         t = _steps(log_x, log_b, shape) + _logit(budget / plateau)
@@ -136,10 +136,10 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def able(budget: float) -> tuple[Family, ...]:
-    """Give the families that reach a budget: a plateau has to be clearly above it."""
+    """Return the families that reach a budget: a plateau has to be clearly above it."""
     return tuple(one for one in FAMILIES if one.plateau == 1.0 or one.plateau > 1.2 * budget)
 
 
 def by_name(name: str) -> Family:
-    """Give the first family of a name."""
+    """Return the first family of a name."""
     return next(family for family in FAMILIES if family.name == name)

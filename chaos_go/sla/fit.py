@@ -41,7 +41,7 @@ class Fitted(NamedTuple):
 
 
 def counts(levels: Sequence[Level]) -> Counts:
-    """Give levels as arrays."""
+    """Return levels as arrays."""
     ordered = sorted(levels, key=lambda level: level.dose_ms)
     dose = np.array([level.dose_ms for level in ordered], dtype=float)
     with np.errstate(divide="ignore"):
@@ -51,7 +51,7 @@ def counts(levels: Sequence[Level]) -> Counts:
 
 
 def span(data: Counts, budget: float) -> tuple[float, float]:
-    """Give the least and the greatest ln b that is thought of."""
+    """Return the least and the greatest ln b that is thought of."""
     doses = data.log_dose[data.log_dose > -math.inf]
     return float(doses[0]) + math.log(_NEAREST * budget), float(doses[-1]) + math.log(_FARTHEST)
 
@@ -73,7 +73,7 @@ def likelihood(extra: Extra, data: Counts, most_background: float = MOST_BACKGRO
 
 
 def saturated(data: Counts) -> float:
-    """Give the log-likelihood of the observed proportions, which no curve exceeds."""
+    """Return the log-likelihood of the observed proportions, which no curve exceeds."""
     from scipy.special import xlogy
 
     missed = data.n - data.k
@@ -104,7 +104,7 @@ def _best_odds(risk: Array, free: Array, data: Counts, most: float) -> Array:
 
 
 def expected(family: Family, data: Counts, log_b: float, shape: float, budget: float) -> Array:
-    """Give the fitted risk per level at one b and shape, with the best background."""
+    """Return the fitted risk per level at one b and shape, with the best background."""
     extra = family.curve(data.log_dose, np.array(log_b), np.array(shape), budget)
     g = likelihood(extra, data).background
     return extra.risk + g * np.exp(extra.log_free)

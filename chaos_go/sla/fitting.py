@@ -77,7 +77,7 @@ def _unhurt(data: Counts) -> bool:
 
 
 def _impacts(data: Counts, budget: float) -> float:
-    """Give how many impacts the budget is at an average dosed level."""
+    """Return how many impacts the budget is at an average dosed level."""
     return budget * float(data.n[data.log_dose > -math.inf].mean())
 
 
@@ -129,7 +129,7 @@ def _likeness(families: Sequence[Joint], loads: int, spread: Dispersion) -> Like
 
 
 def order_p(tested: Joint, loads: int, spread: Dispersion) -> float:
-    """Give the p value of the likelihood ratio of thresholds in order against those in any order.
+    """Return the p value of the likelihood ratio of thresholds in order against those in any order.
 
     Where all thresholds are equal, m loads fall by chance into l groups in order, with the
     probability |s(m, l)| / m! of the Stirling numbers of the first kind, and the statistic has then

@@ -26,11 +26,11 @@ from scipy.special import ndtr
 
 from chaos_go.sla.answer import FLAGS, Fit, Threshold
 from chaos_go.sla.average import Average, Quantiles
+from chaos_go.sla.bracket import Seen
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.fit import MOST_BACKGROUND, Counts, expected
 from chaos_go.sla.observations import Baseline
 from chaos_go.sla.profile import Profile
-from chaos_go.sla.seen import Seen
 
 LEAST_FIT = 0.05
 """P value of Pearson's X2, below which a family does not fit."""
@@ -43,7 +43,7 @@ _BRACKETED = {"too-few-levels", "lack-of-fit", "not-identifiable", "extrapolatio
 
 
 def common_flags(seen: Seen, windowed: bool, fits: bool) -> tuple[str, ...]:
-    """Give the flags that are the same for every budget."""
+    """Return the flags that are the same for every budget."""
     several = any(level.windows > 1 for level in seen.levels)
     return _chosen(
         ("no-trend", not seen.trend_p < _TREND),

@@ -24,7 +24,7 @@ from chaos_go.sla.observations import Level, Observations
 
 
 def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Give the non-decreasing sequence closest to the values by weighted least squares."""
+    """Return the non-decreasing sequence closest to the values by weighted least squares."""
     blocks: list[tuple[float, float, int]] = []  # mean, weight, length
     for value, own_weight in zip(values, weights, strict=True):
         mean, weight, length = value, own_weight, 1
@@ -54,19 +54,19 @@ class Curve:
     high_ms: tuple[float | None, ...]
 
     def at(self, dose_ms: float | None) -> float | None:
-        """Give the P99 at a dose; None outside the measured doses."""
+        """Return the P99 at a dose; None outside the measured doses."""
         return _between(self.doses_ms, self.p99_ms, dose_ms)
 
     def low_at(self, dose_ms: float | None) -> float | None:
-        """Give the lower limit of the P99 at a dose; None where there is none."""
+        """Return the lower limit of the P99 at a dose; None where there is none."""
         return _between(self.doses_ms, self.low_ms, dose_ms)
 
     def high_at(self, dose_ms: float | None) -> float | None:
-        """Give the upper limit of the P99 at a dose; None where there is none."""
+        """Return the upper limit of the P99 at a dose; None where there is none."""
         return _between(self.doses_ms, self.high_ms, dose_ms)
 
     def dose_for(self, p99_ms: float) -> float | None:
-        """Give the largest dose at which the P99 is not above a value; None outside the curve."""
+        """Return the largest dose at which the P99 is not above a value; None outside the curve."""
         if not self.p99_ms[0] <= p99_ms <= self.p99_ms[-1]:
             return None
         at = max(at for at, value in enumerate(self.p99_ms) if value <= p99_ms)
@@ -77,7 +77,7 @@ class Curve:
         return self.doses_ms[at] + share * (self.doses_ms[at + 1] - self.doses_ms[at])
 
     def limit(self, threshold: Threshold) -> P99Limit:
-        """Give a threshold in terms of the P99; a limit of 0 ms says nothing and is none."""
+        """Return a threshold in terms of the P99; a limit of 0 ms says nothing and is none."""
         return P99Limit(
             estimate_ms=self.at(threshold.estimate_ms),
             low_ms=self.low_at(threshold.low_ms),
@@ -105,7 +105,7 @@ def curve(levels: Iterable[Level]) -> Curve | None:
 
 
 def with_p99(answer: Answer, observations: Observations) -> Answer:
-    """Give an answer with every threshold in terms of the P99 too, where it was measured."""
+    """Return an answer with every threshold in terms of the P99 too, where it was measured."""
     curves = {load: curve(levels) for load, levels in observations.by_load().items()}
     if not any(curves.values()):
         return answer
@@ -119,7 +119,7 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
 
 
 def per_load(answer: Answer) -> tuple[Load, ...]:
-    """Give the thresholds of each load, also when there is only the one that nobody named."""
+    """Return the thresholds of each load, also when there is only the one that nobody named."""
     return answer.loads or (Load(None, answer.background, answer.thresholds),)
 
 

@@ -48,7 +48,7 @@ class Joint(NamedTuple):
 
     @property
     def any_order(self) -> float:
-        """Give the log-likelihood with the common shape, but thresholds in any order."""
+        """Return the log-likelihood with the common shape, but thresholds in any order."""
         return self.unordered[0].top.log_likelihood
 
 
@@ -83,7 +83,7 @@ def joint(
 
 
 def _profiles(together: Together, widths: Sequence[float], reach: float) -> tuple[Profile, ...]:
-    """Give the profile of each load, which is hardly ever narrower than that of the load alone."""
+    """Return the profile of each load, hardly ever narrower than that of the load alone."""
     fine = _near(together, together.best(together.family.shapes), reach)
     top = _top(together, fine)
     rows = enumerate(widths)
@@ -91,7 +91,7 @@ def _profiles(together: Together, widths: Sequence[float], reach: float) -> tupl
 
 
 def _near(together: Together, coarse: Best, reach: float) -> Best:
-    """Give even shapes over where the likelihood in order is near its maximum."""
+    """Return even shapes over where the likelihood in order is near its maximum."""
     best = coarse
     for _ in range(_NARROWINGS):
         near = np.flatnonzero(2 * (best.ordered.max() - best.ordered) < reach)
@@ -116,7 +116,7 @@ def _top(together: Together, best: Best) -> Best:
 def _between(
     together: Together, best: Best, first: int, last: int, points: int, drop: float = ROUGH
 ) -> Best:
-    """Give shapes between two of them, as close to each other there as those of the family are."""
+    """Return shapes between two of them, as close to each other as those of the family are."""
     ends = best.shapes[[max(first, 0), min(last, len(best.shapes) - 1)]]
     grid = together.family.shapes
     cells = np.arange(len(grid))
@@ -142,7 +142,7 @@ def _profile(
 def _nodes(
     together: Together, load: int, fine: Best, top: Top, width: float, reach: float
 ) -> Array:
-    """Give even points in ln b, over where the likelihood is near its maximum.
+    """Return even points in ln b, over where the likelihood is near its maximum.
 
     Args:
         together: all loads.
@@ -167,7 +167,7 @@ def _nodes(
 
 
 def _coarse(together: Together, load: int, fine: Best, nodes: Array) -> Array:
-    """Give the likelihoods at some ln b of a load, and every so many shapes."""
+    """Return the likelihoods at some ln b of a load, and every so many shapes."""
     shapes = np.arange(0, len(fine.shapes), _FINER)
     log_b, at = np.repeat(nodes, len(shapes)), np.tile(shapes, len(nodes))
     return together.given(load, log_b, fine, at).reshape(len(nodes), len(shapes))

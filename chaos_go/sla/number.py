@@ -19,7 +19,7 @@ def read(text: str) -> float:
     return float(text)
 
 
-def mend(text: str) -> str | None:
+def fix(text: str) -> str | None:
     """Say how to write a number that has commas or separators; None for any other text."""
     bare = text.strip()
     if _COMMA.fullmatch(bare):

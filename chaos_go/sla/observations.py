@@ -66,7 +66,7 @@ class Observations:
     baselines: tuple[Baseline, ...] = ()
 
     def by_load(self) -> dict[float | None, list[Level]]:
-        """Give the levels of each load, loads and doses ascending."""
+        """Return the levels of each load, loads and doses ascending."""
         loads: dict[float | None, list[Level]] = {}
         for level in sorted(self.levels, key=lambda one: (one.load_rps or 0.0, one.dose_ms)):
             loads.setdefault(level.load_rps, []).append(level)

@@ -13,10 +13,10 @@ def p99(text: str) -> float:
     Raises:
         BadInputError: it is no number above 0.
     """
-    mend = "give milliseconds, more than 0, for instance 300"
-    value = _read("p99", text, mend)
+    fix = "give milliseconds, more than 0, for instance 300"
+    value = _read("p99", text, fix)
     if not 0 < value < float("inf"):
-        raise BadInputError("p99", text, mend)
+        raise BadInputError("p99", text, fix)
     return value
 
 
@@ -26,10 +26,10 @@ def hop_margin(text: str) -> float:
     Raises:
         BadInputError: it is no number, negative, or too large to be meant.
     """
-    mend = f"give milliseconds, 0 to {_LONGEST_MARGIN_MS:.0f}, for instance 50"
-    value = _read("hop-margin", text, mend)
+    fix = f"give milliseconds, 0 to {_LONGEST_MARGIN_MS:.0f}, for instance 50"
+    value = _read("hop-margin", text, fix)
     if not 0 <= value <= _LONGEST_MARGIN_MS:
-        raise BadInputError("hop-margin", text, mend)
+        raise BadInputError("hop-margin", text, fix)
     return value
 
 
@@ -39,40 +39,40 @@ def buckets(text: str) -> tuple[float, ...]:
     Raises:
         BadInputError: one of them is no number above 0.
     """
-    mend = "give upper bounds in seconds, more than 0, separated by commas: 0.1,0.25,0.5"
-    bounds = tuple(_read("buckets", part, mend) for part in text.split(","))
+    fix = "give upper bounds in seconds, more than 0, separated by commas: 0.1,0.25,0.5"
+    bounds = tuple(_read("buckets", part, fix) for part in text.split(","))
     for bound, part in zip(bounds, text.split(","), strict=True):
         if not bound > 0:
-            raise BadInputError("buckets", part, mend)
+            raise BadInputError("buckets", part, fix)
     return bounds
 
 
 def impact(text: str) -> str:
-    """Give what happens to a transaction, as it is written into sentences and along an axis.
+    """Return what happens to a transaction, as it is written into sentences and along an axis.
 
     Raises:
         BadInputError: it is no such name, or too long for that.
     """
     if len(text) > _LONGEST_IMPACT:
-        mend = f"give at most {_LONGEST_IMPACT} characters, for instance rejections"
-        raise BadInputError("impact", text, mend)
+        fix = f"give at most {_LONGEST_IMPACT} characters, for instance rejections"
+        raise BadInputError("impact", text, fix)
     return name("impact", text, "rejections")
 
 
 def name(option: str, text: str, example: str) -> str:
-    """Give a name that is written into one line.
+    """Return a name that is written into one line.
 
     Raises:
         BadInputError: it is empty or has a line break or another character that is not printed.
     """
     if not text.strip() or not text.isprintable():
-        mend = f"give a name in one line, of printable characters, for instance {example}"
-        raise BadInputError(option, text, mend)
+        fix = f"give a name in one line, of printable characters, for instance {example}"
+        raise BadInputError(option, text, fix)
     return text
 
 
-def _read(option: str, text: str, mend: str) -> float:
+def _read(option: str, text: str, fix: str) -> float:
     try:
         return number.read(text)
     except ValueError:
-        raise BadInputError(option, text, number.mend(text) or mend) from None
+        raise BadInputError(option, text, number.fix(text) or fix) from None

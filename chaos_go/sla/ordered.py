@@ -70,7 +70,7 @@ class Best(NamedTuple):
     values: Array
 
     def guess(self, shapes: Array) -> Guess:
-        """Give about where the peaks are for shapes between these."""
+        """Return about where the peaks are for shapes between these."""
         log_b = np.array([np.interp(shapes, self.shapes, row) for row in self.alone])
         first, last = np.searchsorted(self.shapes, shapes[[0, -1]])
         gaps = np.abs(np.diff(self.alone[:, max(first - 1, 0) : last + 2], axis=1))
@@ -99,7 +99,7 @@ class Together(NamedTuple):
     ordered: bool = True
 
     def at(self, load: int, log_b: Array, shapes: Array) -> Array:
-        """Give the log-likelihoods of a load at points in ln b, a row of them for every shape."""
+        """Return the log-likelihoods of a load at points in ln b, a row of them for every shape."""
         data = self.loads[load]
         log_b, rows = log_b[..., None], shapes[:, None, None]
         extra = self.family.curve(data.log_dose, log_b, rows, self.budget)
@@ -155,13 +155,13 @@ class Together(NamedTuple):
         return result
 
     def background(self, load: int, log_b: float, shape: Array) -> float:
-        """Give the best background of a load."""
+        """Return the best background of a load."""
         data = self.loads[load]
         extra = self.family.curve(data.log_dose, np.array(log_b), shape, self.budget)
         return float(likelihood(extra, data, self.most_background).background)
 
     def _anywhere(self, shapes: int) -> Guess:
-        """Give a grid over all ln b with a point at the peak of each load by itself.
+        """Return a grid over all ln b with a point at the peak of each load by itself.
 
         A step between two close doses is level but there, and no other point may see it.
         """
@@ -254,7 +254,7 @@ def flat(values: Array, drop: float) -> bool:
 
 
 def in_order(surface: Array) -> Array:
-    """Give the greatest log-likelihood of all loads for each b of each, b not rising with load.
+    """Return the greatest log-likelihood of all loads for each b of each, b not rising with load.
 
     Args:
         surface: log-likelihoods of every load, at every shape and at ascending b.

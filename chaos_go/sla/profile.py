@@ -133,7 +133,7 @@ class _Search(NamedTuple):
         return np.maximum(values.max(axis=1), last[:, 0]), np.where(better, vertices, shape)
 
     def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
-        """Give all log-likelihoods, and which shape is the best for every b."""
+        """Return all log-likelihoods, and which shape is the best for every b."""
         extra = self.family.curve(
             self.data.log_dose, log_b[:, None, None], shapes[..., None], self.budget
         )
@@ -181,14 +181,14 @@ def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
 
 
 def signed_root(log_b: Array, values: Array, top: Top) -> Array:
-    """Give the signed root of a profile; where it is level, as under a step, it is exactly 0."""
+    """Return the signed root of a profile; where it is level, as under a step, it is exactly 0."""
     drop = np.maximum(2.0 * (top.log_likelihood - values), 0.0)
     drop = np.maximum(drop - _LEVEL * np.exp(-drop / _LEVEL), 0.0)
     return outwards(np.sqrt(drop), int(np.abs(log_b - top.log_b).argmin()))
 
 
 def outwards(drop: Array, at: int) -> Array:
-    """Give the signed root from its size, made monotone outwards: a second mode widens it."""
+    """Return the signed root from its size, made monotone outwards: a second mode widens it."""
     left = np.maximum.accumulate(-drop[: at + 1])
     right = np.minimum.accumulate(drop[at:][::-1])[::-1]
     return np.concatenate((left, right[1:]))

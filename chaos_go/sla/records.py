@@ -28,7 +28,7 @@ class Doubled(dict[str, Any]):
 
 
 def mapping(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Give a JSON object as a mapping; hand this to the parser as its ``object_pairs_hook``.
+    """Return a JSON object as a mapping; hand this to the parser as its ``object_pairs_hook``.
 
     Whether a key may be there twice is judged by `read`: a journal holds more than observations.
     """
@@ -45,7 +45,7 @@ def read(document: Any) -> Observations:
             those of the ladder: the output of its activity, or its entry in ``chaos_go.ladders``.
 
     Raises:
-        BadInputError: the document cannot be meant; says the row (from 0), the key and the value.
+        BadInputError: the document is invalid; says the row (from 0), the key and the value.
     """
     if isinstance(document, list):
         return _rows("observations", document)
@@ -56,23 +56,23 @@ def read(document: Any) -> Observations:
         strict = document.get("kind") != KIND
         return _rows("observations", document["observations"], strict)
     if "run" not in document and "chaos_go" not in document:
-        mend = (
+        fix = (
             "neither observations nor a journal of Chaos Toolkit; give a list of rows like "
             '[{"dose_ms": 0, "n": 1000, "k": 1}, ...], or {"observations": that list}'
         )
-        raise BadInputError("file", dict(document), mend)
+        raise BadInputError("file", dict(document), fix)
     found = list(ladders(document))
     if not found:
-        mend = "no observations in this journal; its method needs a ladder that measured something"
-        raise BadInputError("journal.status", document.get("status"), mend)
+        fix = "no observations in this journal; its method needs a ladder that measured something"
+        raise BadInputError("journal.status", document.get("status"), fix)
     if len(found) > 1:
-        mend = "more than one ladder; put the rows of one into a file and give that"
-        raise BadInputError("journal", [where for where, _ in found], mend)
+        fix = "more than one ladder; put the rows of one into a file and give that"
+        raise BadInputError("journal", [where for where, _ in found], fix)
     return _rows(*found[0], strict=False)  # a ladder notes more about each window
 
 
 def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Give where in a journal there are rows of a ladder, and the rows.
+    """Return where in a journal there are rows of a ladder, and the rows.
 
     What the control wrote under ``chaos_go.ladders`` comes first: it is there even if the activity
     was interrupted. The outputs of activities count only without it, since they are the same rows.
@@ -123,5 +123,5 @@ def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
 
 def _refuse_doubled(where: str, found: Mapping[str, Any]) -> None:
     if isinstance(found, Doubled):
-        mend = "twice; which one is meant? Leave one of them"
-        raise BadInputError(f"{where}.{found.key}", found.given, mend)
+        fix = "twice; which one is meant? Leave one of them"
+        raise BadInputError(f"{where}.{found.key}", found.given, fix)

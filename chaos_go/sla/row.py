@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chaos_go.errors import BadInputError
 from chaos_go.sla import number
-from chaos_go.sla.tally import LARGEST_N, MEND_OF_N, Sums, Tally
+from chaos_go.sla.tally import FIX_OF_N, LARGEST_N, Sums, Tally
 from chaos_go.sla.words import exact
 
 NEEDED = ("dose_ms", "n", "k")
@@ -49,8 +49,8 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         first = missing[0]
-        mend = f"no column {first}: {_MEANS[first]}. Needed are {', '.join(NEEDED)}"
-        raise BadInputError(where, ",".join(columns), mend)
+        fix = f"no column {first}: {_MEANS[first]}. Needed are {', '.join(NEEDED)}"
+        raise BadInputError(where, ",".join(columns), fix)
     for name in columns:
         if name and columns.count(name) > 1:
             raise BadInputError(where, name, "twice; which one is meant? Leave one of them")
@@ -67,7 +67,7 @@ def parse(values: Mapping[str, Any], place: Place) -> Row:
         place: says where a column is.
 
     Raises:
-        BadInputError: a value cannot be meant.
+        BadInputError: a value is invalid.
     """
     for name in NEEDED:
         if _unknown(values.get(name)):
@@ -132,7 +132,7 @@ def _unknown(value: Any) -> bool:
 def _count(name: str, value: Any, place: Place) -> int:
     count = _at_least(0.0, name, value, place)
     if count > LARGEST_N:
-        raise BadInputError(place(name), value, MEND_OF_N)
+        raise BadInputError(place(name), value, FIX_OF_N)
     if count != int(count):
         raise BadInputError(place(name), value, f"give a whole number. {HOW_TO_GET_N}")
     return int(count)
@@ -153,7 +153,7 @@ def _number(name: str, value: Any, place: Place) -> float:
     try:
         given = number.read(value) if isinstance(value, str) else float(value)
     except ValueError:
-        raise BadInputError(place(name), value, _mend(name, str(value))) from None
+        raise BadInputError(place(name), value, _fix(name, str(value))) from None
     except OverflowError:
         given = math.inf
     if not math.isfinite(given):
@@ -161,7 +161,7 @@ def _number(name: str, value: Any, place: Place) -> float:
     return given
 
 
-def _mend(name: str, text: str) -> str:
+def _fix(name: str, text: str) -> str:
     if name in ("n", "k") and "%" in text:
         return f"a percentage. {HOW_TO_GET_N}"
-    return number.mend(text) or "give a number, without a unit"
+    return number.fix(text) or "give a number, without a unit"

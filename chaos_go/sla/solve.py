@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
 from chaos_go.sla.answer import Answer, Load, governing
+from chaos_go.sla.bracket import Seen, look_at
 from chaos_go.sla.dispersion import dispersion
 from chaos_go.sla.fit import counts
 from chaos_go.sla.fitting import Fitted, fit_loads
 from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.seen import Seen, look_at
 from chaos_go.sla.words import exact
 
 

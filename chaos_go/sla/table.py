@@ -32,7 +32,7 @@ def read(lines: Iterable[str], before: int = 0) -> Observations:
         before: how many lines of the file were left out before them.
 
     Raises:
-        BadInputError: the table cannot be meant; says the row (as an editor counts), column, value.
+        BadInputError: the table is invalid; says the row (as an editor counts), column, value.
     """
     rest = iter(lines)
     first = ""
@@ -100,8 +100,8 @@ class _Table:
         if len(cells) != len(self._columns):
             if any(self._delimiter in cell or "\n" in cell for cell in cells):
                 raise _open_quote(line, cells)
-            mend = f"{len(cells)} values for {len(self._columns)} columns"
-            raise BadInputError(f"row {line}", ",".join(cells), f"{mend}; give one for each")
+            fix = f"{len(cells)} values for {len(self._columns)} columns"
+            raise BadInputError(f"row {line}", ",".join(cells), f"{fix}; give one for each")
         values = dict(zip(self._columns, cells, strict=True))
         one = row.parse(values, lambda column: f"row {line}, column {column}")
         return row.add(one, self._tally)
@@ -114,5 +114,5 @@ def _open_quote(line: int, cells: list[str]) -> BadInputError:
 
 def _no_csv(line: int, error: csv.Error) -> BadInputError:
     """Say what the CSV reader says; a quote that is open for long is more than it takes."""
-    mend = _LONE_CR if "new-line" in str(error) else _OPEN_QUOTE
-    return BadInputError(f"row {line}", "", f"no CSV ({error}): {mend}")
+    fix = _LONE_CR if "new-line" in str(error) else _OPEN_QUOTE
+    return BadInputError(f"row {line}", "", f"no CSV ({error}): {fix}")

@@ -15,7 +15,7 @@ from chaos_go.sla.words import exact
 
 LARGEST_N = 10**15
 """Transactions of a level; with more the interval of a proportion is lost in rounding."""
-MEND_OF_N = f"give at most {LARGEST_N:.0e}, for instance those of a shorter time"
+FIX_OF_N = f"give at most {LARGEST_N:.0e}, for instance those of a shorter time"
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Sums:
         self.high_known &= high_ms is not None
 
     def level(self) -> Level:
-        """Give the level of all rows so far."""
+        """Return the level of all rows so far."""
         n, p99, low, high = self.p99
         return Level(
             dose_ms=self.dose_ms,
@@ -88,7 +88,7 @@ class Tally:
         self._edges: dict[float | None, _Edges] = {}
 
     def at(self, dose_ms: float, load_rps: float | None) -> Sums:
-        """Give the sums of a level, to be passed to `add`."""
+        """Return the sums of a level, to be passed to `add`."""
         key = (dose_ms, load_rps)
         if key not in self._levels:
             self._levels[key] = Sums(dose_ms, load_rps)
@@ -104,7 +104,7 @@ class Tally:
         self._edges[sums.load_rps].add(sums.dose_ms, n, k)
 
     def observations(self, windowed: bool) -> Observations:
-        """Give what was added, sorted by load and dose.
+        """Return what was added, sorted by load and dose.
 
         Args:
             windowed: the data say which window each row is.
@@ -120,13 +120,13 @@ class Tally:
             if (0.0, load) not in self._levels:
                 doses = sorted(dose for dose, at in self._levels if at == load)
                 where = "" if load is None else f" at load_rps={exact(load)}"
-                mend = f"no row with dose 0{where}; measure the baseline, without any fault, too"
-                raise BadInputError("dose_ms", doses, mend)
+                fix = f"no row with dose 0{where}; measure the baseline, without any fault, too"
+                raise BadInputError("dose_ms", doses, fix)
         levels = [sums.level() for sums in self._levels.values()]
         for level in levels:
             if level.n > LARGEST_N:
-                mend = f"in all rows of dose_ms={exact(level.dose_ms)}; {MEND_OF_N}"
-                raise BadInputError("n", level.n, mend)
+                fix = f"in all rows of dose_ms={exact(level.dose_ms)}; {FIX_OF_N}"
+                raise BadInputError("n", level.n, fix)
         levels.sort(key=lambda level: (level.load_rps or 0.0, level.dose_ms))
         baselines = [
             Baseline(load, edges.n_before, edges.k_before, edges.n_after, edges.k_after)

@@ -15,7 +15,7 @@ class Timeout(NamedTuple):
 
 
 def chain(limit_ms: float, hops: Sequence[str], margin_ms: float | None = None) -> list[Timeout]:
-    """Give a timeout to each hop of a call chain.
+    """Return a timeout to each hop of a call chain.
 
     The last hop calls the measured service. It waits as long as the limit: with a shorter timeout
     it would itself give up on answers that the SLO allows. Every hop further out waits a margin

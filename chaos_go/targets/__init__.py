@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[str, Callable[[str, str], Place]]] = {
 
 
 def parse(target: str) -> Place:
-    """Give the place that a target stands for.
+    """Return the place that a target stands for.
 
     Args:
         target: ``port/8081`` (whoever listens there, in this network namespace), ``pid/1234`` or
@@ -32,7 +32,7 @@ def parse(target: str) -> Place:
             needs no privileges).
 
     Raises:
-        TargetError: the kind is unknown, the rest cannot be meant, or the process is not there.
+        TargetError: the kind is unknown, the rest is invalid, or the process is not there.
     """
     known = ", ".join(example for example, _ in KINDS.values())
     if not isinstance(target, str):

@@ -61,14 +61,14 @@ def _only_port(target: str, pid: int) -> int:
     except FileNotFoundError as error:
         raise TargetError(target, f"process {pid} ended just now; give one that runs") from error
     except PermissionError as error:
-        mend = f"process {pid} is not yours, so its ports cannot be seen; give pid/{pid}:PORT"
-        raise TargetError(target, mend) from error
+        fix = f"process {pid} is not yours, so its ports cannot be seen; give pid/{pid}:PORT"
+        raise TargetError(target, fix) from error
     if not ports:
         raise TargetError(target, f"process {pid} listens on no TCP port; give another pid")
     if len(ports) > 1:
         known = ", ".join(str(port) for port in ports)
-        mend = f"process {pid} listens on several ports ({known}); give one: pid/{pid}:{ports[0]}"
-        raise TargetError(target, mend)
+        fix = f"process {pid} listens on several ports ({known}); give one: pid/{pid}:{ports[0]}"
+        raise TargetError(target, fix)
     return ports[0]
 
 
@@ -85,7 +85,7 @@ def _listening_ports(pid: int) -> Iterator[int]:
 
 
 def _sockets(pid: int) -> Iterator[str]:
-    """Give the inodes of the sockets that a process has open."""
+    """Return the inodes of the sockets that a process has open."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             link = str(descriptor.readlink())

@@ -42,14 +42,14 @@ def read_host_port(target: str, text: str, example: str) -> tuple[str, int]:
     """Read ``HOST:PORT`` and give host, an IPv6 address with its brackets, and port.
 
     Raises:
-        TargetError: one of them is missing or cannot be meant.
+        TargetError: one of them is missing or invalid.
     """
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     bad = ":" in host and not bracketed
     if not colon or not host.strip("[]") or bad or any(x in host for x in " /%"):
-        mend = f"{text!r} is not host:port; give one like {example}, IPv6 as [::1]:8081"
-        raise TargetError(target, mend)
+        fix = f"{text!r} is not host:port; give one like {example}, IPv6 as [::1]:8081"
+        raise TargetError(target, fix)
     return host, read_port(target, port)
 
 

@@ -16,7 +16,7 @@ def parse(target: str, rest: str) -> Place:
     """Read ``LISTEN->UPSTREAM``, both ``host:port``, IPv6 addresses in brackets.
 
     Raises:
-        TargetError: one of them cannot be meant, or LISTEN is not a loopback address: nobody
+        TargetError: one of them is invalid, or LISTEN is not a loopback address: nobody
             outside may use the agent as a relay.
     """
     listen, arrow, upstream = rest.partition("->")
@@ -25,11 +25,11 @@ def parse(target: str, rest: str) -> Place:
     listen_host, listen_port = read_host_port(target, listen, _EXAMPLE)
     upstream_host, upstream_port = read_host_port(target, upstream, _EXAMPLE)
     if not _is_loopback(listen_host):
-        mend = (
+        fix = (
             f"LISTEN {listen!r} must be a loopback address like 127.0.0.1 or [::1], so that "
             "nobody outside can use the agent as a relay"
         )
-        raise TargetError(target, mend)
+        raise TargetError(target, fix)
     listen, upstream = f"{listen_host}:{listen_port}", f"{upstream_host}:{upstream_port}"
     if listen == upstream:
         raise TargetError(target, "the proxy would dial itself; give LISTEN another port")

@@ -19,7 +19,7 @@ _PER_OCTAVE = 128
 
 
 def index(value_us: int) -> int:
-    """Give the bucket of a value in microseconds, which must not be negative."""
+    """Return the bucket of a value in microseconds, which must not be negative."""
     if value_us < 0:
         raise ValueError(f"value_us={value_us}: give 0 or more microseconds")
     value_us = min(value_us, LARGEST_US)
@@ -30,7 +30,7 @@ def index(value_us: int) -> int:
 
 
 def bounds_us(bucket: int) -> tuple[int, int]:
-    """Give the smallest and the largest whole microsecond of a bucket."""
+    """Return the smallest and the largest whole microsecond of a bucket."""
     if bucket < 0:
         raise ValueError(f"bucket={bucket}: give 0 or more")
     if bucket < _EXACT_BELOW_US:
@@ -41,7 +41,7 @@ def bounds_us(bucket: int) -> tuple[int, int]:
 
 
 def midpoint_us(bucket: int) -> float:
-    """Give the value that stands for all values of a bucket, at most 0.4 % off any of them."""
+    """Return the value that stands for all values of a bucket, at most 0.4 % off any of them."""
     low, high = bounds_us(bucket)
     return (low + high) / 2
 
@@ -56,12 +56,12 @@ def merge(histograms: Iterable[Counts]) -> dict[int, int]:
 
 
 def count(counts: Counts) -> int:
-    """Give the number of values in a histogram."""
+    """Return the number of values in a histogram."""
     return sum(counts.values())
 
 
 def bucket_at_rank(counts: Counts, rank: int) -> int:
-    """Give the bucket of the value with this rank, where the smallest value has rank 1.
+    """Return the bucket of the value with this rank, where the smallest value has rank 1.
 
     Raises:
         ValueError: there are fewer values than the rank, or the rank is below 1.

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from chaos_go.agent import binary, lease
+from chaos_go.agent import binary, holder
 from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load, Spec
 from chaos_go.errors import BadInputError, ChaosGoError, NotEnoughDataError
 from chaos_go.traffic.recording import Recording
@@ -19,18 +19,18 @@ _recordings: dict[str, Recording] = {}
 
 
 def check(load: Load) -> Load:
-    """Refuse a load that cannot be meant, before anything is started.
+    """Refuse a load that is invalid, before anything is started.
 
     Raises:
-        BadInputError: names the argument, its value and the mend.
+        BadInputError: names the argument, its value and how to fix it.
     """
     _check_url(load.url)
     check_number("rate_rps", load.rate_rps, LARGEST_RATE_RPS, "requests per second")
     check_number("timeout_ms", load.timeout_ms, LARGEST_TIMEOUT_MS, "milliseconds")
     in_flight = load.max_in_flight
     if not _is_int(in_flight) or not 0 <= in_flight <= LARGEST_IN_FLIGHT:
-        mend = f"give 0 (automatic) to {LARGEST_IN_FLIGHT}"
-        raise BadInputError("max_in_flight", in_flight, mend)
+        fix = f"give 0 (automatic) to {LARGEST_IN_FLIGHT}"
+        raise BadInputError("max_in_flight", in_flight, fix)
     if not isinstance(load.method, str) or not load.method.isalpha():
         raise BadInputError("method", load.method, "give an HTTP method like GET")
     if not isinstance(load.body, str):
@@ -60,8 +60,8 @@ def impact_of(rule: dict[str, object]) -> Impact | None:
     refuse_unknown("impact.", rule, known)
     statuses, timeout = rule.get("statuses", []), rule.get("timeout", False)
     if not isinstance(statuses, list) or not all(_is_status(status) for status in statuses):
-        mend = "give a list of statuses from 100 to 599, like [503]"
-        raise BadInputError("impact.statuses", statuses, mend)
+        fix = "give a list of statuses from 100 to 599, like [503]"
+        raise BadInputError("impact.statuses", statuses, fix)
     if "statuses" in rule and not statuses:
         raise BadInputError("impact.statuses", statuses, "give at least one, or leave it out")
     if not isinstance(timeout, bool):
@@ -80,12 +80,12 @@ def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) 
     """
     for name in given:
         if name not in known:
-            mend = f"no such argument; known are {', '.join(sorted(known))}"
-            raise BadInputError(f"{prefix}{name}", name, mend)
+            fix = f"no such argument; known are {', '.join(sorted(known))}"
+            raise BadInputError(f"{prefix}{name}", name, fix)
 
 
 def check_number(name: str, value: Any, most: float, unit: str, least: float = 0.0) -> float:
-    """Give a number that is over 0, at least ``least`` and at most ``most``.
+    """Return a number that is over 0, at least ``least`` and at most ``most``.
 
     Raises:
         BadInputError: it is none, or not a number at all.
@@ -106,14 +106,14 @@ def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Rec
         duration_s: after which the agent ends it by itself, more than 0 and at most 3600.
 
     Raises:
-        BadInputError: the load cannot be meant, or its URL does not resolve.
+        BadInputError: the load is invalid, or its URL does not resolve.
         AgentError: no agent could be started here.
     """
     if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
         raise BadInputError("name", name, "give 1 to 100 printable characters")
     spec = Spec(id=name, kind="load", duration_s=duration_s, load=check(load))
     agent = [str(binary.find_agent()), "load"]
-    return Recording(name, spec, lease.hold(agent, f"load/{name}", spec))
+    return Recording(name, spec, holder.hold(agent, f"load/{name}", spec))
 
 
 def start(name: str, load: Load) -> Recording:
@@ -130,13 +130,13 @@ def start(name: str, load: Load) -> Recording:
 
 
 def running() -> list[Recording]:
-    """Give the recordings of all loads that were started and not stopped, in order."""
+    """Return the recordings of all loads that were started and not stopped, in order."""
     with _lock:
         return list(_recordings.values())
 
 
 def find(name: str = "") -> Recording:
-    """Give the recording of a load; without a name, of the only one there is.
+    """Return the recording of a load; without a name, of the only one there is.
 
     Raises:
         BadInputError: no load has this name, or there are several and no name was given.
@@ -184,16 +184,16 @@ def finish(recording: Recording) -> dict[str, Any]:
 
 
 def _check_url(url: object) -> None:
-    mend = "give one like http://127.0.0.1:8080/checkout"
+    fix = "give one like http://127.0.0.1:8080/checkout"
     if not isinstance(url, str):
-        raise BadInputError("url", url, mend)
+        raise BadInputError("url", url, fix)
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or any(character.isspace() for character in url):
-        raise BadInputError("url", url, mend)
+        raise BadInputError("url", url, fix)
 
 
 def _is_status(value: object) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chaos_go.agent.contract import Event, LoadSecond, Spec
-from chaos_go.agent.held import Lease
+from chaos_go.agent.lease import Lease
 from chaos_go.errors import NotEnoughDataError
 
 logger = logging.getLogger("chaostoolkit")
@@ -59,7 +59,7 @@ class Clock:
     """The time and how to wait: the seam at which tests bring their own time."""
 
     def now(self) -> float:
-        """Give the seconds since 1970."""
+        """Return the seconds since 1970."""
         return time.time()
 
     def wait(self, condition: threading.Condition, timeout_s: float) -> None:
@@ -95,16 +95,16 @@ class Recording:
         lease.subscribe(self._on_event)
 
     def seconds(self) -> list[LoadSecond]:
-        """Give all seconds that have arrived so far, in order."""
+        """Return all seconds that have arrived so far, in order."""
         with self._changed:
             return [self._seconds[number] for number in sorted(self._seconds)]
 
     def now(self) -> float:
-        """Give the time by the clock of this recording, in seconds since 1970."""
+        """Return the time by the clock of this recording, in seconds since 1970."""
         return self._clock.now()
 
     def origin(self) -> float:
-        """Give the start of the first second, in seconds since 1970, once that has arrived.
+        """Return the start of the first second, in seconds since 1970, once that has arrived.
 
         Raises:
             NotEnoughDataError: it did not arrive in time.
@@ -139,7 +139,7 @@ class Recording:
         return _unsent(self.name, self.seconds())
 
     def last(self, window_s: float) -> Window:
-        """Give the newest whole seconds, as many as fit into ``window_s`` (at least 1).
+        """Return the newest whole seconds, as many as fit into ``window_s`` (at least 1).
 
         Right after the start it waits until the load is that old.
 
@@ -161,7 +161,7 @@ class Recording:
             return self._numbers(origin, stop - length, stop)
 
     def between(self, start_unix_s: float, end_unix_s: float) -> Window:
-        """Give the whole seconds that lie inside a stretch of time.
+        """Return the whole seconds that lie inside a stretch of time.
 
         Raises:
             NotEnoughDataError: no whole second lies in it, it begins before the load did, the load
@@ -185,7 +185,7 @@ class Recording:
             return self._numbers(origin, first, stop)
 
     def _numbers(self, origin: float, first: int, stop: int) -> Window:
-        """Give the seconds first..stop-1, counted from the first one of the load."""
+        """Return the seconds first..stop-1, counted from the first one of the load."""
         self._wait_for_second(stop - 1, origin + stop)
         wanted = range(first, stop)
         missing = [number for number in wanted if number not in self._seconds]
@@ -200,7 +200,7 @@ class Recording:
         return Window(self.name, origin + first, origin + stop, self.timeout_ms, seconds)
 
     def _wait_for_origin(self) -> float:
-        """Give the start of the first second, once it has arrived."""
+        """Return the start of the first second, once it has arrived."""
         self._wait_for_second(0, self.lease.armed_unix_s + 1)
         if self._origin is None:
             raise AssertionError("the first second has arrived but has no start")

@@ -108,7 +108,7 @@ def impact_rate(window: Window) -> Estimate:
 
 
 def as_detail(estimate: Estimate, window: Window) -> dict[str, object]:
-    """Give an estimate and the window it rests on as plain JSON values."""
+    """Return an estimate and the window it rests on as plain JSON values."""
     counters = ("intended", "sent", "late", "dropped", "timeouts", "connection_errors")
     return {
         **asdict(estimate),

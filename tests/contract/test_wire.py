@@ -97,7 +97,7 @@ def test_example_fits_the_schema(path: Path) -> None:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """Give every JSON object inside a value but those whose names are data."""
+    """Return every JSON object inside a value but those whose names are data."""
     if not isinstance(value, dict):
         return []
     data = {"headers", "set_headers", "statuses", "counts", "passthrough"}

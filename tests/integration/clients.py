@@ -63,7 +63,7 @@ class Client(threading.Thread):
             self._connection.close()
 
     def report(self) -> dict[str, Any]:
-        """Give what was counted."""
+        """Return what was counted."""
         return {"answered": self.answered, "refused": self.refused, "errors": self.errors}
 
 
@@ -126,7 +126,7 @@ class Clients:
         return time.monotonic() - started
 
     def report(self) -> dict[str, Any]:
-        """Give what every client has counted."""
+        """Return what every client has counted."""
         return {
             "bystanders": [client.report() for client in self._bystanders],
             "live": [client.report() for client in self._live],

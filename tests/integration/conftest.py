@@ -16,7 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
-    """Give a network namespace in which only `lo` is, and end everything in it afterwards."""
+    """Return a network namespace in which only `lo` is, and end everything in it afterwards."""
     place = Namespace()
     yield place
     place.close()
@@ -49,13 +49,13 @@ def shop(namespace: Namespace, request: pytest.FixtureRequest) -> subprocess.Pop
 
 @pytest.fixture
 def driver(namespace: Namespace) -> Driver:
-    """Give a Python process in the namespace that arms faults and sends requests."""
+    """Return a Python process in the namespace that arms faults and sends requests."""
     return namespace.driver()
 
 
 @pytest.fixture(params=TARGETS, ids=lambda target: target.name)
 def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Scene:
-    """Give the scene of a test of the matrix, once per target."""
+    """Return the scene of a test of the matrix, once per target."""
     return Scene(namespace, request.param)
 
 

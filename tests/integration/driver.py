@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from chaos_go import targets
-from chaos_go.agent import binary, lease
+from chaos_go.agent import binary, holder
 from chaos_go.agent.contract import HTTP, HTTPAbort, Match, Spec
 
 
@@ -73,12 +73,12 @@ def abort_leased(target: str, path: str, lease_s: float) -> None:
         abort=abort,
     )
     spec = Spec(id="leased", kind="http", duration_s=60.0, lease_s=lease_s, http=fault)
-    lease.hold([str(binary.find_agent()), "fault", *place.agent_arguments], place.name, spec)
+    holder.hold([str(binary.find_agent()), "fault", *place.agent_arguments], place.name, spec)
 
 
 def problem() -> dict[str, Any]:
-    """Give how the newest fault ended."""
-    record = lease.leases()[-1].record()
+    """Return how the newest fault ended."""
+    record = holder.leases()[-1].record()
     return {name: record[name] for name in ("state", "reason", "problem", "exit_code")}
 
 

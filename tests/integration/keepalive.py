@@ -60,7 +60,7 @@ class Agent:
 
 
 def read(process: subprocess.Popen[str]) -> str:
-    """Give the next line of a process."""
+    """Return the next line of a process."""
     assert process.stdout is not None
     return process.stdout.readline().strip()
 

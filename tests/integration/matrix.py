@@ -47,7 +47,7 @@ class Target:
     released: str = "200"
 
     def url(self, path: str) -> str:
-        """Give the address with which a client comes this way."""
+        """Return the address with which a client comes this way."""
         return f"http://127.0.0.1:{self.port}{path}"
 
 
@@ -172,7 +172,7 @@ class Scene:
 
 
 def table() -> list[str]:
-    """Give what was measured, a row per case, a column per target: seconds "free / gone"."""
+    """Return what was measured, a row per case, a column per target: seconds "free / gone"."""
     names = [target.name for target in TARGETS]
     rows: dict[str, dict[str, str]] = {}
     for case, target, free_s, gone_s in MEASURED:

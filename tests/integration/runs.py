@@ -16,7 +16,7 @@ EVIDENCE = {
 
 
 def call(name: str, module: str, func: str, **arguments: object) -> dict[str, Any]:
-    """Give an action that calls a Python function."""
+    """Return an action that calls a Python function."""
     provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
     return {"name": name, "type": "action", "provider": provider}
 
@@ -64,12 +64,12 @@ class Run:
                 call("break", "chaos_go.faults.http", "abort", **fault),
                 {**looked, "pauses": {"after": pause_s}},
             ],
-            "rollbacks": [wait, call("mend", "chaos_go.faults", "stop")],
+            "rollbacks": [wait, call("fix", "chaos_go.faults", "stop")],
         }
         self.file("experiment.json").write_text(json.dumps(experiment))
 
     def file(self, name: str) -> Path:
-        """Give the path of a file of this run."""
+        """Return the path of a file of this run."""
         return self.folder / name
 
     def start(self, namespace: Namespace, *prefix: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -95,5 +95,5 @@ class Run:
         wait_until("a rollback has begun", self.file("rollback").exists)
 
     def log(self) -> str:
-        """Give what it has said so far."""
+        """Return what it has said so far."""
         return self.file("log").read_text()

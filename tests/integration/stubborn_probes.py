@@ -9,24 +9,24 @@ _calls: list[str] = []
 
 
 def stay_well() -> int:
-    """Give 1 always."""
+    """Return 1 always."""
     return 1
 
 
 def get_worse() -> int:
-    """Give 1 at first and 2 afterwards."""
+    """Return 1 at first and 2 afterwards."""
     return 1 if _is_first("get_worse") else 2
 
 
 def fail() -> int:
-    """Give 1 at first and raise afterwards."""
+    """Return 1 at first and raise afterwards."""
     if _is_first("fail"):
         return 1
     raise RuntimeError("this probe cannot measure any more")
 
 
 def say_nothing() -> int | None:
-    """Give 1 at first and None afterwards; under a range tolerance that kills `chaos run`."""
+    """Return 1 at first and None afterwards; under a range tolerance that kills `chaos run`."""
     return 1 if _is_first("say_nothing") else None
 
 

@@ -1,4 +1,4 @@
-"""Bad input with the real agent: one line that names the value and the mend, nothing changed."""
+"""Bad input with the real agent: one line names the value and how to fix it, nothing changes."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ TARGET = f"port/{SERVICE_PORT}"
 PORTS = {SERVICE_PORT}
 URL = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
 
-# What is asked for, and what the one line must say: first the value, then a word of the mend.
+# What is asked for, and what the one line must say: first the value, then a word of how to fix it.
 ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown target": ({"target": "host/web1"}, ["host/web1", "port/"]),
     "target without a port": ({"target": "port/"}, ["port/", "65535"]),

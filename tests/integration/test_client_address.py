@@ -30,7 +30,7 @@ def service(namespace: Namespace) -> None:
 
 @pytest.fixture
 def neighbour(namespace: Namespace, service: None) -> Iterator[Driver]:
-    """Give a client in a namespace of its own, connected by a cable."""
+    """Return a client in a namespace of its own, connected by a cable."""
     ip = tool("ip")
     other = Namespace(namespace)
     peer = ["peer", "name", "cable1", "netns", str(other.pid)]
@@ -49,7 +49,7 @@ def neighbour(namespace: Namespace, service: None) -> Iterator[Driver]:
 
 
 def routing(namespace: Namespace) -> list[str]:
-    """Give the routing rules that are not the kernel's own."""
+    """Return the routing rules that are not the kernel's own."""
     ip = tool("ip")
     lines = [
         line

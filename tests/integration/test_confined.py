@@ -25,7 +25,7 @@ CAP_NET_ADMIN = 1 << 12
 
 
 def threads(pid: int) -> list[dict[str, str]]:
-    """Give the fields of /proc/PID/task/TID/status of every thread."""
+    """Return the fields of /proc/PID/task/TID/status of every thread."""
     found = []
     for status in Path(f"/proc/{pid}/task").glob("*/status"):
         lines = status.read_text().splitlines()

@@ -39,7 +39,7 @@ RUNS = {
 
 
 def run_command(experiment: str, bad: str, out: Path) -> list[str]:
-    """Give the command line of a run of the demo."""
+    """Return the command line of a run of the demo."""
     file = ROOT / "experiments" / f"{experiment}.yaml"
     return [sys.executable, str(RUN), str(file), "--bad", bad, "--out", str(out)]
 

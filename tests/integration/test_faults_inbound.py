@@ -46,7 +46,7 @@ def connect(namespace: Namespace, other: Namespace) -> None:
 
 
 def statuses(answers: list[dict[str, Any]]) -> list[int]:
-    """Give the status of each answer."""
+    """Return the status of each answer."""
     return [answer["status"] for answer in answers]
 
 

@@ -47,7 +47,7 @@ def process_of(namespace: Namespace, role: str) -> int:
 
 
 def ruleset(namespace: Namespace) -> str:
-    """Give all rules of a namespace."""
+    """Return all rules of a namespace."""
     return namespace.run([tool("nft"), "list", "ruleset"]).stdout
 
 

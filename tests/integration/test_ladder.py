@@ -30,7 +30,7 @@ USERS = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
 
 
 def short(**arguments: Any) -> dict[str, Any]:
-    """Give arguments of a quick ladder on the users service, whose windows are a second long."""
+    """Return arguments of a quick ladder on the users service, whose windows are a second long."""
     quick = {"windows": 2, "window_s": 1, "settle_s": 0, "rates_rps": [40], "budget": 0.02}
     given = {"target": f"port/{SERVICE_PORT}", "traffic": {"url": USERS, "timeout_ms": 1000}}
     return {**quick, **given, "impact": {"statuses": [503]}, "levels_ms": [50], **arguments}
@@ -64,7 +64,7 @@ def start(namespace: Namespace, folder: Path, file: Path) -> subprocess.Popen[An
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the journal and its only ladder."""
+    """Return the journal and its only ladder."""
     journal = json.loads((folder / "journal.json").read_text())
     (ladder,) = journal["chaos_go"]["ladders"]
     print(json.dumps(ladder, indent=1))
@@ -98,7 +98,7 @@ def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def doses(ladder: dict[str, Any]) -> list[float]:
-    """Give the dose of each window, in the order in which they were measured."""
+    """Return the dose of each window, in the order in which they were measured."""
     return [row["dose_ms"] for row in ladder["observations"]]
 
 

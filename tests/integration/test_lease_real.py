@@ -17,7 +17,8 @@ from lease_behaviour import LeaseBehaviour, Surroundings
 from chaos_go import __version__
 from chaos_go.agent import binary
 from chaos_go.agent.contract import Proxy
-from chaos_go.agent.lease import Lease, LeaseHolder
+from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.lease import Lease
 
 pytestmark = pytest.mark.integration
 

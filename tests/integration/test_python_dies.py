@@ -38,7 +38,7 @@ def ends(scene: Scene, case: str, ending: Callable[[], object], within_s: float 
 
 @pytest.fixture
 def armed(scene: Scene, driver: Driver) -> Driver:
-    """Give a Python process that holds a fault, with live clients connected through it."""
+    """Return a Python process that holds a fault, with live clients connected through it."""
     driver.call("driver.abort_leased", target=scene.target.chaos, path=FAULTED, lease_s=LEASE_S)
     scene.connect()
     return driver

@@ -56,7 +56,7 @@ def write_experiment(folder: Path) -> Path:
             },
             {"name": "ask", "type": "action", "provider": ask, "pauses": {"after": 1}},
         ],
-        "rollbacks": [call("mend", "chaos_go.faults", "stop")],
+        "rollbacks": [call("fix", "chaos_go.faults", "stop")],
     }
     path = folder / "experiment.json"
     path.write_text(json.dumps(experiment))

@@ -40,7 +40,7 @@ def rules(tmp_path):
 
 
 def series(slow_per_100, minutes):
-    """Give 100 requests a minute of which some are slow, and those of another service."""
+    """Return 100 requests a minute of which some are slow, and those of another service."""
     le, total = f"0+{100 - slow_per_100}x{minutes}", f"0+100x{minutes}"
     metric = "http_request_duration_seconds"
     return [

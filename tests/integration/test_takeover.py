@@ -174,7 +174,7 @@ def test_traffic_goes_on_when_the_agent_is_killed(namespace: Namespace, keepaliv
 
 @pytest.fixture
 def asking(namespace: Namespace, answering: subprocess.Popen[str]) -> Iterator[Asking]:
-    """Give a client whose one connection is open."""
+    """Return a client whose one connection is open."""
     client = Asking(namespace)
     assert client.ask() == "200"
     yield client

@@ -25,7 +25,7 @@ LISTENING = "0A"  # state of a socket in /proc/net/tcp, include/net/tcp_states.h
 
 
 def tool(name: str) -> str:
-    """Give the path of a program that the tests need, or fail: a skipped test proves nothing."""
+    """Return the path of a program that the tests need, or fail: a skipped test proves nothing."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if not found:
         raise AssertionError(f"{name} is missing; install it: apt-get install nftables iproute2")
@@ -74,7 +74,7 @@ class Namespace:
         self.pid = self._holder.pid
 
     def inside(self, command: Sequence[str | Path]) -> list[str]:
-        """Give the command line that runs a command in here."""
+        """Return the command line that runs a command in here."""
         enter = ["nsenter", "--target", str(self.pid), "--net"]
         if os.readlink(f"/proc/{self.pid}/ns/user") != os.readlink("/proc/self/ns/user"):
             enter += ["--user", "--preserve-credentials"]
@@ -104,7 +104,7 @@ class Namespace:
         return Driver(self, prefix, options)
 
     def listeners(self) -> set[int]:
-        """Give the TCP ports on which somebody listens in here."""
+        """Return the TCP ports on which somebody listens in here."""
         ports = set()
         for name in ("tcp", "tcp6"):
             for line in Path(f"/proc/{self.pid}/net/{name}").read_text().splitlines()[1:]:
@@ -114,7 +114,7 @@ class Namespace:
         return ports
 
     def agents(self) -> list[int]:
-        """Give the process ids of the agents in here, without the workers that have their parent.
+        """Return the process ids of the agents in here, without the workers that have their parent.
 
         None is left exactly when this is empty: a worker without its parent counts.
         """
@@ -122,12 +122,12 @@ class Namespace:
         return sorted(pid for pid, parent in processes.items() if parent not in processes)
 
     def worker(self, agent: int) -> int:
-        """Give the process id of the worker of an agent."""
+        """Return the process id of the worker of an agent."""
         (worker,) = (pid for pid, parent in self._agent_processes().items() if parent == agent)
         return worker
 
     def _agent_processes(self) -> dict[int, int]:
-        """Give every process of an agent in here, and its parent."""
+        """Return every process of an agent in here, and its parent."""
         here = os.readlink(f"/proc/{self.pid}/ns/net")
         found = {}
         for process in Path("/proc").glob("[0-9]*"):
@@ -141,13 +141,13 @@ class Namespace:
         return found
 
     def tables(self) -> str:
-        """Give what nftables holds in here, nothing when it holds nothing."""
+        """Return what nftables holds in here, nothing when it holds nothing."""
         listed = self.run([tool("nft"), "list", "tables"])
         assert listed.returncode == 0, listed.stderr
         return listed.stdout.strip()
 
     def routing(self) -> list[str]:
-        """Give the rules and routes in here that a new network namespace has not."""
+        """Return the rules and routes in here that a new network namespace has not."""
         lines = []
         for family in ("-4", "-6"):
             listed = self.run([tool("ip"), family, "rule", "show"]).stdout.splitlines()
@@ -160,7 +160,7 @@ class Namespace:
         return lines
 
     def locks(self) -> list[str]:
-        """Give the abstract sockets with which agents hold their places in here."""
+        """Return the abstract sockets with which agents hold their places in here."""
         lines = Path(f"/proc/{self.pid}/net/unix").read_text(errors="replace").splitlines()
         return [line.rpartition(" @")[2] for line in lines if "@chaos-agent/" in line]
 

@@ -10,11 +10,11 @@ import math
 import pytest
 
 from chaos_go.sla import families
+from chaos_go.sla.bracket import look_at
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.fit import counts, saturated
 from chaos_go.sla.observations import Level
 from chaos_go.sla.profile import profile
-from chaos_go.sla.seen import look_at
 
 Z_95 = 1.959963984540054
 

@@ -73,7 +73,7 @@ class Scipy:
         return -total
 
     def maximum(self):
-        """Give the log-likelihood and the thresholds."""
+        """Return the log-likelihood and the thresholds."""
         at = min((self.search(start) for start in self.starts), key=self.minus)
         return -self.minus(at), self.log_b(at)
 
@@ -87,7 +87,7 @@ class Scipy:
         return at
 
     def given(self, load, log_b):
-        """Give the log-likelihood where the threshold of a load is given."""
+        """Return the log-likelihood where the threshold of a load is given."""
         first, fall = 1 + self.count, 1 + self.count + load
         free = Scipy.minus
 

@@ -26,7 +26,7 @@ def levels(doses, n, k):
 
 
 def fit_of(name, rows, budget, z, most_background=0.5):
-    """Give (estimate, low, high) of one family and its profile."""
+    """Return (estimate, low, high) of one family and its profile."""
     data = counts(rows)
     doses = [row.dose_ms for row in rows if row.dose_ms > 0]
     bounds = (math.log(min(doses) * budget / 10), math.log(max(doses) * 10))

@@ -83,7 +83,7 @@ class FakeChannel:
 
     def disarm(self, name: str, reason: str) -> None:
         if self.armed.pop(name, None) is None:
-            problem = Problem(field="id", value=name, message="no such fault here", mend="name one")
+            problem = Problem(field="id", value=name, message="no such fault here", fix="name one")
             self.emit("error", name, error=problem)
             return
         self.emit("disarmed", name, reason=reason, http=self.totals(name))
@@ -144,6 +144,6 @@ def refuse_bad_expressions(spec: Spec) -> Problem | None:
             field="http.match.path",
             value="(",
             message="not a regular expression: missing closing )",
-            mend="write it in RE2 syntax",
+            fix="write it in RE2 syntax",
         )
     return None

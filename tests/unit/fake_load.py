@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaos_go.agent import binary, lease
+from chaos_go.agent import binary, holder
 from chaos_go.agent.contract import Event, Histogram, Load, LoadSecond, Spec
 from chaos_go.traffic import histogram, load, recording
 from chaos_go.traffic.recording import Clock, Recording
@@ -95,7 +95,7 @@ def second(
     start: float = START,
     **counters: Any,
 ) -> LoadSecond:
-    """Give the record of one second of the load in which every request took ``latency_ms``."""
+    """Return the record of one second of the load in which every request took ``latency_ms``."""
     statuses = counters.pop("statuses", {"200": sent})
     latency = {histogram.index(round(latency_ms * 1000)): sum(statuses.values())}
     counts = counters.pop("latency", latency)
@@ -138,8 +138,8 @@ class World:
         self.refuses: Exception | None = None
         self.delivers: dict[str, Any] | None = {}
         monkeypatch.setattr(binary, "find_agent", lambda: "/opt/chaos-agent")
-        monkeypatch.setattr(lease, "hold", self.hold)
-        monkeypatch.setattr(lease, "leases", lambda: list(self.leases))
+        monkeypatch.setattr(holder, "hold", self.hold)
+        monkeypatch.setattr(holder, "leases", lambda: list(self.leases))
         monkeypatch.setattr(recording, "Clock", lambda: self.time)
 
     def hold(self, argv: list[str], place: str, spec: Spec) -> FakeLease:

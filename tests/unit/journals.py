@@ -13,7 +13,7 @@ def second(
     statuses: dict[str, int] | None = None,
     **counters: int,
 ) -> dict[str, Any]:
-    """Give one second of a load."""
+    """Return one second of a load."""
     counts: dict[str, int] = {}
     for latency_ms in latencies_ms:
         bucket = str(histogram.index(round(latency_ms * 1000)))
@@ -37,7 +37,7 @@ def second(
 
 
 def journal_of(seconds: list[dict[str, Any]], faults: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """Give a journal with one load named checkout."""
+    """Return a journal with one load named checkout."""
     traffic = {"checkout": {"spec": {"load": {"timeout_ms": 2000}}, "seconds": seconds}}
     return {
         "experiment": {

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chaos_go.agent.contract import HTTP, Event, HTTPAbort, Match, Proxy, Spec
-from chaos_go.agent.lease import Lease, LeaseHolder
+from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.lease import Lease
 from chaos_go.errors import BadInputError, TargetError
 
 
@@ -55,7 +56,7 @@ class Surroundings(ABC):
 
     @abstractmethod
     def agents(self) -> int:
-        """Give the number of agents that run."""
+        """Return the number of agents that run."""
 
 
 class LeaseBehaviour:

@@ -47,7 +47,7 @@ def file(tmp_path):
 def test_the_exit_code_is_the_verdict(file):
     after = HELD["steady_states"]["after"] | {"steady_state_met": False}
     states = HELD["steady_states"] | {"after": after}
-    rollback = {"activity": {"name": "mend"}, "status": "failed", "exception": ["no"]}
+    rollback = {"activity": {"name": "fix"}, "status": "failed", "exception": ["no"]}
     journals = [
         HELD,
         HELD | {"steady_states": states},

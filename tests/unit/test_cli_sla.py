@@ -233,7 +233,7 @@ NO_NUMBERS = ["nan", "-1", "", "abc", "1_0", "-inf"]
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
 @pytest.mark.parametrize(
-    ("option", "rest", "mend"),
+    ("option", "rest", "fix"),
     [
         ("p99", ("fit", "FILE", "--budget", "1%"), "give milliseconds, more than 0"),
         (
@@ -245,11 +245,11 @@ NO_NUMBERS = ["nan", "-1", "", "abc", "1_0", "-inf"]
         ("buckets", (*SLOTH, "a"), "give upper bounds in seconds, more than 0"),
     ],
 )
-def test_options_that_are_no_number_are_told_with_their_mend(file, option, rest, mend, text):
+def test_options_that_are_no_number_are_told_with_their_fix(file, option, rest, fix, text):
     done = call(*(file() if one == "FILE" else one for one in rest), f"--{option}", text)
     assert (done.exit_code, done.stdout) == (2, ""), done.output
-    mend = "no separators: write 10" if text == "1_0" else mend
-    assert done.stderr.startswith(f"error: {option}={text!r}: {mend}")
+    fix = "no separators: write 10" if text == "1_0" else fix
+    assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from fake_load import FakeLease, load_spec
 
-from chaos_go.agent.held import Lease
+from chaos_go.agent.lease import Lease
 
 OWN = {"callbacks", "emit", "end", "fails_to_stop", "stops"}  # how tests steer it
 

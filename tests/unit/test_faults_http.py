@@ -9,7 +9,7 @@ from chaoslib.provider.python import run_python_activity
 from fake_agent import SEED_DRAWN, FakeAgents
 
 from chaos_go import faults
-from chaos_go.agent import binary, lease
+from chaos_go.agent import binary, holder
 from chaos_go.agent.contract import HTTP, HTTPAbort, HTTPDelay, HTTPModify, Match, Proxy, Spec
 from chaos_go.faults import http
 
@@ -21,10 +21,10 @@ class Process:
 
     def __init__(self) -> None:
         self.fakes = FakeAgents()
-        self.holder = lease.LeaseHolder(self.fakes.open)
+        self.holder = holder.LeaseHolder(self.fakes.open)
 
     def asked(self) -> Spec:
-        """Give what the newest fault was asked to be."""
+        """Return what the newest fault was asked to be."""
         return self.holder.leases()[-1].spec
 
 
@@ -32,8 +32,8 @@ class Process:
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
     process = Process()
     monkeypatch.setenv(binary.OVERRIDE, "/bin/sh")  # executable; the fakes do not start it
-    monkeypatch.setattr(lease, "hold", process.holder.hold)
-    monkeypatch.setattr(lease, "leases", process.holder.leases)
+    monkeypatch.setattr(holder, "hold", process.holder.hold)
+    monkeypatch.setattr(holder, "leases", process.holder.leases)
     yield process
     process.holder.stop_all(timeout_s=0.1)
 
@@ -179,7 +179,7 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("argument", "value"), BAD, ids=repr)
-def test_bad_input_is_named_with_its_mend_and_starts_nothing(
+def test_bad_input_is_named_with_its_fix_and_starts_nothing(
     argument: str, value: object, here: Process
 ) -> None:
     with pytest.raises(ActivityFailed) as refusal:

@@ -5,7 +5,7 @@ from fake_load import START, URL, World, second
 
 from chaos_go.controls import evidence
 from chaos_go.errors import BadInputError
-from chaos_go.ladder import choice, measure, plan, seen
+from chaos_go.ladder import choice, measure, plan, windows
 from chaos_go.ladder.record import Record
 from chaos_go.traffic.recording import Window
 from chaos_go.verdict import judge
@@ -145,14 +145,14 @@ def rows(dose_ms, k, n=1000, times=2):
 
 
 def test_extra_risk_is_that_of_those_who_were_fine():
-    risk = seen.extra_risk(rows(100, 190), rows(0, 100))
+    risk = windows.extra_risk(rows(100, 190), rows(0, 100))
     assert risk.value == pytest.approx(0.1)
     assert risk.low < 0.1 < risk.high
     assert risk.high - risk.low < 0.06
 
 
 def test_extra_risk_without_a_single_hit_has_limits():
-    risk = seen.extra_risk(rows(100, 0), rows(0, 0))
+    risk = windows.extra_risk(rows(100, 0), rows(0, 0))
     assert risk.low < 0 == risk.value < risk.high < 0.01
 
 
@@ -162,7 +162,7 @@ def test_the_limits_of_newcombe_s_example():
     Ours join exact limits, which are a little wider.
     """
     one, other = [{"n": 70, "k": 56}], [{"n": 80, "k": 48}]
-    risk = seen.extra_risk(one, other)
+    risk = windows.extra_risk(one, other)
     low, high = risk.low * (1 - 48 / 80), risk.high * (1 - 48 / 80)
     assert 0.03 < low < 0.0524
     assert 0.3339 < high < 0.36
@@ -183,19 +183,19 @@ def window(latency_ms=20.0, timeouts=0, sent=500):
 
 def test_a_row_counts_timeouts_and_its_p99_is_open_above():
     whole = window(timeouts=50)
-    row = seen.row(whole, 100.0, 3, 50.0)
-    seen.add_p99(row, whole)
+    row = windows.row(whole, 100.0, 3, 50.0)
+    windows.add_p99(row, whole)
     assert (row["n"], row["k"], row["timeouts"], row["window"]) == (500, 50, 50, 3)
     assert row["p99_ms"] == pytest.approx(2000, rel=0.01)
     assert row["p99_censored"]
     assert row["p99_high_ms"] is None
-    assert ">= " in seen.say_p99(row)
+    assert ">= " in windows.say_p99(row)
 
 
 def test_too_few_requests_have_no_p99_and_it_is_said_why():
     whole = window(sent=100)
-    row = seen.row(whole, 100.0, 1, 50.0)
-    seen.add_p99(row, whole)
+    row = windows.row(whole, 100.0, 1, 50.0)
+    windows.add_p99(row, whole)
     assert row["p99_ms"] is None
     assert "too few" in row["p99_missing"]
 

@@ -6,7 +6,8 @@ from fake_agent import FakeAgents, FakeChannel, armed_detail
 from lease_behaviour import LeaseBehaviour, Surroundings, eventually
 
 from chaos_go.agent.contract import Event, Problem, Proxy
-from chaos_go.agent.lease import Lease, LeaseHolder
+from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.lease import Lease
 from chaos_go.errors import AgentError, AgentLostError, BadInputError, CannotRunHereError
 
 
@@ -115,7 +116,7 @@ def test_interruption_while_arming_passes_and_leaves_nothing(here: FakeSurroundi
 
 
 def test_place_that_does_not_allow_it_is_named(here: FakeSurroundings) -> None:
-    problem = Problem(message="CAP_NET_ADMIN is missing", mend="run as root")
+    problem = Problem(message="CAP_NET_ADMIN is missing", fix="run as root")
     here.fakes.prepare = lambda channel: setattr(channel, "refuses", lambda spec: problem)
     with pytest.raises(CannotRunHereError, match=r"proxy/.*CAP_NET_ADMIN is missing; run as root"):
         here.hold()
@@ -124,7 +125,7 @@ def test_place_that_does_not_allow_it_is_named(here: FakeSurroundings) -> None:
 def test_refusal_without_a_name_is_that_of_the_fault_being_armed(here: FakeSurroundings) -> None:
     def prepare(channel: FakeChannel) -> None:
         channel.mute = True
-        problem = Problem(field="line", value="{", message="not JSON", mend="send JSON")
+        problem = Problem(field="line", value="{", message="not JSON", fix="send JSON")
         channel.say(Event(event="error", id="", at_unix_s=1.0, error=problem).to_line())
 
     here.fakes.prepare = prepare

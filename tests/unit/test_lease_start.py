@@ -10,7 +10,7 @@ import pytest
 from chaos_go.agent import binary
 from chaos_go.agent.channel import LocalChannel
 from chaos_go.agent.contract import HTTP, HTTPAbort, Spec
-from chaos_go.agent.lease import LeaseHolder
+from chaos_go.agent.holder import LeaseHolder
 from chaos_go.errors import AgentError
 
 SPEC = Spec(

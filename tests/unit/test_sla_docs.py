@@ -14,8 +14,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 def test_every_flag_is_told_in_words_and_in_the_guide():
     assert tuple(words.FLAGS) == answer.FLAGS
     text = (GUIDE / "sla.md").read_text()
-    for flag, (means, mend) in words.FLAGS.items():
-        assert f"| `{flag}` | {means} | {mend} |" in text
+    for flag, (means, fix) in words.FLAGS.items():
+        assert f"| `{flag}` | {means} | {fix} |" in text
 
 
 def test_every_format_and_verdict_is_in_the_guide():

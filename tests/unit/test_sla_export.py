@@ -81,7 +81,7 @@ def test_a_whole_second_is_found_in_both_spellings():
 
 
 def two_loads(low, high):
-    """Give an answer of two loads, and what was seen."""
+    """Return an answer of two loads, and what was seen."""
     loads = (Load(20, 0.001, (low,)), Load(80, 0.002, (high,)))
     seen = Observations((Level(0, 500, 1, load_rps=20), Level(0, 700, 2, load_rps=80)), True)
     return Answer(0.002, 1.0, Fit(0, 1, 1), (high,), loads), seen
@@ -181,7 +181,7 @@ def test_a_selector_that_prometheus_would_not_take_is_told(selector, says):
     with pytest.raises(BadInputError) as caught:
         slo(selector=selector)
     assert caught.value.field == "selector"
-    assert says in caught.value.mend
+    assert says in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def observed(k, doses=DOSES, n=5000, load_rps=None, p99=False):
 
 
 def some_loads(loads=(10, 40, 160)):
-    """Give levels of loads whose limits fall from 700 to 300 ms."""
+    """Return levels of loads whose limits fall from 700 to 300 ms."""
     return [
         level
         for load, middle in zip(loads, np.linspace(700, 300, len(loads)), strict=True)
@@ -56,7 +56,7 @@ def painted(levels, *budgets, impact="rejections"):
 
 
 def text_box(label):
-    """Give where the text of a label is, without the line that leads to it."""
+    """Return where the text of a label is, without the line that leads to it."""
     return Text.get_window_extent(label)
 
 

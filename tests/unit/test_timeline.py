@@ -76,7 +76,7 @@ def test_a_fault_that_never_ended_is_shaded_to_the_end(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("journal", "mend"),
+    ("journal", "fix"),
     [
         ({}, "drive one by chaos_go.controls.traffic"),
         (journal_of([second(n) for n in range(4)]), "no load of 5 s or more"),
@@ -84,8 +84,8 @@ def test_a_fault_that_never_ended_is_shaded_to_the_end(tmp_path):
         ({"chaos_go": {"traffic": {"checkout": {}}}}, "not what chaos_go.controls.traffic"),
     ],
 )
-def test_nothing_to_draw(journal, mend, tmp_path):
-    with pytest.raises(BadInputError, match=mend):
+def test_nothing_to_draw(journal, fix, tmp_path):
+    with pytest.raises(BadInputError, match=fix):
         timeline.draw(journal, str(tmp_path / "run.png"))
 
 

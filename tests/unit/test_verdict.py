@@ -41,7 +41,7 @@ def fault(**arguments):
 
 
 def stop():
-    return python("action", "mend-it", "stop", "chaos_go.faults", name="f")
+    return python("action", "fix-it", "stop", "chaos_go.faults", name="f")
 
 
 @pytest.fixture(autouse=True)
@@ -136,9 +136,9 @@ def test_a_failed_rollback_is_unsafe_unless_the_records_prove_the_end(run, monke
     monkeypatch.setattr("chaos_go.faults.stop", tiny.act)
     failing = stop()
     failing["provider"]["arguments"] = {"fails": True}
-    judged(run(rollbacks=[failing]), "inconclusive", "mend-it", "over nevertheless")
+    judged(run(rollbacks=[failing]), "inconclusive", "fix-it", "over nevertheless")
     judged(run(rollbacks=[failing], records=[OPEN]), "unsafe", "port/8081 may still be in place")
-    judged(run(rollbacks=[failing], controls=[]), "unsafe", "mend-it failed: ")
+    judged(run(rollbacks=[failing], controls=[]), "unsafe", "fix-it failed: ")
     # What a rollback of others should undo is not in our records.
     judged(run(rollbacks=[python("action", "scale", "act", fails=True)]), "unsafe", "scale")
 
@@ -250,13 +250,13 @@ def test_no_damage_to_a_journal_makes_the_judge_stumble(data):
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "fix"),
     [("", "not JSON"), ('{"a":', "not JSON"), ("[]", "no JSON object"), ("\xff", "not JSON")],
 )
-def test_a_file_that_is_no_journal(tmp_path, text, mend):
+def test_a_file_that_is_no_journal(tmp_path, text, fix):
     file = tmp_path / "journal.json"
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(BadInputError, match=mend):
+    with pytest.raises(BadInputError, match=fix):
         verdict.read(str(file))
 
 

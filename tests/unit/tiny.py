@@ -6,7 +6,7 @@ numbers: list[float] = []
 
 
 def number() -> float:
-    """Give the next of the numbers that the test laid out."""
+    """Return the next of the numbers that the test laid out."""
     value = numbers.pop(0)
     if value < 0:
         raise ValueError("too few requests")

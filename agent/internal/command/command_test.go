@@ -71,7 +71,7 @@ func TestRefusalIsAnErrorEvent(t *testing.T) {
 	for _, args := range [][]string{{"fault"}, {"load"}, {"fault", "--netns-pid", "1073741824"}} {
 		code, out, _ := run(args...)
 		var e spec.Event
-		if err := json.Unmarshal([]byte(out), &e); err != nil || e.Event != spec.EventError || e.Problem.Mend == "" {
+		if err := json.Unmarshal([]byte(out), &e); err != nil || e.Event != spec.EventError || e.Problem.Fix == "" {
 			t.Errorf("%v: %v %s", args, err, out)
 		}
 		if code != spec.ExitBadSpec {

@@ -101,13 +101,13 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 
 // agree refuses a fault that wants the place otherwise than those that are here already.
 func (p *place) agree(h *spec.HTTP) error {
-	const message, mend = "the faults that are here already have it otherwise", "give all faults of one place the same"
+	const message, fix = "the faults that are here already have it otherwise", "give all faults of one place the same"
 	switch {
 	case p.where == "":
 	case h.KeepClientAddress != (p.asClient != nil):
-		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, mend)
+		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, fix)
 	case p.existing != nil && h.Existing != p.existing.asked:
-		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, mend)
+		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, fix)
 	}
 	return nil
 }

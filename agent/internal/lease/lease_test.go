@@ -256,7 +256,7 @@ func TestRefusalsExitWithTheirCode(t *testing.T) {
 				s := start(t)
 				s.work.refuse = c.refuse
 				s.send(c.line)
-				if e := <-s.events; e.Event != "error" || e.Problem.Mend == "" {
+				if e := <-s.events; e.Event != "error" || e.Problem.Fix == "" {
 					t.Errorf("got %+v", e)
 				}
 				s.exits(c.want)

@@ -53,21 +53,21 @@ func (d *HTTPDelay) validate(durationS float64) error {
 
 // validateJitter refuses a scale that the distribution does not have, or would ignore.
 func (d *HTTPDelay) validateJitter() error {
-	ok, mend := false, ""
+	ok, fix := false, ""
 	switch d.Distribution {
 	case Uniform, "":
-		ok, mend = d.JitterMS >= 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give 0 to delay_ms (%g)", d.DelayMS)
+		ok, fix = d.JitterMS >= 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give 0 to delay_ms (%g)", d.DelayMS)
 	case Constant:
-		ok, mend = d.JitterMS == 0, "leave it out, or take the distribution uniform, normal or pareto"
+		ok, fix = d.JitterMS == 0, "leave it out, or take the distribution uniform, normal or pareto"
 	case Normal:
-		ok, mend = d.JitterMS > 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give more than 0 and at most delay_ms (%g)", d.DelayMS)
+		ok, fix = d.JitterMS > 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give more than 0 and at most delay_ms (%g)", d.DelayMS)
 	case Pareto:
-		ok, mend = d.JitterMS > 0 && !math.IsInf(d.JitterMS, 0), "give more than 0 milliseconds"
+		ok, fix = d.JitterMS > 0 && !math.IsInf(d.JitterMS, 0), "give more than 0 milliseconds"
 	default:
 		return Bad("http.delay.distribution", d.Distribution, "unknown distribution", "use constant, uniform, normal or pareto")
 	}
 	if !ok {
-		return Bad("http.delay.jitter_ms", number(d.JitterMS), "not a jitter for this delay", mend)
+		return Bad("http.delay.jitter_ms", number(d.JitterMS), "not a jitter for this delay", fix)
 	}
 	return nil
 }

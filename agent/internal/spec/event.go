@@ -104,7 +104,7 @@ type Problem struct {
 	Field   string `json:"field,omitempty"`
 	Value   string `json:"value,omitempty"`
 	Message string `json:"message"`
-	Mend    string `json:"mend,omitempty"`
+	Fix     string `json:"fix,omitempty"`
 	// Exit is the exit code of the process that ends with this problem.
 	Exit int `json:"-"`
 }
@@ -115,8 +115,8 @@ func (p *Problem) Error() string {
 	if p.Field != "" {
 		s = p.Field + "=" + p.Value + ": " + s
 	}
-	if p.Mend != "" {
-		s += "; " + p.Mend
+	if p.Fix != "" {
+		s += "; " + p.Fix
 	}
 	return s
 }
@@ -130,12 +130,12 @@ const (
 	ExitDied      = 5
 )
 
-// Bad makes the problem of a value in a spec that cannot be meant.
-func Bad(field, value, message, mend string) *Problem {
-	return &Problem{Field: field, Value: value, Message: message, Mend: mend, Exit: ExitBadSpec}
+// Bad makes the problem of a value in a spec that is invalid.
+func Bad(field, value, message, fix string) *Problem {
+	return &Problem{Field: field, Value: value, Message: message, Fix: fix, Exit: ExitBadSpec}
 }
 
 // CannotRun makes the problem of a place that does not allow what was asked.
-func CannotRun(message, mend string) *Problem {
-	return &Problem{Message: message, Mend: mend, Exit: ExitCannotRun}
+func CannotRun(message, fix string) *Problem {
+	return &Problem{Message: message, Fix: fix, Exit: ExitCannotRun}
 }

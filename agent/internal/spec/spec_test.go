@@ -98,8 +98,8 @@ func TestRefusedNamesTheField(t *testing.T) {
 			if !errors.As(err, &problem) {
 				t.Fatalf("accepted, or no Problem: %v", err)
 			}
-			if problem.Field != refused.Field || problem.Mend == "" || problem.Exit != ExitBadSpec {
-				t.Errorf("got %+v, want the field %q, a mend and exit %d", problem, refused.Field, ExitBadSpec)
+			if problem.Field != refused.Field || problem.Fix == "" || problem.Exit != ExitBadSpec {
+				t.Errorf("got %+v, want the field %q, a fix and exit %d", problem, refused.Field, ExitBadSpec)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Validate judges everything in the spec that can be judged without looking at the machine.
-// Every refusal is a *Problem that names the field, its value and the mend.
+// Every refusal is a *Problem that names the field, its value and how to fix it.
 func (s *Spec) Validate() error {
 	if s.Version != Protocol {
 		return Bad("version", strconv.Itoa(s.Version), "this agent speaks another protocol",

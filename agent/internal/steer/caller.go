@@ -35,17 +35,17 @@ func FindCaller(pid int, l *Listeners) (*Caller, error) {
 }
 
 func openCaller(pid int) (*Caller, error) {
-	const mend = "give the pid of the running process whose calls are meant, in the network namespace of the fault"
+	const fix = "give the pid of the running process whose calls are meant, in the network namespace of the fault"
 	text := strconv.Itoa(pid)
 	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, spec.Bad("http.caller_pid", text, "there is no such process", mend)
+		return nil, spec.Bad("http.caller_pid", text, "there is no such process", fix)
 	}
 	if err != nil {
 		return nil, spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
 	}
 	if ours, err := os.Readlink("/proc/self/ns/net"); err != nil || ours != theirs {
-		return nil, spec.Bad("http.caller_pid", text, "it is in another network namespace", mend+" (--netns-pid)")
+		return nil, spec.Bad("http.caller_pid", text, "it is in another network namespace", fix+" (--netns-pid)")
 	}
 	fds, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {

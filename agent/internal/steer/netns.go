@@ -16,11 +16,11 @@ import (
 // must be there before the first socket is made, and only exec gives that. It returns at once
 // when the process is there already.
 func EnterNetworkOf(pid int) error {
-	const mend = "give the pid of a running process that you may inspect (root may inspect all)"
+	const fix = "give the pid of a running process that you may inspect (root may inspect all)"
 	path := fmt.Sprintf("/proc/%d/ns/net", pid)
 	theirs, err := os.Readlink(path)
 	if err != nil {
-		return spec.Bad("netns-pid", strconv.Itoa(pid), strings.TrimPrefix(err.Error(), "readlink "), mend)
+		return spec.Bad("netns-pid", strconv.Itoa(pid), strings.TrimPrefix(err.Error(), "readlink "), fix)
 	}
 	ours, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -31,7 +31,7 @@ func EnterNetworkOf(pid int) error {
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return spec.Bad("netns-pid", strconv.Itoa(pid), err.Error(), mend)
+		return spec.Bad("netns-pid", strconv.Itoa(pid), err.Error(), fix)
 	}
 	runtime.LockOSThread()
 	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {

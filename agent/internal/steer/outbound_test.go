@@ -18,8 +18,8 @@ const patience = 20 * time.Second
 func refused(t *testing.T, err error, field, word string) {
 	t.Helper()
 	var problem *spec.Problem
-	if !errors.As(err, &problem) || problem.Field != field || problem.Mend == "" || !strings.Contains(problem.Message, word) {
-		t.Errorf("got %+v, want the field %s, a mend and the word %q", err, field, word)
+	if !errors.As(err, &problem) || problem.Field != field || problem.Fix == "" || !strings.Contains(problem.Message, word) {
+		t.Errorf("got %+v, want the field %s, a fix and the word %q", err, field, word)
 	}
 }
 

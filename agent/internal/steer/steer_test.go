@@ -99,8 +99,8 @@ func TestKernelAnswersAreExplained(t *testing.T) {
 		if !strings.Contains(problem.Error(), want) || problem.Exit != spec.ExitCannotRun {
 			t.Errorf("%v: %q does not speak of %s", errno, problem, want)
 		}
-		if !strings.Contains(problem.Mend, "proxy/") {
-			t.Errorf("%v: the way without privileges is missing in %q", errno, problem.Mend)
+		if !strings.Contains(problem.Fix, "proxy/") {
+			t.Errorf("%v: the way without privileges is missing in %q", errno, problem.Fix)
 		}
 	}
 }

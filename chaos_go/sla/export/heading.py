@@ -10,7 +10,7 @@ from chaos_go.sla.words import FLAGS, exact, milliseconds, percent, sentence
 
 
 def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
-    """Give the comment lines, each with its newline; what would end one early is escaped."""
+    """Return the comment lines, each with its newline; what would end one early is escaped."""
     lines = [*_limit(objective, source), "", *_curve(objective), "", *_bucket(objective)]
     if timeouts:
         lines += ["", "Timeouts of the callers, the outermost first; none is below the limit:"]

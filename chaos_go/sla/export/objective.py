@@ -58,16 +58,16 @@ class Names:
             BadInputError: there is such a name.
         """
         if not _NAME.fullmatch(self.service):
-            mend = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
-            raise BadInputError("service", self.service, mend)
+            fix = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
+            raise BadInputError("service", self.service, fix)
         if not _METRIC.fullmatch(self.metric) or self.metric.endswith("_bucket"):
-            mend = "give the name of a histogram without _bucket: letters, digits, _ and :"
-            raise BadInputError("metric", self.metric, mend)
+            fix = "give the name of a histogram without _bucket: letters, digits, _ and :"
+            raise BadInputError("metric", self.metric, fix)
         selector.check(self.selector or "")
 
     @property
     def matchers(self) -> str:
-        """Give the label matchers."""
+        """Return the label matchers."""
         return f'job="{self.service}"' if self.selector is None else self.selector
 
 
@@ -100,7 +100,7 @@ class Objective:
 
 
 def limit(threshold: Threshold) -> tuple[float, bool]:
-    """Give the safe limit in milliseconds, rounded down, and whether it is a measured P99.
+    """Return the safe limit in milliseconds, rounded down, and whether it is a measured P99.
 
     Without a P99 the injected delay is the limit. Every delayed request takes at least as long as
     the delay, so the P99 was not below it, and the limit errs on the safe side.
@@ -135,7 +135,7 @@ def objective(answer: Answer, observations: Observations, names: Names) -> Objec
 def strictest(
     answer: Answer, observations: Observations
 ) -> tuple[Threshold, float, tuple[Level, ...]]:
-    """Give the first threshold, its background and its levels, at the load that allows least.
+    """Return the first threshold, its background and its levels, at the load that allows least.
 
     A delay allows least at the load that governs. A P99 limit need not, since the service at rest
     may be slower at a higher load: the lowest is taken, wherever it is.
@@ -164,9 +164,9 @@ def _bucket(limit_s: float, buckets_s: Sequence[float]) -> float:
         return limit_s
     below = [bucket for bucket in buckets_s if 0 < bucket <= limit_s + 1e-9]
     if not below:
-        mend = (
+        fix = (
             f"none of these seconds is at or below the limit of {exact(limit_s)} s; add that "
             "bucket to the histogram"
         )
-        raise BadInputError("buckets", ",".join(exact(x) for x in buckets_s), mend)
+        raise BadInputError("buckets", ",".join(exact(x) for x in buckets_s), fix)
     return max(below)

@@ -9,7 +9,7 @@ from chaos_go.sla.words import exact
 
 
 def document(objective: Objective) -> dict[str, Any]:
-    """Give the content of the file."""
+    """Return the content of the file."""
     name = f"{objective.names.service}-latency"[:63].rstrip("-")
     return {
         "apiVersion": "openslo/v1",

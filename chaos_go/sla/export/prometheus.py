@@ -17,7 +17,7 @@ _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
 def document(objective: Objective) -> dict[str, Any]:
-    """Give the content of the file."""
+    """Return the content of the file."""
     recordings = [
         {
             "record": _record(window),

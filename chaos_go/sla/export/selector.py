@@ -38,7 +38,7 @@ def check(selector: str) -> None:
     while rest:
         found = _MATCHER.match(rest)
         if found is None:
-            raise BadInputError("selector", selector, _mend(rest))
+            raise BadInputError("selector", selector, _fix(rest))
         _check_label(selector, found)
         rest = rest[found.end() :]
         if rest and not rest.startswith(","):
@@ -60,7 +60,7 @@ def _check_label(selector: str, found: re.Match[str]) -> None:
         )
 
 
-def _mend(rest: str) -> str:
+def _fix(rest: str) -> str:
     """Say what is wrong at the beginning of what is left of a selector."""
     at = f"no matcher at {shorten(rest, 40)}"
     if _UNQUOTED.match(rest):

@@ -10,7 +10,7 @@ _WINDOW = "{{.window}}"  # Sloth puts each window in here
 
 
 def document(objective: Objective) -> dict[str, Any]:
-    """Give the content of the file."""
+    """Return the content of the file."""
     total, good = promql.total(objective, _WINDOW), promql.good(objective, _WINDOW)
     return {
         "version": "prometheus/v1",

@@ -26,7 +26,7 @@ const (
 	breakerWindow       = 5 * time.Second
 	breakerBucket       = breakerWindow / 10
 	breakerMinAttempts  = 50  // fewer say nothing: 30 % of failures must not look like an outage by chance
-	breakerFailureShare = 0.6 // well above what the retries can mend
+	breakerFailureShare = 0.6 // well above what the retries can fix
 	breakerOpenFor      = 2 * time.Second
 	breakerTrials       = 5
 )
@@ -110,7 +110,7 @@ func encode(in any) ([]byte, error) {
 	return json.Marshal(in)
 }
 
-// retry runs attempt until it succeeds, cannot be mended by trying again, or the attempts or the budget are used up.
+// retry runs attempt until it succeeds, cannot be fixed by trying again, or the attempts or the budget are used up.
 func (c *Client) retry(ctx context.Context, attempt func() error) error {
 	if c.policy.Budget != nil {
 		c.policy.Budget.Request()

@@ -42,13 +42,13 @@ class Seen:
 
     @property
     def highest_ms(self) -> float:
-        """Give the highest dose."""
+        """Return the highest dose."""
         return self.levels[-1].dose_ms
 
     def bracket(
         self, budget: float, exceeded_ms: float | None
     ) -> tuple[float | None, float | None]:
-        """Give the last dose within a budget and the first beyond; none where none can tell.
+        """Return the last dose within a budget and the first beyond; none where none can tell.
 
         Args:
             budget: extra risk.
@@ -63,7 +63,7 @@ class Seen:
         return (doses_ms[end - 1] if end else None, doses_ms[end] if end < len(doses_ms) else None)
 
     def exceeded_ms(self, budget: float) -> float | None:
-        """Give the first dose whose own transactions clearly exceed a budget, whatever follows."""
+        """Return the first dose whose own transactions clearly exceed a budget."""
         for level in self.levels[1:]:
             if _exceeds(level, self.levels, budget, self.dispersion):
                 return level.dose_ms
@@ -93,7 +93,7 @@ def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: D
     baseline, *dosed = others
 
     def without(background: Array) -> Array:
-        """Give by how much the others are less likely than what was observed."""
+        """Return by how much the others are less likely than what was observed."""
         rest = (_drop(one, np.maximum(one.k / one.n, background)) for one in dosed)
         return sum(rest, _drop(baseline, background))
 
@@ -103,12 +103,12 @@ def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: D
 
 
 def within(background: Array, extra: float) -> Array:
-    """Give the risk where that much of what the background leaves is lost as well."""
+    """Return the risk where that much of what the background leaves is lost as well."""
     return background + (1 - background) * extra
 
 
 def _drop(level: Level, risk: Array) -> Array:
-    """Give by how much risks are less likely than the observed proportion."""
+    """Return by how much risks are less likely than the observed proportion."""
     missed, own = level.n - level.k, level.k / level.n
     most = xlogy(level.k, own) + xlog1py(missed, -own)
     result: Array = most - xlogy(level.k, risk) - xlog1py(missed, -risk)

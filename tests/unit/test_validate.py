@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chaos_go import strict
+from chaos_go import validate as validating
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
@@ -95,7 +95,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_our_experiments_have_no_problem(path):
-    assert strict.check(str(path)) == []
+    assert validating.check(str(path)) == []
 
 
 @pytest.mark.parametrize(("where", "value", "problem"), MISTAKES)
@@ -111,7 +111,7 @@ def test_a_mistake_is_found_where_it_is(where, value, problem, tmp_path):
         owner[last] = value
     path = tmp_path / "experiment.json"
     path.write_text(json.dumps(experiment))
-    problems = strict.check(str(path))
+    problems = validating.check(str(path))
     if problem:
         assert any(problem in found for found in problems), problems
     else:
@@ -132,7 +132,7 @@ def ladder(tmp_path, **arguments):
     }
     path = tmp_path / "experiment.json"
     path.write_text(json.dumps(experiment))
-    return strict.check(str(path))
+    return validating.check(str(path))
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_what_a_variable_of_a_ladder_may_hold_is_not_judged(tmp_path, arguments)
 def test_a_file_that_is_no_experiment(tmp_path, name, text, problem):
     path = tmp_path / name
     path.write_text(text)
-    (found,) = strict.check(str(path))
+    (found,) = validating.check(str(path))
     assert problem in found
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    (problem,) = strict.check(str(tmp_path / "e.yaml"))
+    (problem,) = validating.check(str(tmp_path / "e.yaml"))
     assert "No such file" in problem
 
 
@@ -218,4 +218,4 @@ def test_merge_keys_of_yaml_may_be_overridden(tmp_path):
         "x-base: &base {rollbacks: {strategy: always}, python: {version: '3.13'}}\n"
         "runtime: {<<: *base, rollbacks: {strategy: never}}\n"
     )
-    assert strict.check(str(path)) == []
+    assert validating.check(str(path)) == []

@@ -31,7 +31,7 @@ class Risk:
 
 
 def row(window: Window, dose_ms: float, number: int, rate_rps: float) -> Row:
-    """Give the observation that a window is; its P99 is added by `add_p99`."""
+    """Return the observation that a window is; its P99 is added by `add_p99`."""
     return {
         "dose_ms": dose_ms,
         "n": window.total("impact_n"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos_go.errors import BadInputError, shorten
 from chaos_go.ladder import ahead
-from chaos_go.strict.keys import suggest
+from chaos_go.validate.keys import suggest
 
 _INJECTED = ("configuration", "secrets")
 _HOOK_INJECTED = {"context", "state", "experiment", "extensions", "settings", "event_registry"}
@@ -23,7 +23,7 @@ Placed = tuple[str, dict[str, Any]]
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Give the problems with the functions, arguments and controls that are named."""
+    """Return the problems with the functions, arguments and controls that are named."""
     for path, activity in activities(experiment):
         if activity.get("provider", {}).get("type") == "python":
             yield from _function(f"{path}.provider", activity["provider"])
@@ -36,7 +36,7 @@ def check(experiment: dict[str, Any]) -> Iterator[str]:
 
 
 def activities(experiment: dict[str, Any]) -> Iterator[Placed]:
-    """Give every activity with its place."""
+    """Return every activity with its place."""
     hypothesis = experiment.get("steady-state-hypothesis", {})
     lists = {
         "steady-state-hypothesis.probes": hypothesis.get("probes", []),
@@ -51,7 +51,7 @@ def activities(experiment: dict[str, Any]) -> Iterator[Placed]:
 
 
 def controls(experiment: dict[str, Any]) -> Iterator[Placed]:
-    """Give every control with its place."""
+    """Return every control with its place."""
     hypothesis = experiment.get("steady-state-hypothesis", {})
     owners = [("", experiment), ("steady-state-hypothesis.", hypothesis)]
     owners += [(f"{path}.", activity) for path, activity in activities(experiment)]
@@ -70,8 +70,8 @@ def _function(path: str, provider: dict[str, Any]) -> Iterator[str]:
     function = functions.get(provider["func"])
     if function is None:
         public = [x for x in getattr(module, "__all__", functions) if x in functions]
-        mend = suggest(provider["func"], public)
-        yield f"{path}.func: {provider['module']} has no function {provider['func']!r} ({mend})"
+        fix = suggest(provider["func"], public)
+        yield f"{path}.func: {provider['module']} has no function {provider['func']!r} ({fix})"
     elif inspect.iscoroutinefunction(function):
         yield f"{path}.func: {provider['func']!r} is async, which Chaos Toolkit never awaits"
     else:
@@ -140,8 +140,8 @@ def _hook(
     known = [parameter for parameter in parameters if parameter not in _HOOK_INJECTED]
     for argument in arguments:
         if argument not in known:
-            mend = suggest(argument, known)
-            yield f"{path}.arguments.{argument}: {name} does not take it ({mend}), so it is skipped"
+            fix = suggest(argument, known)
+            yield f"{path}.arguments.{argument}: {name} does not take it ({fix}), so it is skipped"
 
 
 def _import(name: str) -> tuple[ModuleType | None, str]:

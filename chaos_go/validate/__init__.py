@@ -9,7 +9,7 @@ a ladder their values too, since its plan would refuse them only when it runs),
 """
 
 from chaos_go.errors import BadInputError
-from chaos_go.strict import activities, keys, reading, references
+from chaos_go.validate import activities, keys, reading, references
 
 __all__ = ["check"]
 
@@ -23,7 +23,7 @@ def check(path: str) -> list[str]:
         path: YAML or JSON file.
 
     Returns:
-        Problems, each ``place in the file: what is wrong and how to mend it``; empty when none.
+        Problems, each ``place in the file: what is wrong and how to fix it``; empty when none.
     """
     try:
         experiment = reading.load(path)

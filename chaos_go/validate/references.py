@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from chaos_go.strict.activities import activities, controls
-from chaos_go.strict.keys import suggest
+from chaos_go.validate.activities import activities, controls
+from chaos_go.validate.keys import suggest
 
 _FAULTS = "chaos_go.faults"
 _TRAFFIC, _EVIDENCE = "chaos_go.controls.traffic", "chaos_go.controls.evidence"
@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Give the problems with names of faults, loads, variables, secrets and activities."""
+    """Return the problems with names of faults, loads, variables, secrets and activities."""
     yield from _faults(experiment)
     yield from _traffic(experiment)
     yield from _variables(experiment)
@@ -73,8 +73,8 @@ def _variables(experiment: dict[str, Any]) -> Iterator[str]:
     for path, text in _texts("", used):
         for name in _VARIABLE.findall(text):
             if name not in known:
-                mend = suggest(name, known)
-                yield f"{path}: ${{{name}}} is not in configuration or secrets ({mend})"
+                fix = suggest(name, known)
+                yield f"{path}: ${{{name}}} is not in configuration or secrets ({fix})"
 
 
 def _secrets(experiment: dict[str, Any]) -> Iterator[str]:

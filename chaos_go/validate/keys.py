@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Give the problems with the keys of an experiment, on every level."""
+    """Return the problems with the keys of an experiment, on every level."""
     # x-...: a place for YAML anchors and for notes, which nobody reads by intention.
     known = {key: value for key, value in experiment.items() if not str(key).startswith("x-")}
     for needed in ("title", "description", "method"):
@@ -149,8 +149,8 @@ def _tolerance(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         yield from _by_type(_TOLERANCES)(path, value)
     elif value is None or not isinstance(value, bool | int | str | list):
-        mend = "use {type: range, range: [least, most]} for numbers"
-        yield f"{path}: {value!r} is no form of a tolerance; {mend}"
+        fix = "use {type: range, range: [least, most]} for numbers"
+        yield f"{path}: {value!r} is no form of a tolerance; {fix}"
     elif isinstance(value, list) and len(value) == 2:
         yield from _range(path, value)
 
