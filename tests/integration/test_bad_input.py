@@ -46,7 +46,7 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "bad regex": ({"match": {"path": "/users/("}}, ["match.path='/users/('", "RE2"]),
     "look-ahead": ({"match": {"path": "/users/(?=4)"}}, ["match.path='/users/(?=4)'", "RE2"]),
     "unknown argument": ({"percentge": 30}, ["percentge"]),
-    "unknown key of match": ({"match": {"pth": "/users"}}, ["match.pth", "path, method, headers"]),
+    "unknown key of match": ({"match": {"pth": "/users"}}, ["match.pth", "known", "path"]),
     "match is a text": ({"match": "/users"}, ["match='/users'", "path"]),
     "framing header": (
         {"answer": {"headers": {"Content-Length": "1"}}},
@@ -56,7 +56,7 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"connections": {"existing": "keep"}},
         ["connections.existing", "takeover"],
     ),
-    "no connection": ({"connections": {"limit": 0}}, ["connections.limit=0", "1000000"]),
+    "no connection": ({"connections": {"limit": 0}}, ["connections.limit=0", "at least 1"]),
     "no place": ({"scope": {"places": 0}}, ["scope.places=0"]),
     "place of another target": (
         {"scope": {"places": ["port/1"]}},
@@ -143,7 +143,7 @@ OLD: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, str]]]] = {
         | {
             "body": ("x", "answer.body"),
             "set_headers": (ANSWER, "answer.headers"),
-            "remove_body": (True, 'answer: {body: ""}'),
+            "remove_body": (True, 'body: ""'),
         },
     ),
     "chaos_go.ladder.measure": (
@@ -162,7 +162,7 @@ OLD: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, str]]]] = {
             "max_dose_ms": (240, "levels.max_ms"),
             "max_levels": (6, "levels.most"),
             "target_width": (0.1, "levels.target_width"),
-            "windows": (3, "windows.count"),
+            "windows": (3, "count"),
             "window_s": (8, "windows.length_s"),
             "settle_s": (3, "windows.settle_s"),
             "max_impacted": (900, "limits.impacted"),
@@ -202,7 +202,10 @@ OLD_CALLS: dict[str, tuple[dict[str, Any], list[str]]] = {
         call("x", HTTP, "delay", target=TARGET, delay_ms=1, existing_connections="leave"),
         ["existing_connections", "connections.existing"],
     ),
-    "modify": (call("x", HTTP, "modify", target=TARGET, set_headers=ANSWER), ["answer"]),
+    "modify": (
+        call("x", HTTP, "modify", target=TARGET, set_headers=ANSWER),
+        ["set_headers", "answer.headers"],
+    ),
     "ladder": (
         call(
             "x",
@@ -213,9 +216,9 @@ OLD_CALLS: dict[str, tuple[dict[str, Any], list[str]]] = {
             impact={"statuses": [503]},
             budget=0.02,
         ),
-        ["fault"],
+        ["target", "fault.arguments.target"],
     ),
-    "probe": (call("x", "probes.http", "p99_ms", url=URL, rate_rps=50), ["load"]),
+    "probe": (call("x", "probes.http", "p99_ms", url=URL, rate_rps=50), ["url", "load.url"]),
 }
 OLD_CONTROL = {"name": "users", "url": URL, "rate_rps": 50}
 

@@ -271,7 +271,7 @@ def test_open_call_is_reset_when_asked_for(driver: Driver, namespace: Namespace)
     assert (armed["existing_connections"], armed["untouched_connections"]) == (1, 0)
     assert caller.ask() != "200"
     assert driver.request(SERVICE_PORT)["status"] == 200
-    assert "no request" in driver.refusal("chaos_go.faults.stop", name="")
+    assert "touched nothing" in driver.refusal("chaos_go.faults.stop", name="")
     nothing_left(namespace, PORTS)
 
 

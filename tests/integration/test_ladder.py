@@ -208,7 +208,7 @@ def test_a_fault_that_touches_nothing_gives_no_observations(
 ) -> None:
     ladder = measure(namespace, tmp_path, fault=slow(match={"path": "/nowhere"}))
     assert ladder["stopped"] == "error"
-    assert "touched no request" in ladder["why"]
+    assert "touched nothing" in ladder["why"]
     assert set(doses(ladder)) == {0}
     assert {window["dose_ms"] for window in ladder["inconclusive"]} >= {50}
     assert verdict(tmp_path).stdout.startswith("inconclusive")

@@ -119,6 +119,7 @@ def test_place_that_is_lost_does_not_end_the_other(driver: Driver, namespace: Na
     assert statuses(driver) == [200, 200]
     nothing_left(namespace, PORTS)
     record = driver.call("driver.newest")
+    assert record["state"] == "lost"
     assert of_places(record, "state") == ["lost", "ended"]
     assert of_places(record, "reason") == ["", "stop"]
     assert record["places"][1]["totals"]["aborted"] == 4
@@ -172,6 +173,7 @@ def chosen(driver: Driver, namespace: Namespace, seed: int) -> str:
     """Arm a fault at one of the two places, by this seed; give the place that answers 503."""
     record = driver.abort(TARGET, scope={"places": 1}, seed=seed, duration_s=30)
     assert len(namespace.agents()) == 1
+    assert record["scope"] == {"of": 2, "by": "draw", "seed": seed}
     (place,) = of_places(record, "place")
     assert statuses(driver) == [503 if place == known else 200 for known in PLACES]
     driver.stop(record["id"])
@@ -212,10 +214,13 @@ def test_scope(driver: Driver, namespace: Namespace, scope: dict[str, Any], hit:
     ("scope", "words"),
     [
         ({"places": 3}, ["scope.places=3", "2"]),
-        ({"places": "150%"}, ["scope.places='150%'", "100"]),
+        ({"places": "150%"}, ["scope.places='150%'", '"50%"']),
         ({"places": ["port/1"]}, ["scope.places", "port/1", *PLACES]),
-        ({"places": "all", "max_percentage": 50}, ["scope.max_percentage=50", "100"]),
-        ({"max_percentage": 50}, ["scope.max_percentage=50", "100"]),
+        (
+            {"places": "all", "max_percentage": 50},
+            ["scope.places=2", "50 %", "scope.max_percentage"],
+        ),
+        ({"max_percentage": 50}, ["scope.places=2", "50 %", "scope.max_percentage"]),
         ({"max_percentage": 0}, ["scope.max_percentage=0"]),
         ({"ports": 1}, ["scope.ports", "places", "max_percentage"]),
     ],
@@ -237,8 +242,8 @@ def test_place_that_no_request_reaches_is_named(driver: Driver, namespace: Names
     assert record["effect"] is True
     assert of_places(record, "effect") == [True, False]
     assert [totals["delayed"] for totals in of_places(record, "totals")] == [3, 0]
-    assert PLACES[1] in record["advice"]
-    assert PLACES[0] not in record["advice"]
+    assert f"{PLACES[0]}: 3 of 3 requests" in record["said"]
+    assert f"{PLACES[1]}: 0 of 0 requests" in record["said"]
     nothing_left(namespace, PORTS)
 
 
@@ -246,7 +251,7 @@ def test_no_request_at_any_place_is_an_error(driver: Driver, namespace: Namespac
     driver.abort(TARGET, match={"path": "/nobody/asks/for/this"}, duration_s=30)
     assert statuses(driver) == [200, 200]
     message = driver.refusal("chaos_go.faults.stop", name="")
-    assert "no request" in message
+    assert "touched nothing" in message
     assert [place for place in PLACES if place not in message] == []
     assert driver.call("driver.newest")["effect"] is False
     nothing_left(namespace, PORTS)
