@@ -13,7 +13,7 @@ from chaos_go.agent import kinds
 from chaos_go.agent.kinds import Kind, Totals
 from chaos_go.agent.line import SECRET, Line
 from chaos_go.errors import BadInputError
-from chaos_go.faults.action import Request, holds, request
+from chaos_go.faults._action import Request, holds, request
 
 __all__ = ["abort", "delay", "modify"]
 
