@@ -64,6 +64,8 @@ def _own_value(problem: Problem, spec: Spec) -> object:
     value: object = spec.redacted()
     for part in problem.field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 5 was written, more likely than 5.0
     return value if isinstance(value, int | float) else problem.value
 
 
