@@ -305,7 +305,7 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
     """Raise why a lease was not armed, or not by an agent of this release."""
     armed, refusal = lease.armed_detail, lease.refusal
     if refusal is not None and refusal.field:
-        raise judge.refusal(refusal, lease.spec)
+        raise judge.refusal(refusal, lease.spec, lease.place.name)
     if refusal is not None:
         raise CannotRunHereError(f"{lease.place.name}: {say(refusal)}")
     if lease.state == "arming":
