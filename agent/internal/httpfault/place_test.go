@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"chaosgo/agent/internal/distribution"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -62,6 +63,11 @@ func (b *behind) arm(t *testing.T, id string, change func(*HTTP)) *spec.Armed {
 		t.Fatal(err)
 	}
 	return armed
+}
+
+// delayed is the delay of a fault.
+func delayed(delayMS, jitterMS float64) *HTTPDelay {
+	return &HTTPDelay{distribution.Delay{DelayMS: delayMS, JitterMS: jitterMS}}
 }
 
 func (b *behind) get(t *testing.T, path string, headers ...string) (int, string) {
@@ -170,7 +176,7 @@ func TestSeedIsDrawnAndReported(t *testing.T) {
 func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 	b := start(t)
 	b.arm(t, "slow", func(h *HTTP) {
-		h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 30, JitterMS: 10}
+		h.Abort, h.Delay = nil, delayed(30, 10)
 	})
 	for range 5 {
 		if status, body := b.get(t, "/"); status != 200 || body != "from the service" {
@@ -188,7 +194,7 @@ func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 
 func TestFaultsOfOnePlaceComposeAndEndAlone(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 5} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(5, 0) })
 	b.arm(t, "b-503", func(h *HTTP) { h.Match = &Match{Path: "/b"} })
 	if status, _ := b.get(t, "/a"); status != 200 {
 		t.Errorf("/a got %d", status)
