@@ -1,7 +1,6 @@
 package check
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -9,8 +8,9 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
+
+	"chaosgo/agent/internal/nfqueue"
 )
 
 // trial is one thing to put in a throw-away table.
@@ -47,8 +47,8 @@ var nftTrials = []trial{
 		&expr.Immediate{Register: 1, Data: []byte{0, 1}},
 		&expr.Redir{RegisterProtoMin: 1},
 	)},
-	{name: "nfqueue_native", fill: rule(&expr.Queue{Num: 0, Flag: expr.QueueFlagBypass})},
-	{name: "nfqueue_xt", fill: rule(xtQueue())},
+	{name: "nfqueue_native", fill: rule(nfqueue.Statement(0))},
+	{name: "nfqueue_xt", fill: rule(nfqueue.StatementXT(0))},
 }
 
 func rule(exprs ...expr.Any) func(*nftables.Conn, *nftables.Table, *nftables.Chain) error {
@@ -56,15 +56,6 @@ func rule(exprs ...expr.Any) func(*nftables.Conn, *nftables.Table, *nftables.Cha
 		c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: exprs})
 		return nil
 	}
-}
-
-// xtQueue is the iptables target NFQUEUE, revision 3: number, total, flags (1 is bypass), padding.
-func xtQueue() expr.Any {
-	info := make([]byte, 8)
-	binary.NativeEndian.PutUint16(info[2:], 1)
-	binary.NativeEndian.PutUint16(info[4:], 1)
-	unknown := xt.Unknown(info)
-	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &unknown}
 }
 
 // tryTable puts the trial in a table of its own and takes it away again. The chain has no hook, so

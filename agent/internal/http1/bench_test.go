@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // ways are the ways to a service: `go test -bench . -run '^$'` compares them.
@@ -19,7 +21,7 @@ var ways = []struct {
 	{"direct", func(_ *testing.B, service string) string { return service }},
 	{"copy", func(b *testing.B, service string) string { return forEach(b, service, copyBoth) }},
 	{"http1", func(b *testing.B, service string) string {
-		r := &Relay{Decide: passAll, Counters: &Counters{}}
+		r := &Relay{Decide: passAll, Counters: &relay.Counters{}}
 		return forEach(b, service, r.Serve)
 	}},
 	{"reverseproxy", func(b *testing.B, service string) string {
@@ -43,7 +45,7 @@ func BenchmarkRequests(b *testing.B) {
 }
 
 func BenchmarkAbort(b *testing.B) {
-	r := &Relay{Decide: abortPath("/a"), Counters: &Counters{}}
+	r := &Relay{Decide: abortPath("/a"), Counters: &relay.Counters{}}
 	address := forEach(b, httpService(b, answerPath), r.Serve)
 	b.SetParallelism(8)
 	requests(b, address, "GET /a HTTP/1.1\r\nHost: x\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // heap gives the bytes in use after a collection, all connections of this process included.
@@ -120,7 +122,7 @@ func TestPipeliningIsBounded(t *testing.T) {
 	answering := httpService(t, answerPath)
 	for _, c := range []struct {
 		name, service string
-		decide        Decider
+		decide        relay.Decider
 		most          uint64 // requests that are read; 0 is what the socket buffers hold the answers of
 	}{
 		{"the service answers", answering, passAll, 0},
@@ -201,7 +203,7 @@ func TestSlowHeadsHoldNobodyUp(t *testing.T) {
 }
 
 func TestConnectionsOverTheLimitPassUnread(t *testing.T) {
-	r := &Relay{Decide: abortPath("/no"), Counters: &Counters{}, MaxConnections: 2}
+	r := &Relay{Decide: abortPath("/no"), Counters: &relay.Counters{}, MaxConnections: 2}
 	address := inFront(t, r, httpService(t, answerPath))
 	get := func(c *net.TCPConn) string {
 		send(t, c, "GET /no HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -9,17 +9,19 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // editing gives a decider that edits the answers for a path, and how many answers were changed.
-func editing(path string, headers map[string]string, body []byte) (Decider, *atomic.Int64) {
+func editing(path string, headers map[string]string, body []byte) (relay.Decider, *atomic.Int64) {
 	changed := new(atomic.Int64)
-	edit := NewEdit(headers, body, nil, func() { changed.Add(1) })
-	return func(r *Request) Outcome {
+	edit := relay.NewEdit(headers, body, nil, func() { changed.Add(1) })
+	return func(r *relay.Request) relay.Outcome {
 		if r.Path() == path {
-			return Outcome{Edits: []*Edit{edit}}
+			return relay.Outcome{Edits: []*relay.Edit{edit}}
 		}
-		return Outcome{}
+		return relay.Outcome{}
 	}, changed
 }
 
@@ -154,15 +156,15 @@ func TestBodiesThatCannotBeReplacedPassUnchanged(t *testing.T) {
 
 func TestEditsApplyInTheirOrder(t *testing.T) {
 	var told []int
-	edit := func(n int, headers map[string]string, body []byte) *Edit {
-		return NewEdit(headers, body, nil, func() { told = append(told, n) })
+	edit := func(n int, headers map[string]string, body []byte) *relay.Edit {
+		return relay.NewEdit(headers, body, nil, func() { told = append(told, n) })
 	}
 	raw := []byte("HTTP/1.1 200 OK\r\nA: 0\r\nContent-Length: 1\r\n\r\nx")
 	h, ok := parseAnswer(raw[:len(raw)-1])
 	if !ok {
 		t.Fatal("not understood")
 	}
-	r := rewrite([]*Edit{
+	r := rewrite([]*relay.Edit{
 		edit(1, map[string]string{"a": "1", "B": "1"}, []byte("one")),
 		edit(2, map[string]string{"A": "2", "Cache-Control": "public"}, nil),
 		edit(3, nil, []byte{}),
@@ -177,9 +179,9 @@ func TestEditsApplyInTheirOrder(t *testing.T) {
 // Answers of ours keep their place between edited ones.
 func TestEditsInAPipeline(t *testing.T) {
 	decide, changed := editing("/edit", map[string]string{"X-E": "1"}, []byte("ours"))
-	r, address := relayTo(t, httpService(t, answerPath), func(q *Request) Outcome {
+	r, address := relayTo(t, httpService(t, answerPath), func(q *relay.Request) relay.Outcome {
 		if q.Path() == "/no" {
-			return Outcome{Abort: unavailable}
+			return relay.Outcome{Abort: unavailable}
 		}
 		return decide(q)
 	})

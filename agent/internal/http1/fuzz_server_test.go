@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // seen is what a server understood of one connection, request after request.
@@ -173,9 +175,9 @@ func tell(address string, bytes []byte, seed uint64) (string, error) {
 func FuzzAgainstServer(f *testing.F) {
 	server, connections := listeningServer(f)
 	var judged seen
-	r, relayed := relayTo(f, server, func(r *Request) Outcome {
+	r, relayed := relayTo(f, server, func(r *relay.Request) relay.Outcome {
 		judged.add(fmt.Sprintf("%s %s ", r.Method, r.Target))
-		return Outcome{}
+		return relay.Outcome{}
 	})
 	f.Fuzz(func(t *testing.T, sent []byte, seed uint64) {
 		answer, err := tell(server, sent, 13)

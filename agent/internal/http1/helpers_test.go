@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // patience bounds every wait of these tests; a correct relay never needs it.
@@ -53,12 +55,12 @@ func serveEach(t testing.TB, serve func(*net.TCPConn)) (address string) {
 	return l.Addr().String()
 }
 
-func passAll(*Request) Outcome { return Outcome{} }
+func passAll(*relay.Request) relay.Outcome { return relay.Outcome{} }
 
 // relayTo puts a relay in front of a service.
-func relayTo(t testing.TB, service string, decide Decider) (r *Relay, address string) {
+func relayTo(t testing.TB, service string, decide relay.Decider) (r *Relay, address string) {
 	t.Helper()
-	r = &Relay{Decide: decide, Counters: &Counters{}}
+	r = &Relay{Decide: decide, Counters: &relay.Counters{}}
 	return r, inFront(t, r, service)
 }
 

@@ -26,7 +26,7 @@ func ReadRequestHead(b []byte) (r RequestHead, ok bool) {
 	}
 	r = RequestHead{size: size, head: h}
 	r.bound = h.minor == 0 || h.upgrades || h.expects || string(h.method) == "CONNECT"
-	for at, line := range fields(b[:size]) {
+	for at, line := range headerLines(b[:size]) {
 		name, value, _ := cutField(line)
 		switch {
 		case is(name, "connection") && is(value, "keep-alive") && r.keepsAt == 0:
@@ -54,7 +54,7 @@ func (r *RequestHead) CloseAtSameSize(b []byte) (at int, with []byte, ok bool) {
 		return r.keepsAt, padded("", value, len(keep)), true
 	}
 	for _, wanted := range []string{"accept-encoding", "user-agent"} {
-		for at, line := range fields(b[:r.size]) {
+		for at, line := range headerLines(b[:r.size]) {
 			if name, _, _ := cutField(line); is(name, wanted) && len(line) >= len(field)+len(value) {
 				return at, padded(field, value, len(line)), true
 			}
@@ -72,8 +72,8 @@ func padded(field, value string, size int) []byte {
 	return b
 }
 
-// fields iterates over the header lines of a complete head, with where each begins.
-func fields(b []byte) iter.Seq2[int, []byte] {
+// headerLines iterates over the header lines of a complete head, with where each begins.
+func headerLines(b []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		_, lines, _ := cutLine(b)
 		for {

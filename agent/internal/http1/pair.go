@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 const (
@@ -26,9 +28,10 @@ var past = time.Unix(1, 0)
 type pair struct {
 	relay           *Relay
 	client, service *net.TCPConn
-	queue           *queue
-	request         Request   // the one that is being judged
-	counted         sync.Once // as passthrough
+	pipeline        *pipeline
+	request         relay.Request // the one that is being judged
+	fields          fields        // of the request
+	counted         sync.Once     // as passthrough
 	blind           atomic.Bool
 	// ending: we end the connection ourselves; what either side does now is no news for the other.
 	ending atomic.Bool
@@ -39,7 +42,7 @@ type pair struct {
 }
 
 func newPair(r *Relay, client, service *net.TCPConn) *pair {
-	return &pair{relay: r, client: client, service: service, queue: newQueue(client, &r.Counters.BytesOut)}
+	return &pair{relay: r, client: client, service: service, pipeline: newPipeline(client, &r.Counters.BytesOut)}
 }
 
 // run relays both directions until both have ended.
@@ -55,9 +58,9 @@ func (p *pair) run() {
 }
 
 // leaveUnread has both directions relayed unread from their first byte on.
-func (p *pair) leaveUnread(kind Kind) {
-	p.queue.giveUpOrder(kind)
-	p.countBlind(kind)
+func (p *pair) leaveUnread(why relay.PassReason) {
+	p.pipeline.giveUpOrder(why)
+	p.countBlind(why)
 }
 
 // close closes both connections; a second time it does nothing.
@@ -69,7 +72,7 @@ func (p *pair) close() {
 
 // endIfIdle ends a connection on which no request is coming in or waiting for its answer.
 func (p *pair) endIfIdle() {
-	if !p.queue.refuseIfIdle() {
+	if !p.pipeline.refuseIfIdle() {
 		return
 	}
 	p.ending.Store(true)
@@ -102,9 +105,9 @@ func (p *pair) interrupt(on bool) {
 }
 
 // countBlind counts the connection as one that is no longer read, once.
-func (p *pair) countBlind(kind Kind) {
+func (p *pair) countBlind(why relay.PassReason) {
 	p.blind.Store(true)
-	p.counted.Do(func() { p.relay.Counters.Passthrough[kind].Add(1) })
+	p.counted.Do(func() { p.relay.Counters.Passthrough[why].Add(1) })
 }
 
 // discardInput reads what the client still sends: unread bytes would turn our close into a reset.

@@ -13,33 +13,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // idleGrace is how long after Drain a connection without a request is left open. A client may be
 // about to use it: closing at once would cross its next request, and a POST is not sent again.
 const idleGrace = 2 * time.Second
 
-// Counters only grow. Several relays may share them.
-type Counters struct {
-	// Connections that Serve was called for.
-	Connections atomic.Uint64
-	// Requests whose head was read and judged.
-	Requests atomic.Uint64
-	// Passthrough is how many connections were, from some byte on, relayed without being read.
-	// Faults do not reach what follows on these.
-	Passthrough ByKind
-	// BytesIn came from clients. Bytes moved by the kernel are added a megabyte at a time.
-	BytesIn atomic.Uint64
-	// BytesOut went to clients, from the service or from us.
-	BytesOut atomic.Uint64
-}
-
 // Relay holds any number of connections. Set every exported field before the first Serve.
 type Relay struct {
 	// Decide judges each request before the service sees any of it.
-	Decide Decider
+	Decide relay.Decider
 	// Counters are added to.
-	Counters *Counters
+	Counters *relay.Counters
 	// MaxConnections bounds those that are read and judged at a time; more are relayed unread, so that
 	// nobody is refused because of us. 0 is no bound.
 	MaxConnections int
@@ -56,7 +43,7 @@ func (r *Relay) Serve(client, upstream *net.TCPConn) {
 	p := newPair(r, client, upstream)
 	r.Counters.Connections.Add(1)
 	if !r.enter(p) {
-		p.leaveUnread(OverLimit)
+		p.leaveUnread(relay.PassOverLimit)
 	}
 	defer r.leave(p)
 	p.run()

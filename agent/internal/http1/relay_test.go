@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // Clients without a gap between their requests see nothing of the end of a relay.
@@ -64,7 +66,7 @@ func ask(client *http.Client, address string, i int) error {
 }
 
 func TestDrainAnnouncesTheEnd(t *testing.T) {
-	for name, decide := range map[string]Decider{"passed": passAll, "aborted": abortPath("/2")} {
+	for name, decide := range map[string]relay.Decider{"passed": passAll, "aborted": abortPath("/2")} {
 		t.Run(name, func(t *testing.T) {
 			service := httpService(t, answerPath)
 			r, address := relayTo(t, service, decide)
@@ -195,14 +197,14 @@ func TestWaitAndCloseAll(t *testing.T) {
 func TestManyConnectionsAtOnce(t *testing.T) {
 	service := httpService(t, answerPath)
 	var n atomic.Int64
-	r, address := relayTo(t, service, func(*Request) Outcome {
+	r, address := relayTo(t, service, func(*relay.Request) relay.Outcome {
 		switch n.Add(1) % 3 {
 		case 0:
-			return Outcome{Abort: unavailable}
+			return relay.Outcome{Abort: unavailable}
 		case 1:
-			return Outcome{Hold: func(<-chan struct{}) { time.Sleep(time.Microsecond) }}
+			return relay.Outcome{Hold: func(<-chan struct{}) { time.Sleep(time.Microsecond) }}
 		}
-		return Outcome{}
+		return relay.Outcome{}
 	})
 	var all sync.WaitGroup
 	for i := range 40 {

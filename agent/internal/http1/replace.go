@@ -1,8 +1,6 @@
 package http1
 
-import (
-	"time"
-)
+import "time"
 
 // replaceWait is how long the client waits for the end of a body that is replaced.
 const replaceWait = 250 * time.Millisecond
@@ -17,16 +15,16 @@ func (p *pair) replaceAnswer(out *stream, h *head, r *rewriting) error {
 	}
 	last := !whole
 	if last {
-		p.queue.refuse()
+		p.pipeline.refuse()
 	} else {
-		last = p.relay.draining.Load() && p.queue.refuseBehindFront()
+		last = p.relay.draining.Load() && p.pipeline.refuseBehindFront()
 	}
 	if err := p.writeHead(append(r.head, r.body...), last && !h.closes); err != nil {
 		return err
 	}
 	r.tell()
 	if whole {
-		err = p.queue.pop()
+		err = p.pipeline.pop()
 	}
 	if err == nil && last {
 		return errRelayedLast
@@ -46,14 +44,4 @@ func (p *pair) dropBody(out *stream, h *head) (whole bool, err error) {
 		return false, nil
 	}
 	return whole, err
-}
-
-// tell counts an answer that was changed.
-func (r *rewriting) tell() {
-	if r == nil {
-		return
-	}
-	for _, applied := range r.applied {
-		applied()
-	}
 }

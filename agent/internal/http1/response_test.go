@@ -6,34 +6,36 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
 func TestResponse(t *testing.T) {
 	type check struct{ name, want string }
 	for _, c := range []struct {
 		name           string
-		response       *Response
+		response       *relay.Response
 		headless, last bool
 		status, body   string
 		headers        []check
 	}{
-		{"plain", NewResponse(503, nil, "down"), false, false, "503 Service Unavailable", "down",
+		{"plain", relay.NewResponse(503, nil, "down"), false, false, "503 Service Unavailable", "down",
 			[]check{{"Content-Length", "4"}, {"Content-Type", "text/plain; charset=utf-8"}, {"Connection", ""}}},
-		{"to HEAD", NewResponse(503, nil, "down"), true, false, "503 Service Unavailable", "",
+		{"to HEAD", relay.NewResponse(503, nil, "down"), true, false, "503 Service Unavailable", "",
 			[]check{{"Content-Length", "4"}}},
-		{"last", NewResponse(500, nil, ""), false, true, "500 Internal Server Error", "",
+		{"last", relay.NewResponse(500, nil, ""), false, true, "500 Internal Server Error", "",
 			[]check{{"Content-Length", "0"}, {"Content-Type", ""}, {"Connection", "close"}}},
-		{"typed", NewResponse(429, map[string]string{"content-type": "application/json", "X-A": "1"}, "{}"), false, false,
+		{"typed", relay.NewResponse(429, map[string]string{"content-type": "application/json", "X-A": "1"}, "{}"), false, false,
 			"429 Too Many Requests", "{}", []check{{"Content-Type", "application/json"}, {"X-A", "1"}}},
-		{"wrongly framed", NewResponse(500, map[string]string{"content-length": "9", "Transfer-Encoding": "chunked"}, "x"),
+		{"wrongly framed", relay.NewResponse(500, map[string]string{"content-length": "9", "Transfer-Encoding": "chunked"}, "x"),
 			false, false, "500 Internal Server Error", "x", []check{{"Content-Length", "1"}, {"Transfer-Encoding", ""}}},
-		{"dated", NewResponse(500, map[string]string{"Date": "then"}, ""), false, false,
+		{"dated", relay.NewResponse(500, map[string]string{"Date": "then"}, ""), false, false,
 			"500 Internal Server Error", "", []check{{"Date", "then"}}},
-		{"204 with a body", NewResponse(204, nil, "gone"), false, false, "204 No Content", "", []check{{"Content-Length", ""}}},
-		{"no phrase", NewResponse(599, nil, ""), false, false, "599 ", "", nil},
+		{"204 with a body", relay.NewResponse(204, nil, "gone"), false, false, "204 No Content", "", []check{{"Content-Length", ""}}},
+		{"no phrase", relay.NewResponse(599, nil, ""), false, false, "599 ", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			raw := c.response.bytes(c.headless, c.last)
+			raw := responseBytes(c.response, c.headless, c.last)
 			from := bufio.NewReader(bytes.NewReader(append(raw, "behind"...)))
 			method := "GET"
 			if c.headless {

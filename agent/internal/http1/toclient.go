@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // connectionClose makes an answer the last one of its connection.
@@ -23,7 +25,7 @@ func (p *pair) toClient() {
 	out := newStream(p.service, nil, &p.relay.Counters.BytesOut)
 	defer out.release()
 	err := p.relayAnswers(out)
-	p.queue.end()
+	p.pipeline.end()
 	switch {
 	case p.ending.Load():
 	case errors.Is(err, errRelayedLast):
@@ -52,15 +54,15 @@ func (p *pair) relayAnswers(out *stream) error {
 			return err
 		}
 		if err != nil {
-			return p.answerBlind(out, kindOf(out))
+			return p.answerBlind(out, passReasonOf(out))
 		}
-		e, asked := p.queue.front()
+		e, asked := p.pipeline.front()
 		if !asked {
-			return p.answerBlind(out, Other)
+			return p.answerBlind(out, relay.PassOther)
 		}
 		h, ok := parseAnswer(raw)
 		if !ok {
-			return p.answerBlind(out, Ambiguous)
+			return p.answerBlind(out, relay.PassAmbiguous)
 		}
 		if err := p.relayAnswer(out, &h, e); err != nil {
 			return err
@@ -72,7 +74,7 @@ func (p *pair) relayAnswers(out *stream) error {
 func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
-		return p.answerBlind(out, Upgrade)
+		return p.answerBlind(out, relay.PassUpgrade)
 	case h.status < 200:
 		return out.pass(p.client, h.size) // the final answer is still to come
 	case e.headless, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
@@ -83,12 +85,10 @@ func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	}
 	if len(e.edits) > 0 {
 		r := rewrite(e.edits, out.unread()[:h.size], h, e.headless)
-		if r.replace {
-			return p.replaceAnswer(out, h, &r)
+		if r != nil && r.replace {
+			return p.replaceAnswer(out, h, r)
 		}
-		if r.head != nil {
-			return p.passAnswer(out, h, &r)
-		}
+		return p.passAnswer(out, h, r)
 	}
 	return p.passAnswer(out, h, nil)
 }
@@ -96,7 +96,7 @@ func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 // passAnswer relays one answer, with another head if r is not nil.
 func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
 	size := h.size
-	last := p.relay.draining.Load() && h.body != untilClose && p.queue.refuseBehindFront()
+	last := p.relay.draining.Load() && h.body != untilClose && p.pipeline.refuseBehindFront()
 	if last || r != nil {
 		raw := out.unread()[:size]
 		if r != nil {
@@ -111,10 +111,10 @@ func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
 	}
 	err := out.message(p.client, size, h)
 	if errors.Is(err, errForeign) {
-		return p.answerBlind(out, Ambiguous)
+		return p.answerBlind(out, relay.PassAmbiguous)
 	}
 	if err == nil {
-		err = p.queue.pop()
+		err = p.pipeline.pop()
 	}
 	if err == nil && last {
 		return errRelayedLast

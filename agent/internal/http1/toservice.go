@@ -3,6 +3,8 @@ package http1
 import (
 	"errors"
 	"io"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // maxDiscard is how much of an aborted request's body is read away so that the connection can stay
@@ -11,7 +13,7 @@ const maxDiscard = 256 << 10
 
 // Why no more requests are relayed, besides the errors of reading and writing.
 var (
-	// errAnsweredLast: our answer, now in the queue, is the last one.
+	// errAnsweredLast: our answer, now in the pipeline, is the last one.
 	errAnsweredLast = errors.New("the last answer is ours")
 	// errLeft: the client went away while its request was held.
 	errLeft = errors.New("the client left")
@@ -46,17 +48,17 @@ func (p *pair) toService() {
 func (p *pair) relayRequests(in *stream) error {
 	for {
 		if in.empty() {
-			p.queue.done()
+			p.pipeline.done()
 		}
 		if err := in.await(); err != nil {
 			return err
 		}
-		blind, err := p.queue.begin()
+		blind, err := p.pipeline.begin()
 		if err != nil {
 			return err
 		}
 		if blind {
-			return p.passBlind(in, p.queue.reason())
+			return p.passBlind(in, p.pipeline.reason())
 		}
 		if err := p.relayRequest(in); err != nil {
 			return err
@@ -68,7 +70,7 @@ func (p *pair) relayRequests(in *stream) error {
 func (p *pair) relayRequest(in *stream) error {
 	raw, err := in.head(mayBeRequest)
 	if errors.Is(err, errForeign) {
-		return p.passBlind(in, kindOf(in))
+		return p.passBlind(in, passReasonOf(in))
 	}
 	if err != nil {
 		return err
@@ -77,14 +79,15 @@ func (p *pair) relayRequest(in *stream) error {
 	raw = raw[skip:]
 	h, ok := parseRequest(raw)
 	if !ok {
-		return p.passBlind(in, Ambiguous)
+		return p.passBlind(in, relay.PassAmbiguous)
 	}
 	if string(h.method) == "CONNECT" {
-		return p.passBlind(in, Connect)
+		return p.passBlind(in, relay.PassConnect)
 	}
 	p.relay.Counters.Requests.Add(1)
 	headless := string(h.method) == "HEAD"
-	p.request = Request{Method: h.method, Target: h.target, Head: raw}
+	p.fields = raw
+	p.request = relay.Request{Method: h.method, Target: h.target, Fields: &p.fields}
 	outcome := p.relay.Decide(&p.request)
 	size := skip + h.size
 	if outcome.Hold != nil {
@@ -105,15 +108,15 @@ func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	if h.upgrades {
 		e.switched = make(chan bool, 1)
 	}
-	err := p.queue.push(e)
+	err := p.pipeline.push(e)
 	if err == nil {
 		err = in.message(p.service, size, h)
 	}
 	switch {
 	case errors.Is(err, errUnordered):
-		return p.passBlind(in, p.queue.reason())
+		return p.passBlind(in, p.pipeline.reason())
 	case errors.Is(err, errForeign):
-		return p.passBlind(in, Ambiguous)
+		return p.passBlind(in, relay.PassAmbiguous)
 	}
 	if err != nil || e.switched == nil {
 		return err
@@ -122,21 +125,21 @@ func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	var switched bool
 	p.whileWatching(in, false, func(<-chan struct{}) { switched = <-e.switched })
 	if switched {
-		return p.passBlind(in, p.queue.reason())
+		return p.passBlind(in, p.pipeline.reason())
 	}
 	return nil
 }
 
 // abort answers in place of the service. The request is read away first, or the rest of it would be
 // taken for the next one; if that may take long or for ever, the connection ends instead.
-func (p *pair) abort(in *stream, size int, h *head, answer *Response, headless bool) error {
+func (p *pair) abort(in *stream, size int, h *head, answer *relay.Response, headless bool) error {
 	last := h.closes || h.minor == 0 || p.relay.draining.Load()
 	complete, err := in.discard(size, h)
 	if err != nil {
 		return err
 	}
 	last = last || !complete
-	err = p.queue.push(exchange{answer: answer.bytes(headless, last)})
+	err = p.pipeline.push(exchange{answer: responseBytes(answer, headless, last)})
 	if err == nil && last {
 		return errAnsweredLast
 	}
@@ -176,7 +179,7 @@ func (s *stream) discardChunks(headSize int) (complete bool, err error) {
 
 // endAnswered ends the connection behind an answer of ours, once those before it are written.
 func (p *pair) endAnswered(in *stream) {
-	p.whileWatching(in, false, func(<-chan struct{}) { p.queue.settle() })
+	p.whileWatching(in, false, func(<-chan struct{}) { p.pipeline.settle() })
 	p.ending.Store(true)
 	p.service.Close()     //nolint:errcheck // it has answered all that it was asked
 	p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no goodbye

@@ -11,16 +11,18 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/relay"
 )
 
-var unavailable = NewResponse(503, map[string]string{"Retry-After": "1"}, "injected")
+var unavailable = relay.NewResponse(503, map[string]string{"Retry-After": "1"}, "injected")
 
-func abortPath(path string) Decider {
-	return func(r *Request) Outcome {
+func abortPath(path string) relay.Decider {
+	return func(r *relay.Request) relay.Outcome {
 		if r.Path() == path {
-			return Outcome{Abort: unavailable}
+			return relay.Outcome{Abort: unavailable}
 		}
-		return Outcome{}
+		return relay.Outcome{}
 	}
 }
 
@@ -166,8 +168,8 @@ func TestRequestsAreReadOnWhenAnUpgradeIsRefused(t *testing.T) {
 func TestDelayedAbort(t *testing.T) {
 	service, served := countedService(t)
 	var holds atomic.Int64
-	_, address := relayTo(t, service, func(*Request) Outcome {
-		return Outcome{Hold: func(<-chan struct{}) { holds.Add(1) }, Abort: unavailable}
+	_, address := relayTo(t, service, func(*relay.Request) relay.Outcome {
+		return relay.Outcome{Hold: func(<-chan struct{}) { holds.Add(1) }, Abort: unavailable}
 	})
 	c := connect(t, address)
 	send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -6,17 +6,19 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"chaosgo/agent/internal/relay"
 )
 
 // holdPath holds requests for a path until release is closed, and says when it begins to. It does
 // not care whether the client leaves.
-func holdPath(path string) (decide Decider, held, release chan bool) {
+func holdPath(path string) (decide relay.Decider, held, release chan bool) {
 	held, release = make(chan bool, 1), make(chan bool)
-	return func(r *Request) Outcome {
+	return func(r *relay.Request) relay.Outcome {
 		if r.Path() != path {
-			return Outcome{}
+			return relay.Outcome{}
 		}
-		return Outcome{Hold: func(<-chan struct{}) {
+		return relay.Outcome{Hold: func(<-chan struct{}) {
 			held <- true
 			<-release
 		}}
@@ -71,9 +73,9 @@ func TestAClientThatLeavesCancelsItsRequest(t *testing.T) {
 					cancelled <- true
 				})
 				hold, held, release := holdPath("/held")
-				r, address := relayTo(t, service, func(q *Request) Outcome {
+				r, address := relayTo(t, service, func(q *relay.Request) relay.Outcome {
 					if q.Path() == "/no" {
-						return Outcome{Abort: unavailable}
+						return relay.Outcome{Abort: unavailable}
 					}
 					return hold(q)
 				})
@@ -121,8 +123,8 @@ func TestAHoldIsToldThatItsClientHasLeft(t *testing.T) {
 	for how, goAway := range leave {
 		t.Run(how, func(t *testing.T) {
 			held := make(chan bool, 1)
-			r, address := relayTo(t, httpService(t, answerPath), func(*Request) Outcome {
-				return Outcome{Hold: func(gone <-chan struct{}) {
+			r, address := relayTo(t, httpService(t, answerPath), func(*relay.Request) relay.Outcome {
+				return relay.Outcome{Hold: func(gone <-chan struct{}) {
 					held <- true
 					<-gone
 				}}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"chaosgo/agent/internal/distribution"
-	"chaosgo/agent/internal/http1"
+	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -20,9 +20,9 @@ type fault struct {
 	headers    map[string]*regexp.Regexp
 	percentage float64
 	seed       uint64
-	abort      *http1.Response
+	abort      *relay.Response
 	delay      *distribution.Delay
-	edit       *http1.Edit
+	edit       *relay.Edit
 	over       chan struct{} // closed at the end: what only this fault holds goes on
 
 	mu     sync.Mutex
@@ -42,7 +42,7 @@ func newFault(s *spec.Spec) (*fault, error) {
 	}
 	f.random = rand.New(rand.NewPCG(f.seed, 0))
 	if h.Abort != nil {
-		f.abort = http1.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
+		f.abort = relay.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
 	}
 	if h.Delay != nil {
 		f.delay = &h.Delay.Delay
@@ -52,7 +52,7 @@ func newFault(s *spec.Spec) (*fault, error) {
 		if h.Modify.Body != "" || h.Modify.RemoveBody {
 			body = []byte(h.Modify.Body)
 		}
-		f.edit = http1.NewEdit(h.Modify.SetHeaders, body, f.over, f.modified)
+		f.edit = relay.NewEdit(h.Modify.SetHeaders, body, f.over, f.modified)
 	}
 	return f, f.compile(h.Match)
 }
@@ -79,7 +79,7 @@ func (f *fault) compile(m *Match) error {
 
 // hits decides by matching and a random draw whether this fault does anything to one request. If it delays,
 // the time is drawn; an edit is counted later, when the answer was really changed.
-func (f *fault) hits(r *http1.Request) (hit bool, delay time.Duration) {
+func (f *fault) hits(r *relay.Request) (hit bool, delay time.Duration) {
 	matches := f.matches(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +108,7 @@ func (f *fault) modified() {
 	f.mu.Unlock()
 }
 
-func (f *fault) matches(r *http1.Request) bool {
+func (f *fault) matches(r *relay.Request) bool {
 	if f.method != "" && f.method != string(r.Method) {
 		return false
 	}

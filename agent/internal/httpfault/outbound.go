@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"chaosgo/agent/internal/http1"
+	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 	"chaosgo/agent/internal/takeover"
@@ -20,7 +21,7 @@ type outbound struct {
 	caller    *steer.Caller // nil: the calls of every process
 	// others relays the calls of other processes, and judges none of them.
 	others http1.Relay
-	unread http1.Counters // of others; nobody is told how much they say
+	unread relay.Counters // of others; nobody is told how much they say
 }
 
 func (p *place) steerOutbound(s *spec.Spec) error {
@@ -42,7 +43,7 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 	o := &outbound{place: p, to: to}
 	p.existing = newExisting(asked(s).Existing)
 	o.others = http1.Relay{
-		Decide:         func(*http1.Request) http1.Outcome { return http1.Outcome{} },
+		Decide:         func(*relay.Request) relay.Outcome { return relay.Outcome{} },
 		Counters:       &o.unread,
 		MaxConnections: asked(s).MaxConnections,
 	}
@@ -111,7 +112,7 @@ func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
 		o.place.relay.Serve(client, upstream)
 		return
 	}
-	o.place.counters.Passthrough[http1.OtherProcess].Add(1)
+	o.place.counters.Passthrough[relay.PassOtherProcess].Add(1)
 	o.others.Serve(client, upstream)
 }
 

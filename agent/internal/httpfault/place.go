@@ -13,6 +13,7 @@ import (
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
 	"chaosgo/agent/internal/pulse"
+	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
 )
@@ -38,7 +39,7 @@ type place struct {
 	steering string
 	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
 	relay    *http1.Relay
-	counters http1.Counters
+	counters relay.Counters
 	unwatch  func()                           // ends the proof that requests are decided
 	undo     []func()                         // what steers requests here, in the order in which it was put in place
 	handled  func(timeout time.Duration) bool // waits for what was intercepted; nil for an explicit proxy
@@ -224,10 +225,10 @@ func (p *place) startTimer() error {
 
 // decide asks the faults in the order in which they were armed: delays add up, of two edits the later
 // one has its way, the first abort ends the matter.
-func (p *place) decide(r *http1.Request) http1.Outcome {
+func (p *place) decide(r *relay.Request) relay.Outcome {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	var out http1.Outcome
+	var out relay.Outcome
 	var delays []share
 	for _, f := range p.faults {
 		hit, delay := f.hits(r)

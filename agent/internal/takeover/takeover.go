@@ -8,16 +8,23 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chaosgo/agent/internal/nfqueue"
 )
 
-// drainTime is for the packets that were on their way into a queue when its rules went.
-const drainTime = 20 * time.Millisecond
+const (
+	// drainTime is for the packets that were on their way into a queue when its rules went.
+	drainTime = 20 * time.Millisecond
+	// maxWaiting packets may wait in a queue; more of them pass.
+	maxWaiting = 4096
+	// headsOnly bytes hold IP and TCP headers with all their options and the first bytes behind them.
+	headsOnly = 192
+)
 
 // Takeover watches connections until they have ended.
 type Takeover struct {
-	toServer, toClient *queue
+	toServer, toClient *nfqueue.Queue
 	taken              atomic.Uint64
-	running            sync.WaitGroup
 
 	mu     sync.Mutex
 	guards map[Flow]*guard
@@ -28,25 +35,27 @@ type Takeover struct {
 func Open(flows map[Flow]bool) (*Takeover, error) {
 	// What clients send comes whole, one segment at a time, as it may be changed. Of the answers, only
 	// the first bytes are looked at.
-	toServer, err := openQueue(wholePacket, 0)
+	toServer, err := nfqueue.Open(nfqueue.Options{Copy: nfqueue.WholePacket, Length: maxWaiting})
 	if err != nil {
 		return nil, err
 	}
-	toClient, err := openQueue(headsOnly, wholeGSO)
+	toClient, err := nfqueue.Open(nfqueue.Options{Copy: headsOnly, Length: maxWaiting, WholeGSO: true})
 	if err != nil {
-		return nil, errors.Join(err, toServer.conn.Close())
+		return nil, errors.Join(err, toServer.Close())
 	}
 	t := &Takeover{toServer: toServer, toClient: toClient, guards: map[Flow]*guard{}}
 	for f := range flows {
 		t.guards[f] = &guard{}
 	}
-	t.running.Go(func() { toServer.run(t.fromClient) })
-	t.running.Go(func() { toClient.run(t.fromServer) })
+	toServer.Start(t.fromClient)
+	toClient.Start(t.fromServer)
 	return t, nil
 }
 
 // Queues gives the numbers of the queues: of what clients send and of what the server sends.
-func (t *Takeover) Queues() (toServer, toClient uint16) { return t.toServer.number, t.toClient.number }
+func (t *Takeover) Queues() (toServer, toClient uint16) {
+	return t.toServer.Number(), t.toClient.Number()
+}
 
 // Taken is how many connections were told to end.
 func (t *Takeover) Taken() uint64 { return t.taken.Load() }
@@ -85,41 +94,42 @@ func (t *Takeover) Forget(alive map[Flow]bool) map[Flow]bool {
 // Close lets the packets pass that wait for a verdict, and gives up the queues.
 func (t *Takeover) Close() {
 	time.Sleep(drainTime)
-	t.toServer.conn.Close() //nolint:errcheck // a closed socket is all we want
-	t.toClient.conn.Close() //nolint:errcheck // same
-	t.running.Wait()
+	t.toServer.Close() //nolint:errcheck // a closed queue is all we want
+	t.toClient.Close() //nolint:errcheck // same
 }
 
-func (t *Takeover) fromClient(packet []byte, size int) (changed bool) {
-	s, ok := parse(packet, size)
+func (t *Takeover) fromClient(packet *nfqueue.Packet) nfqueue.Verdict {
+	s, ok := parse(packet.Payload, packet.Size)
 	if !ok {
-		return false
+		return nfqueue.Accept
 	}
 	f := Flow{Client: s.source, Server: s.destination}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.guards[f]
 	if g == nil {
-		return false
+		return nfqueue.Accept
 	}
 	if s.flags&synFlag != 0 { // the port is used again, by a new connection
 		g.leave, g.edit = true, nil
 	}
 	untouched := g.edit == nil
-	changed = g.fromClient(&s)
-	if changed && untouched {
+	if !g.fromClient(&s) {
+		return nfqueue.Accept
+	}
+	if untouched {
 		t.taken.Add(1)
 	}
-	return changed
+	return nfqueue.AcceptChanged
 }
 
-func (t *Takeover) fromServer(packet []byte, size int) (changed bool) {
-	if s, ok := parse(packet, size); ok {
+func (t *Takeover) fromServer(packet *nfqueue.Packet) nfqueue.Verdict {
+	if s, ok := parse(packet.Payload, packet.Size); ok {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if g := t.guards[Flow{Client: s.destination, Server: s.source}]; g != nil {
 			g.fromServer(&s)
 		}
 	}
-	return false
+	return nfqueue.Accept
 }

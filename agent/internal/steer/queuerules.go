@@ -1,7 +1,6 @@
 package steer
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -9,9 +8,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
+	"chaosgo/agent/internal/nfqueue"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -71,24 +70,14 @@ func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
 		return err
 	}
 	// The kernel may lack nft_queue and have the target of iptables, or the other way round.
-	native := func(number uint16) expr.Any { return &expr.Queue{Num: number, Flag: expr.QueueFlagBypass} }
-	err := q.addChains(paths, native)
+	err := q.addChains(paths, nfqueue.Statement)
 	if err != nil {
-		err = q.addChains(paths, xtQueue)
+		err = q.addChains(paths, nfqueue.StatementXT)
 	}
 	if err != nil {
 		return errors.Join(spec.CannotRun("this kernel has no NFQUEUE: "+err.Error(), "load nft_queue or xt_NFQUEUE"), q.removeSets())
 	}
 	return nil
-}
-
-// xtQueue is the iptables target NFQUEUE, revision 3: number, total, flags (1 is bypass), padding.
-func xtQueue(number uint16) expr.Any {
-	info := xt.Unknown(make([]byte, 8))
-	for i, v := range []uint16{number, 1, 1} {
-		binary.NativeEndian.PutUint16(info[2*i:], v)
-	}
-	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &info}
 }
 
 func (q *QueueRules) addSets(clients []netip.AddrPort) error {

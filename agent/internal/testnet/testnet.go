@@ -1,0 +1,152 @@
+// Package testnet gives a test a network namespace of its own, and threads in further ones. Only
+// tests import it.
+package testnet
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// inside is set for the process that has the namespace.
+const inside = "CHAOS_TESTNET"
+
+// Inside runs the test once more, in a process that has a network namespace of its own with lo up,
+// and returns true there. Here it returns false when that process is done: the test then has to
+// return too. As another user than root it needs a user namespace; where none may be made the test is
+// skipped. The test must not be a subtest.
+func Inside(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(inside) != "" {
+		up(t, "lo")
+		return true
+	}
+	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+regexp.QuoteMeta(t.Name())+"$")
+	// The race detector would otherwise sleep for a second before it lets a process end.
+	c.Env = append(os.Environ(), inside+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	c.SysProcAttr = isolated()
+	runtime.LockOSThread() // the child dies with this thread
+	defer runtime.UnlockOSThread()
+	out, err := c.CombinedOutput()
+	switch said := string(out); {
+	case c.ProcessState == nil:
+		t.Skipf("no network namespace can be made here: %v", err)
+	case err != nil:
+		t.Errorf("in a network namespace of its own: %v\n%s", err, said)
+	case strings.Contains(said, "--- SKIP: "+t.Name()):
+		t.Skip(said)
+	case !strings.Contains(said, "--- PASS: "+t.Name()):
+		t.Errorf("the test did not run in its network namespace:\n%s", said)
+	default:
+		t.Log(said)
+	}
+	return false
+}
+
+func isolated() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	if uid := os.Getuid(); uid != 0 {
+		a.Cloneflags |= unix.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	return a
+}
+
+// Host is one more network namespace, and the thread that makes sockets in it.
+type Host struct {
+	Name string
+	work chan func()
+	pid  string // of the thread, in /proc
+}
+
+// NewHost makes a namespace with lo up. Call it Inside only.
+func NewHost(t *testing.T, name string) *Host {
+	t.Helper()
+	h := &Host{Name: name, work: make(chan func())}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the namespace ends with the thread
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		h.pid = fmt.Sprintf("%d/task/%d", os.Getpid(), unix.Gettid())
+		started <- err
+		for f := range h.work {
+			f()
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Skipf("no further network namespace can be made here: %v", err)
+	}
+	t.Cleanup(func() { close(h.work) })
+	h.Do(func() { up(t, "lo") })
+	return h
+}
+
+// Do runs f on the thread of the host: the sockets that f makes belong to its namespace.
+func (h *Host) Do(f func()) {
+	done := make(chan struct{})
+	h.work <- func() { defer close(done); f() }
+	<-done
+}
+
+// Connect makes a pair of interfaces, here and on the host, with an address in CIDR notation each.
+func (h *Host) Connect(t *testing.T, here, there string) {
+	t.Helper()
+	namespace, err := os.Open("/proc/" + h.pid + "/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer namespace.Close()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "to-" + h.Name
+	err = netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs: attrs, PeerName: "uplink", PeerNamespace: netlink.NsFd(namespace.Fd()),
+	})
+	if err != nil {
+		t.Skipf("no pair of veth interfaces here: %v", err)
+	}
+	give(t, attrs.Name, here)
+	h.Do(func() { give(t, "uplink", there) })
+}
+
+// RouteVia sends everything that leaves the host to a router.
+func (h *Host) RouteVia(t *testing.T, router string) {
+	t.Helper()
+	h.Do(func() { must(t, netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(router)})) })
+}
+
+func give(t *testing.T, link, cidr string) {
+	t.Helper()
+	address, err := netlink.ParseAddr(cidr)
+	must(t, err)
+	address.Flags = unix.IFA_F_NODAD // IPv6 addresses are usable at once
+	l, err := netlink.LinkByName(link)
+	must(t, err)
+	must(t, netlink.AddrAdd(l, address))
+	up(t, link)
+}
+
+func up(t *testing.T, link string) {
+	t.Helper()
+	l, err := netlink.LinkByName(link)
+	must(t, err)
+	must(t, netlink.LinkSetUp(l))
+}
+
+// must ends the test with an error. It is called on threads of hosts too, where FailNow is not
+// allowed, so that it panics.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", t.Name(), err))
+	}
+}
