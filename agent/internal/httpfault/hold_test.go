@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/delay"
 )
 
 func until(t *testing.T, what string, holds func() bool) {
@@ -84,6 +86,35 @@ func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 	}
 	if n := b.served.Load(); n != 0 {
 		t.Errorf("the service saw %d requests", n)
+	}
+}
+
+// Nothing but the client ends the first of the two, and the second must not even begin.
+func TestHoldEndsWhenItsClientIsGone(t *testing.T) {
+	timer, err := delay.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer timer.Close()
+	first, second := &fault{over: make(chan struct{})}, &fault{over: make(chan struct{})}
+	gone, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		hold(timer, []share{{first, time.Hour}, {second, time.Hour}}, gone)
+	}()
+	select {
+	case <-ended:
+		t.Fatal("the hold ended before its client was gone")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(gone)
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("the hold goes on for a client that is gone")
+	}
+	if first.ended != 1 || second.ended != 0 {
+		t.Errorf("%d and %d delays have ended", first.ended, second.ended)
 	}
 }
 
