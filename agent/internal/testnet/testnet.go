@@ -119,7 +119,9 @@ func (h *Host) Connect(t *testing.T, pairs ...Addresses) {
 			give(t, "uplink", p.There)
 			gateway, _, err := net.ParseCIDR(p.Here)
 			must(t, err)
-			must(t, netlink.RouteAdd(&netlink.Route{Gw: gateway}))
+			uplink, err := netlink.LinkByName("uplink")
+			must(t, err)
+			must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: uplink.Attrs().Index, Gw: gateway}))
 		})
 	}
 }
