@@ -94,7 +94,7 @@ class World:
 
     def arm_once(self, action: str, **arguments: Any) -> None:
         """Call an action unless a fault of that name is in place already."""
-        if arguments["name"] not in {held.id for held in holder.leases()}:
+        if arguments["name"] not in {fault.id for fault in holder.faults()}:
             self.arm(action, **arguments)
 
     def disarm(self, name: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class World:
         # A long timeout: on a busy machine latency tells of that, and no request fails.
         load = {"url": url, "rate_rps": rate_rps, "max_in_flight": LOAD_CONNECTIONS}
         load["timeout_ms"] = 30_000
-        spec = {"version": 1, "id": "bench", "kind": "load", "duration_s": seconds, "lease_s": 60}
+        spec = {"version": 2, "id": "bench", "kind": "load", "duration_s": seconds, "lease_s": 60}
         line = json.dumps(spec | {"load": load})
         self._say(f"chaos-agent load <<< '{line}'")
         pipe = subprocess.PIPE

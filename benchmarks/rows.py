@@ -148,7 +148,8 @@ def delay(world: World, _effort: Effort) -> list[Row]:
     world.slow_toxiproxy(DELAY_MS)
     ours, busy = _delay_errors(world, ARMED, DELAYED)
     theirs, _ = _delay_errors(world, TOXI, TOXI_SLOW)
-    totals = world.disarm("slow")["totals"]
+    (place,) = world.disarm("slow")["places"]
+    totals = place["totals"]
     inside = totals["delay_obtained_ms"] - totals["delay_asked_ms"]
     figure = f"{DELAY_MS:g} ms delay, {REQUESTS:,} requests at 2,000/s, error of the "
     return [
@@ -178,7 +179,8 @@ def first(world: World, effort: Effort) -> list[Row]:
 
 def memory(world: World, _effort: Effort) -> list[Row]:
     """Memory of all processes of one agent, before any other agent shares its program's pages."""
-    world.arm("abort", target=f"port/{HELD}", path=NEVER, name="memory", duration_s=LONGEST_S)
+    arguments = {"target": f"port/{HELD}", "match": {"path": NEVER}, "duration_s": LONGEST_S}
+    world.arm("abort", name="memory", **arguments)
     (agent,) = _agents()
     time.sleep(1)
     idle = memory_of(agent)
@@ -219,7 +221,7 @@ def _files() -> int:
 
 def _arm_nothing_matching(world: World) -> None:
     """Put the fault in place that the passing requests do not match, once."""
-    arguments = {"target": f"port/{ARMED}", "path": NEVER, "status": 503}
+    arguments = {"target": f"port/{ARMED}", "match": {"path": NEVER}, "status": 503}
     world.arm_once("abort", name="nothing-matching", duration_s=LONGEST_S, **arguments)
 
 

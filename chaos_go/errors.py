@@ -5,7 +5,8 @@ The tree::
     chaoslib.exceptions.ActivityFailed
     `- ChaosGoError
        |- BadInputError            a value that is invalid; nothing was changed
-       |  `- TargetError           a target that is invalid or not found
+       |  |- TargetError           a target that is invalid or not found
+       |  `- RenamedArgumentError  an argument that has another name now
        |- AgentError               the agent did not do its part; nothing is left of it
        |  |- CannotRunHereError    this place does not allow what was asked
        |  `- AgentLostError        the agent was there and is gone
@@ -58,6 +59,18 @@ class TargetError(BadInputError):
     def __init__(self, target: object, fix: str) -> None:
         """Say ``target=value: fix``."""
         super().__init__("target", target, fix)
+
+
+class RenamedArgumentError(BadInputError):
+    """An argument that has another name now. Its value is not shown: it may be a secret."""
+
+    def __init__(self, old: str, new: str, prefix: str = "") -> None:
+        """Say ``old: this argument is now new``."""
+        fix = f"this argument is now {new}"
+        ChaosGoError.__init__(self, f"{prefix}{old}: {fix}")
+        self.field = f"{prefix}{old}"
+        self.value = None
+        self.fix = fix
 
 
 class AgentError(ChaosGoError):

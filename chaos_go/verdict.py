@@ -23,7 +23,8 @@ from chaos_go.errors import BadInputError, shorten
 EXIT_CODES = {"held": 0, "violated": 1, "inconclusive": 2, "unsafe": 3, "setup-error": 4}
 _WORST_FIRST = ("unsafe", "setup-error", "inconclusive", "violated", "held")
 _FAULTS, _EVIDENCE = "chaos_go.faults", "chaos_go.controls.evidence"
-_SCHEMA = 1
+_SCHEMA = 2
+_OLDER_SCHEMA = 1  # one place per fault: its record is that of the place
 _NEEDED = ("experiment", "status", "steady_states", "run", "rollbacks")
 _CLEAN_ENDS = ("stop", "deadline")
 _LADDER, _WHOLE_LADDERS = "chaos_go.ladder", ("levels-done", "design-done", "abort", "max-impacted")
@@ -117,7 +118,7 @@ def _judge_run(journal: _Object) -> Iterator[Finding]:
     if dry:
         yield "inconclusive", f"dry run ({_say(dry)}): not everything was really done"
     schema = journal.get("chaos_go", {}).get("schema", _SCHEMA)
-    if schema != _SCHEMA:
+    if schema not in (_SCHEMA, _OLDER_SCHEMA):
         fix = "judge it with the release of chaostoolkit-go that wrote it"
         yield "inconclusive", f"chaos_go.schema={schema}: this release reads {_SCHEMA}; {fix}"
 
@@ -189,7 +190,7 @@ def _judge_rollbacks(journal: _Object) -> Iterator[Finding]:
             continue
         proven = _module(run).startswith(_FAULTS) and _has_evidence(journal)
         how = f"failed: {_error(run)}" if run.get("status") == "failed" else "did not finish"
-        if proven and all(_is_gone(record) for record in records):
+        if proven and all(_is_gone(place) for record in records for place in record["places"]):
             yield "inconclusive", f"rollback {_name(run)} {how}; every fault is over nevertheless"
         else:
             yield "unsafe", f"rollback {_name(run)} {how}; see that what it undoes is undone"
@@ -217,28 +218,45 @@ def _judge_faults(journal: _Object) -> Iterator[Finding]:
 
 
 def _judge_record(record: _Object) -> Iterator[Finding]:
-    """Judge the record of one fault."""
-    fault = f"fault {record.get('id')} at {record.get('place')}"
-    problem = f": {record['problem']}" if record.get("problem") else ""
-    totals = record.get("totals") or {}
-    counted = f"{totals.get('matched', 0)} of {totals.get('seen', 0)} requests matched"
-    if not _is_gone(record):
-        yield "unsafe", f"{fault} may still be in place{problem}; end process chaos-agent there"
-    elif record.get("state") == "lost":
-        yield "inconclusive", f"{fault} is over, but its agent was lost{problem}"
-    elif record.get("reason") not in _CLEAN_ENDS or record.get("exit_code") not in (0, None):
-        how = f"reason {record.get('reason')}, exit code {record.get('exit_code')}"
-        yield "inconclusive", f"{fault} ended unasked ({how}){problem}"
-    elif record.get("effect") is not True:
-        fix = "see that traffic reaches it and that path, method and headers match"
-        yield "inconclusive", f"{fault} touched no request ({counted}){problem}; {fix}"
-    elif problem:
-        yield "inconclusive", f"{fault} had a problem{problem}"
+    """Judge the record of one fault: that it is over everywhere, and that it did something."""
+    problems = [finding for place in record["places"] if (finding := _judge_place(record, place))]
+    yield from problems
+    fault, said = f"fault {record['id']} at {_places(record)}", record.get("said", "")
+    if problems:
+        return
+    if record.get("effect") is not True:
+        why = f": {record['problem']}" if record.get("problem") else ""
+        yield "inconclusive", f"{fault} touched nothing ({said}){why}; {record.get('advice', '')}"
+    elif record.get("problem"):
+        yield "inconclusive", f"{fault} had a problem: {record['problem']}"
     else:
         lasted_s = record["ended_unix_s"] - record["armed_unix_s"]
-        kinds = ("aborted", "delayed", "modified")
-        done = ", ".join(f"{totals[kind]} {kind}" for kind in kinds if totals.get(kind))
-        yield "held", f"{fault}: {counted}, {done} in {lasted_s:.1f} s"
+        untouched = ", ".join(record.get("untouched") or [])
+        more = f"; nothing was touched at {untouched}" if untouched else ""
+        yield "held", f"{fault}: {said} in {lasted_s:.1f} s{more}"
+
+
+def _judge_place(record: _Object, place: _Object) -> Finding | None:
+    """Judge one place of a fault: that the fault is over there, and ended as it was asked to."""
+    fault = f"fault {record.get('id')} at {place.get('place')}"
+    problem = f": {place['problem']}" if place.get("problem") else ""
+    if not _is_gone(place):
+        return "unsafe", f"{fault} may still be in place{problem}; end process chaos-agent there"
+    if place.get("state") == "lost":
+        how = "is over" if place.get("exit_code") is not None else _gone_by(place)
+        return "inconclusive", f"{fault} {how}, but its agent was lost{problem}"
+    if place.get("reason") not in _CLEAN_ENDS or place.get("exit_code") not in (0, None):
+        how = f"reason {place.get('reason')}, exit code {place.get('exit_code')}"
+        return "inconclusive", f"{fault} ended unasked ({how}){problem}"
+    if problem:
+        return "inconclusive", f"{fault} had a problem{problem}"
+    return None
+
+
+def _gone_by(place: _Object) -> str:
+    """Say until when the lease of a place allows the fault, from when its agent was lost."""
+    left_s = place["gone_by_unix_s"] - place["ended_unix_s"]
+    return f"is gone {left_s:.0f} s after it was last heard of, since nobody renews its lease"
 
 
 def _judge_ladders(journal: _Object) -> Iterator[Finding]:
@@ -267,19 +285,32 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
             yield "held", f"{what}; `chaos go sla fit` makes a limit of it"
 
 
-def _is_gone(record: _Object) -> bool:
-    """Whether the fault is over: undone by its agent, or gone with it, as the rules are."""
-    if not all(
-        isinstance(record.get(key), int | float) for key in ("armed_unix_s", "ended_unix_s")
-    ):
+def _is_gone(place: _Object) -> bool:
+    """Whether the fault is over at a place: undone by its agent, or gone with it or its lease."""
+    if not all(isinstance(place.get(key), int | float) for key in ("armed_unix_s", "ended_unix_s")):
         return False
-    agent_has_ended = record.get("exit_code") is not None
-    return record.get("state") == "ended" or (record.get("state") == "lost" and agent_has_ended)
+    has_an_end = place.get("exit_code") is not None or place.get("gone_by_unix_s") is not None
+    return place.get("state") == "ended" or (place.get("state") == "lost" and has_an_end)
+
+
+def _places(record: _Object) -> str:
+    return ", ".join(str(place.get("place")) for place in record["places"])
 
 
 def _records(journal: _Object) -> list[_Object]:
-    records: list[_Object] = journal.get("chaos_go", {}).get("faults", [])
-    return records
+    """Return the records of the faults, those of the older schema in the form of this one."""
+    ours = journal.get("chaos_go", {})
+    records: list[_Object] = ours.get("faults", [])
+    return [_upgraded(x) for x in records] if ours.get("schema") == _OLDER_SCHEMA else records
+
+
+def _upgraded(record: _Object) -> _Object:
+    """Return a record of schema 1, which only faults on HTTP requests at one place have."""
+    totals = record.get("totals") or {}
+    done = [f"{totals[x]} {x}" for x in ("aborted", "delayed", "modified") if totals.get(x)]
+    matched = f"{totals.get('matched', 0)} of {totals.get('seen', 0)} requests matched"
+    advice = "see that traffic reaches it and that path, method and headers match"
+    return record | {"places": [record], "said": ", ".join([matched, *done]), "advice": advice}
 
 
 def _has_evidence(journal: _Object) -> bool:

@@ -7,9 +7,8 @@ given: each probe then fails with the numbers that say why.
 
 from collections.abc import Callable
 
+from chaos_go import arguments
 from chaos_go.agent import holder
-from chaos_go.agent.lease import Lease
-from chaos_go.errors import BadInputError
 from chaos_go.traffic import load, sli
 from chaos_go.traffic.recording import Recording, Window
 
@@ -112,7 +111,7 @@ _Indicator = Callable[[Window], sli.Estimate]
 def _measure(
     indicator: _Indicator, window_s: float, fault: str, traffic: str
 ) -> tuple[sli.Estimate, Window]:
-    load.check_number("window_s", window_s, LONGEST_WINDOW_S, "seconds", least=1.0)
+    arguments.number("window_s", window_s, LONGEST_WINDOW_S, "seconds", least=1.0)
     window = _window(load.find(traffic), window_s, fault)
     return indicator(window), window
 
@@ -124,16 +123,8 @@ def _detail(indicator: _Indicator, window_s: float, fault: str, traffic: str) ->
 
 
 def _window(recording: Recording, window_s: float, fault: str) -> Window:
-    armed = {lease.id: lease for lease in holder.leases() if _is_fault_during(lease, recording)}
-    if not fault or not armed:
+    armed = holder.fault_window(fault, recording.lease.armed_unix_s) if fault else None
+    if armed is None:
         return recording.last(window_s)
-    if fault not in armed:
-        raise BadInputError("fault", fault, f"name one that was armed: {', '.join(armed)}")
-    lease = armed[fault]
-    return recording.between(lease.armed_unix_s, lease.ended_unix_s or recording.now())
-
-
-def _is_fault_during(lease: Lease, recording: Recording) -> bool:
-    """Tell whether a lease is of a fault and of this run: earlier ones ended before the load."""
-    began = recording.lease.armed_unix_s
-    return lease.spec.kind != "load" and (lease.ended_unix_s is None or lease.ended_unix_s > began)
+    start_unix_s, end_unix_s = armed
+    return recording.between(start_unix_s, end_unix_s or recording.now())

@@ -1,4 +1,8 @@
-"""A byte stream to one agent. Here it leads to a child process; the same lines go anywhere."""
+"""A byte stream to one agent. Here it leads to a child process; the same lines go anywhere.
+
+A channel may block while it sends. `chaos_go.agent.process` calls it from a thread of its own, so
+that one stream that is blocked delays nobody else.
+"""
 
 import os
 import signal
@@ -15,10 +19,10 @@ _TAIL = 4096
 
 
 class Channel(Protocol):
-    """Lines to and from one agent. `send` may be called from any thread."""
+    """Lines to and from one agent."""
 
     def send(self, line: str) -> None:
-        """Send one line.
+        """Send one line; may block. One thread at a time calls it.
 
         Raises:
             OSError: the other end is gone.
@@ -34,15 +38,19 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the agent, which then ends by itself."""
+        """Let go of the agent, which then ends by itself. Never blocks."""
         ...
 
     def kill(self) -> None:
-        """End the agent at once; the kernel undoes what it held."""
+        """End the agent at once; the kernel undoes what it held. Never blocks."""
         ...
 
-    def wait(self, timeout_s: float) -> int:
-        """Wait for the end of the agent and give its exit code, negative for a signal.
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end of the agent.
+
+        Returns:
+            Its exit code, negative for a signal; None when the stream ended without one. Then
+            nobody knows what became of the agent, and only its lease says when it is gone.
 
         Raises:
             TimeoutError: it still runs.
@@ -79,6 +87,7 @@ class LocalChannel:
             ) from error
         self._stdin, self._stdout = _open(self._process.stdin), _open(self._process.stdout)
         self._sending = threading.Lock()
+        self._is_closing = False
         self._tail = b""
         self._listener = threading.Thread(
             target=self._listen, args=(_open(self._process.stderr),), daemon=True
@@ -87,11 +96,15 @@ class LocalChannel:
 
     def send(self, line: str) -> None:
         """Send one line; a closed channel is an OSError like a broken one."""
-        with self._sending:
-            if self._stdin.closed:
-                raise BrokenPipeError("the channel is closed")
-            self._stdin.write(line.encode() + b"\n")
-            self._stdin.flush()
+        try:
+            with self._sending:
+                if self._is_closing:
+                    raise BrokenPipeError("the channel is closed")
+                self._stdin.write(line.encode() + b"\n")
+                self._stdin.flush()
+        finally:
+            if self._is_closing:  # `close` did not wait for this line
+                self.close()
 
     def receive(self) -> str | None:
         """Wait for the next line; None when no more will come. One thread may call it."""
@@ -108,9 +121,14 @@ class LocalChannel:
         return self._tail.decode(errors="backslashreplace").strip()
 
     def close(self) -> None:
-        """Close the agent's stdin."""
-        with self._sending, suppress(OSError):
-            self._stdin.close()
+        """Close the agent's stdin, at the latest behind the line that is being sent."""
+        self._is_closing = True
+        if self._sending.acquire(blocking=False):
+            try:
+                with suppress(OSError):
+                    self._stdin.close()
+            finally:
+                self._sending.release()
 
     def kill(self) -> None:
         """Send SIGKILL to the whole process group."""
@@ -119,7 +137,7 @@ class LocalChannel:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def wait(self, timeout_s: float) -> int:
-        """Wait for the end of the process and give its exit code, negative for a signal."""
+        """Wait for the end of the process; return its exit code, negative for a signal."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:

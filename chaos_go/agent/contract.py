@@ -1,16 +1,21 @@
 """What Python and the Go agent say to each other: one JSON object per line.
 
 The structs in ``agent/internal/spec`` are the truth and explain each field; ``contract/`` holds
-their JSON schema and examples, which the tests of both languages read. Here is only the shape: a
-field with a default may be absent on the wire and is left out when it is empty or 0. Unknown
-fields are refused.
+their JSON schema and examples, which the tests of both languages read. Here is only the shape of
+what every kind has: a field with a default may be absent on the wire and is left out when it is
+empty or 0. Unknown fields are refused. The objects of one kind are in its own package, see
+`chaos_go.agent.kinds`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
+from chaos_go.agent import kinds
+from chaos_go.agent.kinds import Totals
 from chaos_go.agent.line import Line
+from chaos_go.errors import BadInputError
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the wire; the agent refuses another one."""
 
 DEFAULT_LEASE_S = 10.0
@@ -29,98 +34,52 @@ class Proxy(Line):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match(Line):
-    """Which requests; path and header values are RE2 expressions that match the whole value."""
+class Way(Line):
+    """Which traffic of a place: one of ``port``, ``proxy`` and ``to``.
 
-    path: str = ""
-    method: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HTTPAbort(Line):
-    """An answer in place of the service's."""
-
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HTTPDelay(Line):
-    """A wait before the service sees the request, drawn anew for each one."""
-
-    delay_ms: float
-    jitter_ms: float = 0.0
-    distribution: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HTTPModify(Line):
-    """A change of the service's answer; an empty body leaves the service's own."""
-
-    set_headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
-    remove_body: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class HTTP(Line):
-    """A fault on requests: one of port, proxy and to, one of abort, delay and modify.
-
-    ``to`` is the HOST:PORT of a dependency; ``caller_pid`` of 0 stands for every caller.
+    ``port`` is that of a service, ``to`` the HOST:PORT of a dependency that is called; a
+    ``caller_pid`` of 0 stands for the calls of every process.
     """
 
-    percentage: float
     port: int = 0
     proxy: Proxy | None = None
     to: str = ""
     caller_pid: int = 0
-    max_connections: int = 0
-    match: Match | None = None
-    seed: int = 0
-    existing: str = ""
-    abort: HTTPAbort | None = None
-    delay: HTTPDelay | None = None
-    modify: HTTPModify | None = None
-    keep_client_address: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Impact(Line):
-    """Which requests hurt the business: any one of these that holds."""
-
-    statuses: list[int] = field(default_factory=list)
-    json_field: str = ""
-    json_value: str = ""
-    timeout: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load(Line):
-    """An open-loop load on one URL."""
-
-    url: str
-    rate_rps: float
-    method: str = "GET"
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
-    timeout_ms: float = 2000.0
-    max_in_flight: int = 0
-    impact: Impact | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Line):
-    """One fault or one load; ``lease_s`` 0 stands for `DEFAULT_LEASE_S`."""
+    """One fault or one load; ``lease_s`` 0 stands for `DEFAULT_LEASE_S`.
+
+    ``detail`` is what its kind asks for; on the wire it is called like the kind.
+    """
 
     id: str
     kind: str
     duration_s: float
     version: int = PROTOCOL
     lease_s: float = 0.0
-    http: HTTP | None = None
-    load: Load | None = None
+    way: Way | None = None
+    detail: Line | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as JSON would have it."""
+        return _renamed(super().to_dict(), "detail", self.kind)
+
+    def redacted(self) -> dict[str, Any]:
+        """Return `to_dict` without what may be a secret."""
+        return _renamed(super().redacted(), "detail", self.kind)
+
+    @classmethod
+    def from_dict(cls, value: object, path: str = "") -> Self:
+        """Read an object, and the one in it that is called like its kind."""
+        _refuse_own_name("detail", value, path)
+        kind = kinds.find(str(value.get("kind"))) if isinstance(value, dict) else None
+        if kind is None or not isinstance(value, dict) or kind.name not in value:
+            return super().from_dict(value, path)
+        common = {key: item for key, item in value.items() if key != kind.name}
+        detail = kind.detail.from_dict(value[kind.name], _under(path, kind.name))
+        return replace(super().from_dict(common, path), detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,61 +112,6 @@ class Armed(Line):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HTTPTotals(Line):
-    """What a fault on requests really did since it was armed."""
-
-    seen: int
-    matched: int
-    aborted: int
-    delayed: int
-    modified: int
-    delay_asked_ms: float
-    delay_obtained_ms: float
-    delay_obtained_max_ms: float
-    connections: int
-    passthrough_connections: int
-    bytes_in: int
-    bytes_out: int
-    passthrough: dict[str, int] = field(default_factory=dict)
-    taken_over: int = 0
-
-    @property
-    def touched(self) -> int | None:
-        """How many requests the fault changed."""
-        return self.aborted + self.delayed + self.modified
-
-
-@dataclass(frozen=True, kw_only=True)
-class Histogram(Line):
-    """Counts by bucket index, see `chaos_go.traffic.histogram`."""
-
-    counts: dict[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadSecond(Line):
-    """What became of the requests that were due in one second, or, at the end, of all of them."""
-
-    start_unix_s: float
-    intended: int
-    sent: int
-    statuses: dict[str, int]
-    timeouts: int
-    connection_errors: int
-    late: int
-    dropped: int
-    impact: int
-    impact_n: int
-    latency: Histogram
-    service_time: Histogram
-
-    @property
-    def touched(self) -> int | None:
-        """A load breaks nothing, so there is nothing to count."""
-        return None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Problem(Line):
     """Why an agent refused; ``field`` is empty when the place is to blame, not the spec."""
 
@@ -219,18 +123,51 @@ class Problem(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Line):
-    """Every line of an agent: armed, stats, disarmed or error."""
+    """Every line of an agent: armed, stats, disarmed, judged or error.
+
+    ``totals`` is what was counted; on the wire it is called like its kind.
+    """
 
     event: str
     id: str
     at_unix_s: float
     armed: Armed | None = None
-    http: HTTPTotals | None = None
-    load: LoadSecond | None = None
+    totals: Totals | None = None
     reason: str = ""
     error: Problem | None = None
 
-    @property
-    def totals(self) -> HTTPTotals | LoadSecond | None:
-        """What was counted since armed, whatever the kind; a second of a load is no total."""
-        return self.http or (self.load if self.event == "disarmed" else None)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as JSON would have it."""
+        name = kinds.of_totals(self.totals).name if self.totals else ""
+        return _renamed(super().to_dict(), "totals", name)
+
+    @classmethod
+    def from_dict(cls, value: object, path: str = "") -> Self:
+        """Read an object, and the totals of a kind in it."""
+        _refuse_own_name("totals", value, path)
+        known = {kind.name: kind for kind in kinds.known()}
+        given = [key for key in value if key in known] if isinstance(value, dict) else []
+        if not given or not isinstance(value, dict):
+            return super().from_dict(value, path)
+        name, *others = given
+        if others:
+            raise BadInputError(_under(path, others[0]), value[others[0]], "totals of two kinds")
+        common = {key: item for key, item in value.items() if key != name}
+        totals = known[name].totals.from_dict(value[name], _under(path, name))
+        return replace(super().from_dict(common, path), totals=totals)
+
+
+def _refuse_own_name(name: str, value: object, path: str) -> None:
+    """Refuse the name that Python has for an object that is called like its kind on the wire."""
+    if isinstance(value, dict) and name in value:
+        fix = "unknown field; this object is called like its kind"
+        raise BadInputError(_under(path, name), value[name], fix)
+
+
+def _under(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _renamed(plain: dict[str, Any], name: str, to: str) -> dict[str, Any]:
+    """Return the same object with one key called otherwise, in its place."""
+    return {to if key == name else key: item for key, item in plain.items()}

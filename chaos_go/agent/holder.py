@@ -1,143 +1,230 @@
-"""Leases: a fault or a load lasts as long as its lease is held, and not a moment longer.
+"""The faults and loads of this process, each held at all of its places or at none.
 
-`hold` returns once the agent says that it is in place, or raises with nothing left anywhere. From
-then on one thread tells every agent that Python is alive. A lease ends by `Lease.stop`, at its
-duration, with this process (`stop_all` runs at exit; when Python is killed the pipe breaks), or
-with the agent, whose rules the kernel removes.
+`hold` returns once every agent says that it is in place, or raises with nothing left anywhere.
+From then on one thread tells every agent that Python is alive. A fault ends by `Fault.stop`, at its
+duration, with this process (`stop_all` runs at exit; when Python is killed the pipes break), or
+with its agents, whose rules the kernel removes.
 """
 
 import atexit
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
 
 from chaos_go import __version__
-from chaos_go.agent.channel import Channel, LocalChannel
+from chaos_go.agent import judge, kinds
 from chaos_go.agent.contract import DEFAULT_LEASE_S, PROTOCOL, Command, Spec
+from chaos_go.agent.fault import Fault
 from chaos_go.agent.lease import EXIT_S, Lease, say
+from chaos_go.agent.place import Place
 from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentError, BadInputError, CannotRunHereError, ChaosGoError
 
-__all__ = ["Lease", "LeaseHolder", "find", "hold", "leases", "stop_all"]
+__all__ = ["Fault", "LeaseHolder", "fault_window", "faults", "find", "hold", "stop_all"]
 
 logger = logging.getLogger("chaostoolkit")
 
+_Key = tuple[Place, str]
+"""Place and kind: these share an agent. Its privileges are those of one kind, so kinds do not."""
+
 
 class LeaseHolder:
-    """All leases of a process and the thread that keeps them alive. Thread-safe."""
+    """All faults and loads of a process, and the thread that keeps them alive. Thread-safe."""
 
-    def __init__(self, open_channel: Callable[[Sequence[str]], Channel] = LocalChannel) -> None:
-        """Begin without any lease; ``open_channel`` starts an agent from its command line."""
-        self._open_channel = open_channel
-        self._arming = threading.Lock()  # one at a time, so that one place gets one agent
+    def __init__(self) -> None:
+        """Begin without any."""
         self._changed = threading.Condition()
-        self._leases: list[Lease] = []
-        self._agents: list[tuple[tuple[str, ...], AgentProcess]] = []
+        self._arming: dict[_Key, threading.Lock] = {}  # so that one place gets one agent
+        self._names: set[str] = set()  # that are being armed
+        self._faults: list[Fault] = []
+        self._agents: list[tuple[_Key, AgentProcess]] = []
         self._beating = False
         self._stops_at_exit = False
 
     def hold(
-        self, argv: Sequence[str], place: str, spec: Spec, start_timeout_s: float = 10.0
-    ) -> Lease:
-        """Have a fault or load put in place and hold it.
+        self,
+        places: Sequence[Place],
+        spec: Spec,
+        scope: Mapping[str, Any] | None = None,
+        start_timeout_s: float = 10.0,
+    ) -> Fault:
+        """Have a fault or load put in place everywhere, at the same time, and hold it.
 
-        An agent of this process that holds faults at the same place already gets this one added.
+        An agent of this process that holds the same kind at a place gets this one added.
 
         Args:
-            argv: the agent's command line.
-            place: where it acts, for instance ``port/8081``.
-            spec: what to put in place.
-            start_timeout_s: how long the agent may take, in seconds.
+            places: Where it acts; the way of each becomes that of the spec there.
+            spec: What to put in place.
+            scope: How the places were chosen, for the record.
+            start_timeout_s: How long each agent may take, in seconds.
 
         Raises:
-            BadInputError: the name is in use, or the agent refused a value.
-            CannotRunHereError: this place does not allow it.
-            AgentError: no agent of this release could be started, or it did not answer in time.
-                In every case nothing of this attempt is left.
+            BadInputError: The name is in use, a place is given twice, or the agent refused a value.
+            CannotRunHereError: A place does not allow it.
+            AgentError: No agent of this release could be started, or it did not answer in time.
+                In every case nothing of this attempt is left anywhere.
         """
-        with self._arming:
-            if any(lease.id == spec.id and lease.state == "armed" for lease in self.leases()):
-                fix = "a fault or load of this name is armed; give each its own name"
-                raise BadInputError("name", spec.id, fix)
-            agent = self._agent_of(tuple(argv), place)
-            added = self._add(agent, spec, start_timeout_s) if agent else None
-            return added or self._start(tuple(argv), place, spec, start_timeout_s)
+        names = [place.name for place in places]
+        if not names or len(set(names)) < len(names):
+            raise BadInputError("target", ", ".join(names), "give at least one place, each once")
+        with self._reserved(spec.id):
+            fault = Fault(spec, self._arm_everywhere(places, spec, start_timeout_s), scope)
+            with self._changed:
+                self._faults.append(fault)
+        return fault
 
-    def leases(self) -> list[Lease]:
-        """Return all leases that were ever armed, in order, ended ones too."""
+    def faults(self) -> list[Fault]:
+        """Return all faults and loads that were ever armed, in order, ended ones too."""
         with self._changed:
-            return list(self._leases)
+            return list(self._faults)
 
-    def find(self, name: str) -> Lease:
-        """Return the newest lease of this name.
+    def find(self, name: str) -> Fault:
+        """Return the newest fault or load of this name.
 
         Raises:
-            BadInputError: there is none; the message has the known names.
+            BadInputError: There is none; the message has the known names.
         """
-        for lease in reversed(self.leases()):
-            if lease.id == name:
-                return lease
-        known = ", ".join(dict.fromkeys(lease.id for lease in self.leases())) or "none"
+        for fault in reversed(self.faults()):
+            if fault.id == name:
+                return fault
+        known = ", ".join(dict.fromkeys(fault.id for fault in self.faults())) or "none"
         raise BadInputError("name", name, f"no fault or load has this name; known: {known}")
 
+    def fault_window(self, name: str, since_unix_s: float) -> tuple[float, float | None] | None:
+        """Return when a fault was armed everywhere: start, and end or None while it still is.
+
+        Args:
+            name: Name of the fault.
+            since_unix_s: Faults that ended before are of an earlier run and do not count.
+
+        Returns:
+            None before any fault of this run was armed.
+
+        Raises:
+            BadInputError: There were faults, but none of this name.
+        """
+        armed = {
+            fault.id: fault
+            for fault in self.faults()
+            if fault.kind.is_fault
+            and (fault.ended_unix_s is None or fault.ended_unix_s > since_unix_s)
+        }
+        if not armed:
+            return None
+        if name not in armed:
+            raise BadInputError("fault", name, f"name one that was armed: {', '.join(armed)}")
+        return armed[name].armed_unix_s, armed[name].ended_unix_s
+
     def stop_all(self, timeout_s: float = 5.0) -> None:
-        """Stop every lease, and leave no agent that holds anything; what goes wrong is logged."""
-        live = [lease for lease in self.leases() if lease.state == "armed"]
-        for lease in live:
-            lease.ask_to_stop()
-        for lease in live:
+        """Stop everything, and leave no agent that holds anything; what goes wrong is logged."""
+        live = [fault for fault in self.faults() if fault.state == "armed"]
+        for fault in live:
+            fault.ask_to_stop()
+        until_s = time.monotonic() + timeout_s
+        for fault in live:
             try:
-                lease.stop(timeout_s)
+                fault.stop(max(0.0, until_s - time.monotonic()))
             except ChaosGoError as error:
                 logger.warning("%s", error)
         for agent in self._running():
             agent.finish(EXIT_S if agent.holds else 0.0)
 
-    def _add(self, agent: AgentProcess, spec: Spec, timeout_s: float) -> Lease | None:
+    @contextmanager
+    def _reserved(self, name: str) -> Iterator[None]:
+        """Keep a name while its fault is being armed; nobody else may take it meanwhile."""
+        with self._changed:
+            live = {fault.id for fault in self._faults if fault.state == "armed"}
+            if name in live | self._names:
+                fix = "a fault or load of this name is armed; give each its own name"
+                raise BadInputError("name", name, fix)
+            self._names.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._names.discard(name)
+
+    def _arm_everywhere(
+        self, places: Sequence[Place], spec: Spec, timeout_s: float
+    ) -> list[Lease]:
+        """Arm all places at the same time; when one fails, undo the others and raise why."""
+        attempt = _Attempt()
+        if len(places) == 1:  # in this thread, which an interruption of the run reaches at once
+            return [self._arm(places[0], spec, timeout_s, attempt)]
+        pool = ThreadPoolExecutor(len(places), thread_name_prefix="arm")
+        futures = [pool.submit(self._arm, x, spec, timeout_s, attempt) for x in places]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            if not any(future.done() and future.exception() for future in futures):
+                return [future.result() for future in futures]
+            attempt.cancel()
+            wait(futures)
+            raise _first_error(futures)
+        except BaseException:  # also an interruption of the run: nothing may stay anywhere
+            attempt.cancel()
+            wait(futures)
+            _undo([future.result() for future in futures if not future.exception()])
+            raise
+        finally:
+            pool.shutdown(wait=False)
+
+    def _arm(self, place: Place, spec: Spec, timeout_s: float, attempt: "_Attempt") -> Lease:
+        """Arm one place, by the agent that is there or by a new one."""
+        spec, key = replace(spec, way=place.way), (place, spec.kind)
+        with self._changed:
+            lock = self._arming.setdefault(key, threading.Lock())
+        with lock:
+            agent = self._agent_of(key)
+            added = self._add(agent, place, spec, timeout_s, attempt) if agent else None
+            return added or self._start(key, spec, timeout_s, attempt)
+
+    def _add(
+        self, agent: AgentProcess, place: Place, spec: Spec, timeout_s: float, attempt: "_Attempt"
+    ) -> Lease | None:
         """Add to the agent that is at this place already; None when it just ended."""
-        lease = Lease(spec, agent)
+        lease = Lease(spec, place, agent)
         try:
             agent.listen(spec.id, lease)
             agent.send(Command(command="add", spec=spec))
-            lease.wait_while("arming", timeout_s)
+            attempt.wait_until_armed(lease, timeout_s)
             if lease.state == "lost" and agent.ended and agent.exit_code == 0:
                 return None  # its last fault was over before it read this
-            self._keep(lease, timeout_s)
+            _refuse_unless_armed(lease, timeout_s)
         except BaseException:  # also an interruption of the run: nothing may stay behind
             if lease.refusal is None:
                 agent.send(Command(command="remove", id=spec.id))
             raise
         return lease
 
-    def _start(self, argv: tuple[str, ...], place: str, spec: Spec, timeout_s: float) -> Lease:
+    def _start(self, key: _Key, spec: Spec, timeout_s: float, attempt: "_Attempt") -> Lease:
         """Start an agent and have it put the first fault in place."""
+        place, kind = key[0], kinds.named(spec.kind)
         lease_s = spec.lease_s or DEFAULT_LEASE_S
-        reports = spec.http is not None
-        agent = AgentProcess(self._open_channel(argv), place, lease_s, reports=reports)
+        channel = place.reach.open(kind.command)
+        agent = AgentProcess(channel, place.name, lease_s, reports=kind.reports)
         try:
-            lease = Lease(spec, agent)
+            lease = Lease(spec, place, agent)
             agent.listen(spec.id, lease)
             agent.start()
             agent.send(spec)
-            self._keep_alive(argv, agent)
-            lease.wait_while("arming", timeout_s)
-            self._keep(lease, timeout_s)
+            self._keep_alive(key, agent)
+            attempt.wait_until_armed(lease, timeout_s)
+            _refuse_unless_armed(lease, timeout_s)
         except BaseException:  # also an interruption of the run: nothing may stay behind
             agent.kill()
             raise
         return lease
 
-    def _keep(self, lease: Lease, timeout_s: float) -> None:
-        """Add a lease to those that were armed, or raise why it was not."""
-        _refuse_unless_armed(lease, timeout_s)
+    def _agent_of(self, key: _Key) -> AgentProcess | None:
+        """Return the agent that holds something of this kind at this place."""
         with self._changed:
-            self._leases.append(lease)
-
-    def _agent_of(self, argv: tuple[str, ...], place: str) -> AgentProcess | None:
-        """Return the agent that holds something at this place."""
-        with self._changed:
-            for its_argv, agent in self._agents:
-                if (its_argv, agent.place) == (argv, place) and agent.holds:
+            for its_key, agent in self._agents:
+                if its_key == key and agent.holds:
                     return agent
         return None
 
@@ -146,10 +233,10 @@ class LeaseHolder:
             self._agents = [known for known in self._agents if not known[1].ended]
             return [agent for _, agent in self._agents]
 
-    def _keep_alive(self, argv: tuple[str, ...], agent: AgentProcess) -> None:
+    def _keep_alive(self, key: _Key, agent: AgentProcess) -> None:
         """Beat for this agent from now on, and end it at exit."""
         with self._changed:
-            self._agents.append((argv, agent))
+            self._agents.append((key, agent))
             self._changed.notify_all()
             if not self._stops_at_exit:
                 atexit.register(self.stop_all)
@@ -172,19 +259,61 @@ class LeaseHolder:
                 agent.heartbeat()
 
 
+class _Attempt:
+    """The arming of one fault at all of its places, which can be given up as a whole."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leases: list[Lease] = []
+        self._is_cancelled = False
+
+    def wait_until_armed(self, lease: Lease, timeout_s: float) -> None:
+        """Wait until the agent has answered, the time is over, or the attempt is given up."""
+        with self._lock:
+            self._leases.append(lease)
+            if self._is_cancelled:
+                lease.lose(_GIVEN_UP)
+        lease.wait_while("arming", timeout_s)
+
+    def cancel(self) -> None:
+        """Give up what is still being armed."""
+        with self._lock:
+            self._is_cancelled = True
+            for lease in self._leases:
+                if lease.state == "arming":
+                    lease.lose(_GIVEN_UP)
+
+
+_GIVEN_UP = "another place of this fault could not be armed"
+
+
+def _first_error(futures: Sequence[Future[Lease]]) -> BaseException:
+    """Return why a place failed, and not that others were given up because of it."""
+    errors = [error for future in futures if (error := future.exception())]
+    return next((error for error in errors if _GIVEN_UP not in str(error)), errors[0])
+
+
+def _undo(leases: Sequence[Lease]) -> None:
+    for lease in leases:
+        lease.ask_to_stop()
+    for lease in leases:
+        with suppress(AgentError):  # its agent was killed then, and with it the fault is gone
+            lease.stop()
+
+
 def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
     """Raise why a lease was not armed, or not by an agent of this release."""
     armed, refusal = lease.armed_detail, lease.refusal
     if refusal is not None and refusal.field:
-        raise BadInputError(refusal.field, refusal.value, f"{refusal.message}; {refusal.fix}")
+        raise judge.refusal(refusal, lease.spec, lease.place.name)
     if refusal is not None:
-        raise CannotRunHereError(f"{lease.place_name}: {say(refusal)}")
+        raise CannotRunHereError(f"{lease.place.name}: {say(refusal)}")
     if lease.state == "arming":
         raise AgentError(
-            f"agent of {lease.place_name} did not arm {lease.id!r} within {timeout_s:g} s and was "
+            f"agent of {lease.place.name} did not arm {lease.id!r} within {timeout_s:g} s and was "
             f"ended; {lease.agent.last_words()}"
         )
-    if armed is None:
+    if armed is None or lease.state == "lost":
         raise AgentError(f"{lease.id!r} could not be armed: {lease.problem}")
     if (armed.agent_version, armed.protocol) != (__version__, PROTOCOL):
         raise AgentError(
@@ -194,9 +323,10 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
 
 
 holder = LeaseHolder()
-"""The leases of this process."""
+"""The faults and loads of this process."""
 
 hold = holder.hold
-leases = holder.leases
+faults = holder.faults
 find = holder.find
+fault_window = holder.fault_window
 stop_all = holder.stop_all

@@ -1,4 +1,4 @@
-"""One lease: the life of one fault or load, as its agent tells it."""
+"""One lease: the life of one fault or load at one place, as its agent tells it."""
 
 import logging
 import math
@@ -7,48 +7,42 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chaos_go.agent.contract import (
-    Armed,
-    Command,
-    Event,
-    HTTPTotals,
-    LoadSecond,
-    Problem,
-    Spec,
-)
+from chaos_go.agent import kinds
+from chaos_go.agent.contract import Armed, Command, Event, Problem, Spec
+from chaos_go.agent.kinds import Totals
+from chaos_go.agent.place import Place
 from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentLostError, shorten
 
 logger = logging.getLogger("chaostoolkit")
 
 EXIT_S = 0.3
-"""How long an agent that has disarmed may take to end before it is left to itself: it relays what
-still goes through it, without any rule, until that has ended, for at most 30 s."""
+"""How long Python waits for the exit of an agent that has disarmed. Afterwards the agent drains
+alone, at most 30 s: it relays what still goes through it, without any fault."""
 
 
 class Lease:
-    """One fault or load that an agent holds. Attributes may be read from any thread.
+    """One fault or load at one place. Attributes may be read from any thread.
 
     Attributes:
-        id: name of the fault or load.
-        spec: what was asked of the agent.
-        place_name: where it is, for instance ``port/8081``.
+        id: Name of the fault or load.
+        spec: What was asked of the agent.
+        place: Where it is.
         state: ``arming``, ``armed``, ``ended`` (the agent said so) or ``lost`` (it is gone).
-        armed_unix_s: when ``armed`` was received, by the clock of this machine.
-        ended_unix_s: when the end was asked for or reported, whichever came first; else None.
-        armed_detail: what the agent put in place.
-        totals: what was counted, as last reported; empty before the first report.
+        armed_unix_s: When ``armed`` was received, by the clock of this machine.
+        ended_unix_s: When the end was asked for or reported, whichever came first; else None.
+        armed_detail: What the agent put in place.
         reason: ``stop``, ``deadline``, ``lease`` or ``signal`` once it ended; else empty.
-        problem: what went wrong; empty when nothing did.
-        agent: the process that holds it, maybe together with others.
-        refusal: why the agent did not arm it, if so.
+        problem: What went wrong; empty when nothing did.
+        agent: The process that holds it, maybe together with others.
+        refusal: Why the agent did not arm it, if so.
     """
 
-    def __init__(self, spec: Spec, agent: AgentProcess) -> None:
-        """Prepare; `LeaseHolder.hold` gives leases that are armed."""
+    def __init__(self, spec: Spec, place: Place, agent: AgentProcess) -> None:
+        """Prepare; `LeaseHolder.hold` returns leases that are armed."""
         self.id = spec.id
         self.spec = spec
-        self.place_name = agent.place
+        self.place = place
         self.state = "arming"
         self.armed_unix_s = math.nan
         self.ended_unix_s: float | None = None
@@ -57,7 +51,9 @@ class Lease:
         self.problem = ""
         self.agent = agent
         self.refusal: Problem | None = None
-        self._totals: HTTPTotals | LoadSecond | None = None
+        self._lost_unix_s: float | None = None
+        self._reports = kinds.named(spec.kind).reports  # else a stats event holds no totals
+        self._totals: Totals | None = None
         self._asked = False
         self._changed = threading.Condition()
         self._delivery = threading.RLock()  # not _changed: callbacks take locks of their own
@@ -71,11 +67,35 @@ class Lease:
 
     @property
     def effect(self) -> bool | None:
-        """Whether a request was changed; None while that may still come, and for a load."""
+        """Whether something was touched; None while that may still come, and for a load."""
         touched = self._totals.touched if self._totals else None
         if touched:
             return True
         return False if touched == 0 and self.state == "ended" else None
+
+    @property
+    def said(self) -> str:
+        """One line about what was seen and done, as last reported."""
+        return self._totals.said() if self._totals else "nothing was reported"
+
+    @property
+    def advice(self) -> str:
+        """What to check when nothing was touched."""
+        return self._totals.advice() if self._totals else "see whether its agent reports"
+
+    @property
+    def gone_by_unix_s(self) -> float | None:
+        """When nothing of it was left any more, at the latest; None while it is in place.
+
+        The end of an agent is the end of its faults. When the stream broke without an exit code
+        nobody saw that end: then the lease, which nobody renews any more, is the guarantee.
+        """
+        if self.state == "ended":
+            return self.ended_unix_s
+        if self.state != "lost" or self._lost_unix_s is None:
+            return None
+        left_s = 0.0 if self.agent.exit_code is not None else self.agent.lease_s
+        return self._lost_unix_s + left_s
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Call back with every event: those that came already, then each new one.
@@ -100,18 +120,18 @@ class Lease:
         """End this and wait until it is undone. A second stop changes nothing.
 
         Args:
-            timeout_s: how long the agent may take before it is killed, in seconds.
+            timeout_s: How long the agent may take before it is killed, in seconds.
 
         Returns:
             The record, see `record`.
 
         Raises:
-            AgentLostError: the agent did not answer and was killed; nothing of it is left.
+            AgentLostError: The agent did not answer and was killed; nothing of it is left.
         """
         self.ask_to_stop()
         if not self.wait_while("armed", timeout_s):
             problem = (
-                f"agent of {self.place_name} did not stop {self.id!r} within {timeout_s:g} s "
+                f"agent of {self.place.name} did not stop {self.id!r} within {timeout_s:.2g} s "
                 "and was killed; see whether the machine is overloaded"
             )
             self.lose(problem)
@@ -122,20 +142,19 @@ class Lease:
         return self.record()
 
     def record(self) -> dict[str, Any]:
-        """Return what is known, as plain JSON. Header values and bodies are not in it."""
+        """Return what is known of this place, as plain JSON."""
         return {
-            "id": self.id,
-            "kind": self.spec.kind,
-            "place": self.place_name,
-            "spec": redact(self.spec.to_dict()),
+            "place": self.place.name,
+            "state": self.state,
             "armed_unix_s": self.armed_unix_s,
             "ended_unix_s": self.ended_unix_s,
+            "gone_by_unix_s": self.gone_by_unix_s,
             "armed": self.armed_detail.to_dict() if self.armed_detail else {},
             "reason": self.reason,
             "totals": self.totals,
+            "said": self.said,
             "exit_code": self.agent.exit_code,
             "effect": self.effect,
-            "state": self.state,
             "problem": self.problem,
         }
 
@@ -147,7 +166,8 @@ class Lease:
     def take(self, event: Event) -> None:
         """Take an event of the agent."""
         with self._changed:
-            self._totals = event.totals or self._totals
+            if self._reports or event.event == "disarmed":
+                self._totals = event.totals or self._totals
             if event.event == "armed" and self.state == "arming":
                 self.armed_detail, self.armed_unix_s = event.armed, time.time()
                 self.state = "armed"
@@ -158,7 +178,7 @@ class Lease:
                 self.refusal = event.error
                 self._end("lost")
             elif event.error is not None:
-                self.problem = f"agent of {self.place_name} refused: {say(event.error)}"
+                self.problem = f"agent of {self.place.name} refused: {say(event.error)}"
             self._changed.notify_all()
         self._deliver(event)
 
@@ -179,9 +199,11 @@ class Lease:
                 self._changed.notify_all()
 
     def _end(self, state: str) -> None:
+        now_s = time.time()
         self.state = state
+        self._lost_unix_s = now_s if state == "lost" else None
         if self.ended_unix_s is None:
-            self.ended_unix_s = time.time()
+            self.ended_unix_s = now_s
 
     def _deliver(self, event: Event) -> None:
         with self._delivery:
@@ -197,16 +219,3 @@ def say(problem: Problem) -> str:
     """Tell in one line why an agent refused."""
     value = f"{problem.field}={shorten(problem.value)}: " if problem.field else ""
     return f"{value}{problem.message}{'; ' if problem.fix else ''}{problem.fix}"
-
-
-def redact(spec: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what may be a secret: the values of headers, and bodies."""
-    clean: dict[str, Any] = {}
-    for name, value in spec.items():
-        if name in ("headers", "set_headers"):
-            clean[name] = dict.fromkeys(value, "(redacted)")
-        elif name == "body":
-            clean[name] = f"(redacted, {len(value)} characters)"
-        else:
-            clean[name] = redact(value) if isinstance(value, dict) else value
-    return clean

@@ -8,6 +8,9 @@ from typing import Any, NoReturn, Self, get_args, get_origin, get_type_hints
 
 from chaos_go.errors import BadInputError, shorten
 
+SECRET = {"secret": True}
+"""Metadata of a field that may hold a secret: ``field(metadata=SECRET)``. See `Line.redacted`."""
+
 
 class Line:
     """One JSON object of the wire; subclasses are dataclasses."""
@@ -22,8 +25,16 @@ class Line:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON would have it, absent fields left out."""
-        given: dict[str, Any] = _plain(self)
-        return given
+        return {name: _plain(item) for name, item in _given(self)}
+
+    def redacted(self) -> dict[str, Any]:
+        """Return `to_dict` without what may be a secret: the fields marked as `SECRET`."""
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(self)  # type: ignore[arg-type]
+        secret = {field.name for field in fields if field.metadata.get("secret")}
+        return {
+            name: _hide(item) if name in secret else _plain(item, redacted=True)
+            for name, item in _given(self)
+        }
 
     @classmethod
     def from_line(cls, line: str) -> Self:
@@ -37,7 +48,20 @@ class Line:
             value = json.loads(line, parse_constant=_refuse_constant)
         except ValueError as error:
             raise BadInputError("line", shorten(line), f"not JSON: {error}") from error
-        read: Self = _read(cls, value, "")
+        return cls.from_dict(value)
+
+    @classmethod
+    def from_dict(cls, value: object, path: str = "") -> Self:
+        """Read an object that JSON has been made of already.
+
+        Args:
+            value: the object.
+            path: where it stands in the line, for messages; "" for the line itself.
+
+        Raises:
+            BadInputError: as `from_line`.
+        """
+        read: Self = _read_object(cls, value, path)
         return read
 
 
@@ -54,23 +78,34 @@ def _fields(of: type) -> dict[str, tuple[Any, bool]]:
     }
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        of: Any = type(value)
-        fields = _fields(of).items()
-        given = ((name, getattr(value, name), needed) for name, (_, needed) in fields)
-        return {name: _plain(item) for name, item, needed in given if needed or item}
+def _given(line: Line) -> list[tuple[str, Any]]:
+    """Return name and value of the fields that are sent: needed ones, and those with a value."""
+    of: Any = type(line)
+    fields = _fields(of).items()
+    given = ((name, getattr(line, name), needed) for name, (_, needed) in fields)
+    return [(name, item) for name, item, needed in given if needed or item]
+
+
+def _plain(value: Any, redacted: bool = False) -> Any:
+    if isinstance(value, Line):
+        return value.redacted() if redacted else value.to_dict()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, redacted) for key, item in value.items()}
     return list(value) if isinstance(value, list) else value
+
+
+def _hide(value: Any) -> Any:
+    if isinstance(value, dict):
+        return dict.fromkeys(value, "(redacted)")
+    return f"(redacted, {len(value)} characters)"
 
 
 def _read(wanted: Any, value: Any, path: str) -> Any:
     """Return ``value``, as JSON has it, as the wanted type."""
     if isinstance(wanted, UnionType):  # X | None: absent is None, null is never sent
         wanted = get_args(wanted)[0]
-    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-        return _read_object(wanted, value, path)
+    if isinstance(wanted, type) and issubclass(wanted, Line):
+        return wanted.from_dict(value, path)
     if get_origin(wanted) is dict and value is None:
         return {}  # a Go map that was never filled
     if get_origin(wanted) is dict and isinstance(value, dict):
@@ -114,4 +149,4 @@ def _read_key(wanted: type, key: str, path: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")

@@ -1,7 +1,12 @@
-"""One running agent: it reads every event, hands it to the lease it is about, and sees the end."""
+"""One running agent: its events go to the leases that they are about, and its end is noticed.
+
+Nothing here waits for the agent to read: lines to it are queued, and a thread of its own sends
+them. So an agent that is blocked or cut off delays no other one.
+"""
 
 import logging
 import math
+import queue
 import signal
 import threading
 import time
@@ -17,6 +22,7 @@ logger = logging.getLogger("chaostoolkit")
 
 _SHORTEST_SILENCE_S = 3.0  # an agent that reports does so every second
 _BEATS_WITHOUT_ANSWER = 3  # by our own clock: after a pause of the whole machine nobody has hung
+_HEARTBEAT = Command(command="heartbeat").to_line()
 _PATIENCE_S = 5.0  # until a process whose stdout has ended, or that was killed, must be gone
 
 
@@ -42,7 +48,8 @@ class AgentProcess:
     Attributes:
         place: what it holds, for messages.
         lease_s: it ends by itself after so long without a line from here.
-        exit_code: of the process once it has ended, negative for a signal; else None.
+        exit_code: of the process once it has ended, negative for a signal; None before, and for
+            ever when its stream broke without one.
     """
 
     def __init__(
@@ -66,13 +73,18 @@ class AgentProcess:
         self._channel = channel
         self._listeners: dict[str, Listener] = {}
         self._held: set[str] = set()
+        self._stream_has_ended = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._read, name=f"agent {place}", daemon=True)
+        self._outbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._beat_is_queued = False
+        self._reader = threading.Thread(target=self._read, name=f"from {place}", daemon=True)
+        self._writer = threading.Thread(target=self._write, name=f"to {place}", daemon=True)
 
     def start(self) -> None:
         """Begin to read. By then somebody listens, so that not even the first line is missed."""
-        if self._thread.ident is None:
-            self._thread.start()
+        if self._reader.ident is None:
+            self._reader.start()
+            self._writer.start()
 
     @property
     def ended(self) -> bool:
@@ -89,16 +101,17 @@ class AgentProcess:
         self._listeners[name] = listener
 
     def send(self, line: Line) -> None:
-        """Send one line. To an agent that is gone nothing is sent: its listeners get to know."""
-        with suppress(OSError):
-            self._channel.send(line.to_line())
+        """Queue one line; never waits. Listeners learn it when the agent is gone."""
+        self._outbox.put(line.to_line())
 
     def heartbeat(self) -> None:
         """Say that Python is alive, and end an agent that has not been heard for too long.
 
-        A beat has 24 bytes: a hung agent's pipe takes an hour's.
+        While a beat still waits to be sent, no second one is queued.
         """
-        self.send(Command(command="heartbeat"))
+        if not self._beat_is_queued:
+            self._beat_is_queued = True
+            self._outbox.put(_HEARTBEAT)
         silence_s = time.monotonic() - self._heard_s
         self._unheard_beats += 1
         is_silent = self.holds and silence_s > self._silence_s
@@ -126,9 +139,21 @@ class AgentProcess:
         if code is not None and code < 0:
             how = f"{self._hung}killed by {_signal_name(-code)}"
         else:
-            how = "it still runs" if code is None else f"exit code {code}"
+            how = self._without_exit_code() if code is None else f"exit code {code}"
         complaints = _own_words(self._channel.complaints())
         return f"{how}; stderr: {shorten(complaints[-300:], 300)}" if complaints else how
+
+    def _without_exit_code(self) -> str:
+        return "its stream broke" if self._stream_has_ended else "it still runs"
+
+    def _write(self) -> None:
+        """Send what is queued, until the agent is gone."""
+        while (line := self._outbox.get()) is not None:
+            self._beat_is_queued = self._beat_is_queued and line is not _HEARTBEAT
+            try:
+                self._channel.send(line)
+            except OSError:
+                return  # `_read` sees the end, too, and tells everybody
 
     def _read(self) -> None:
         while (line := self._channel.receive()) is not None:
@@ -138,7 +163,9 @@ class AgentProcess:
             except BadInputError as error:
                 said = f"agent of {self.place} said {shorten(line)!r}, which is no event"
                 self._note_to_all(f"{said}: {error.field}: {error.fix}")
+        self._stream_has_ended = True
         self._channel.close()
+        self._outbox.put(None)
         self.exit_code = self._reap()
         for listener in list(self._listeners.values()):
             listener.lose(f"agent of {self.place} ended unexpectedly: {self.last_words()}")
@@ -163,12 +190,15 @@ class AgentProcess:
         for listener in list(self._listeners.values()):
             listener.note(problem)
 
-    def _reap(self) -> int:
+    def _reap(self) -> int | None:
         try:
             return self._channel.wait(_PATIENCE_S)
         except TimeoutError:
             self._channel.kill()
+        try:
             return self._channel.wait(_PATIENCE_S)
+        except TimeoutError:  # the kernel does not end it: its lease, or its watchdog, has to
+            return None
 
 
 def _own_words(complaints: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaos_go.agent import holder
-from chaos_go.agent.lease import Lease
+from chaos_go.agent.fault import Fault
 from chaos_go.controls.journal import section
 from chaos_go.ladder.record import RUNNING, records
 
@@ -29,7 +29,7 @@ __all__ = [
 
 logger = logging.getLogger("chaostoolkit")
 
-_earlier: set[int] = set()  # ids of the leases and ladders that belong to an earlier run
+_earlier: set[int] = set()  # ids of the faults and ladders that belong to an earlier run
 
 
 def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
@@ -44,7 +44,7 @@ def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
     """
     if unknown:
         raise InterruptExecution(f"evidence control: {_refusal(unknown)}")
-    _earlier.update(id(lease) for lease in holder.leases() if lease.state != "armed")
+    _earlier.update(id(fault) for fault in holder.faults() if fault.state != "armed")
     _earlier.update(id(ladder) for ladder in records() if ladder.stopped != RUNNING)
 
 
@@ -91,29 +91,31 @@ def validate_control(control: dict[str, Any]) -> None:
         )
 
 
-def _faults() -> list[Lease]:
-    return [x for x in holder.leases() if x.spec.kind != "load" and id(x) not in _earlier]
+def _faults() -> list[Fault]:
+    return [x for x in holder.faults() if x.kind.is_fault and id(x) not in _earlier]
 
 
 def _end_all() -> list[dict[str, Any]]:
-    """Stop all faults and then, when their agents are gone, give the records.
+    """Stop all faults and then, when their agents are gone, return the records.
 
     A failure to stop is part of the record, not an error: the others have to be stopped too.
     """
     faults = _faults()
-    problems = [_stop(lease) for lease in faults]
+    for fault in faults:
+        fault.ask_to_stop()
+    problems = [_stop(fault) for fault in faults]
     return [
-        {**lease.record(), "problem": problem or lease.problem}
-        for lease, problem in zip(faults, problems, strict=True)
+        {**fault.record(), "problem": problem or fault.problem}
+        for fault, problem in zip(faults, problems, strict=True)
     ]
 
 
-def _stop(lease: Lease) -> str:
-    """Stop a fault and give the problem with that, if any."""
+def _stop(fault: Fault) -> str:
+    """Stop a fault and return the problem with that, if any."""
     try:
-        lease.stop()
+        fault.stop()
     except Exception as error:
-        problem = f"fault {lease.id!r} could not be stopped: {error}"
+        problem = f"fault {fault.id!r} could not be stopped: {error}"
         logger.error(problem)
         return problem
     return ""

@@ -4,7 +4,7 @@ from typing import Any
 
 from chaos_go import __version__
 
-SCHEMA = 1
+SCHEMA = 2
 """Changes when an old reader of the section would misunderstand a new one."""
 
 

@@ -7,19 +7,22 @@ Declare it at the top level of the experiment, once per load::
         provider:
           type: python
           module: chaos_go.controls.traffic
-          arguments: {name: checkout, url: "http://127.0.0.1:8080/checkout", rate_rps: 40}
+          arguments:
+            name: checkout
+            load: {url: "http://127.0.0.1:8080/checkout", rate_rps: 40}
 
 Probes of `probes.traffic` read from it. The load ends with the experiment, whatever its status;
 when Python dies the agent ends it by itself.
 """
 
-import inspect
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
-from chaos_go.agent.contract import Load
+from chaos_go.agent.contract import Spec
+from chaos_go.arguments import refuse_unknown, renamed_argument
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.traffic import load as loads
@@ -35,57 +38,54 @@ __all__ = [
 logger = logging.getLogger("chaostoolkit")
 
 
+_KNOWN = ("name", "load")
+_RENAMED = {
+    key: f"load.{key}"
+    for key in (
+        "url",
+        "method",
+        "headers",
+        "body",
+        "rate_rps",
+        "timeout_ms",
+        "max_in_flight",
+        "impact",
+    )
+}
+
+
 def before_experiment_control(
     context: dict[str, Any],
     name: str = "",
-    url: str = "",
-    method: str = "GET",
-    headers: dict[str, str] = {},  # noqa: B006 - never changed; discover shows it
-    body: str = "",
-    rate_rps: float = 50.0,
-    timeout_ms: float = 2000.0,
-    max_in_flight: int = 0,
-    impact: dict[str, Any] = {},  # noqa: B006 - never changed; discover shows it
+    load: dict[str, Any] = {},  # noqa: B006 - never changed; discover shows it
     **unknown: Any,
 ) -> None:
     """Start the load: open loop, at a constant rate, latency counted from the intended send time.
 
     Args:
-        context: the experiment; given by Chaos Toolkit.
-        name: what probes (``traffic=``) and the journal call this load; required.
-        url: http or https URL to send to; required.
-        method: HTTP method.
-        headers: header names and values of each request.
-        body: text of each request's body; "" for none.
-        rate_rps: requests per second, more than 0 and at most 50,000.
-        timeout_ms: after which a request is given up and counts as a timeout, at most 60,000.
-        max_in_flight: bound of requests under way at once, at most 4,096; 0 for automatic.
-        impact: which requests hurt the business, any of ``statuses`` (list), ``json_field`` with
-            ``json_value``, ``timeout`` (bool); {} when nothing is to be judged.
-        unknown: any other argument is refused.
+        context: The experiment; given by Chaos Toolkit.
+        name: What probes (``traffic=``) and the journal call this load; required.
+        load: What is sent, a mapping; ``url`` is required. ``url``: http or https URL. ``method``:
+            HTTP method ("GET"). ``headers``: names and values of headers ({}). ``body``: text of
+            the body (""). ``rate_rps``: requests per second, more than 0 and at most 50,000 (50).
+            ``timeout_ms``: milliseconds after which a request is given up and counts as a timeout,
+            at most 60,000 (2000). ``max_in_flight``: bound of requests under way at once, at most
+            4,096; 0 for automatic (0). ``impact``: which requests hurt the business, any of
+            ``statuses`` (list), ``json_field`` with ``json_value``, ``timeout`` (true or false);
+            {} when nothing is to be judged ({}).
+        unknown: Any other argument is refused.
 
     Raises:
-        InterruptExecution: an argument is wrong or the load cannot start. Chaos Toolkit would
+        InterruptExecution: An argument is wrong or the load cannot start. Chaos Toolkit would
             swallow any other error and run the experiment without a load.
     """
     try:
-        loads.refuse_unknown("", unknown, _known_arguments())
-        load = loads.check(
-            Load(
-                url=url,
-                method=method,
-                headers=headers,
-                body=body,
-                rate_rps=rate_rps,
-                timeout_ms=timeout_ms,
-                max_in_flight=max_in_flight,
-                impact=loads.impact_of(impact),
-            )
-        )
-        if any(r.name == name and r.spec.load == load for r in loads.running()):
+        _refuse_unknown(unknown)
+        asked = loads.read(load)
+        if any(r.name == name and r.load == asked for r in loads.running()):
             logger.debug("traffic %r runs already: Chaos Toolkit called its control twice", name)
             return
-        loads.start(name, load)
+        loads.start(name, asked)
     except InterruptExecution:
         raise
     except Exception as error:
@@ -120,23 +120,45 @@ def validate_control(control: dict[str, Any]) -> None:
     Values that refer to the configuration are not known yet; they are checked at the start.
 
     Raises:
-        InvalidControl: names the argument, its value and how to fix it.
+        InvalidControl: Names the argument, its value and how to fix it.
     """
-    arguments = control["provider"].get("arguments", {})
     try:
-        loads.refuse_unknown("", arguments, _known_arguments())
-        for required in ("name", "url"):
-            if not arguments.get(required):
-                raise BadInputError(required, arguments.get(required, ""), "give one")
-        if control.get("scope"):
-            fix = "leave it out: the load is started before and stopped after the experiment"
-            raise BadInputError("scope", control["scope"], fix)
-        if "${" not in str(arguments):
-            values = {key: value for key, value in arguments.items() if key != "name"}
-            values["impact"] = loads.impact_of(values.get("impact", {}))
-            loads.check(Load(**{"rate_rps": 50.0, **values}))
+        for _, spec in asked(control):
+            loads.refuse(spec)
     except ChaosGoError as error:
         raise InvalidControl(f"control {control['name']!r}: {error}") from error
+
+
+def asked(control: dict[str, Any]) -> list[tuple[str, Spec]]:
+    """Return what the control will ask an agent, with the argument that it is made of.
+
+    Args:
+        control: As in the experiment.
+
+    Returns:
+        Nothing when the load refers to the configuration.
+
+    Raises:
+        ChaosGoError: An argument is missing, unknown or of a wrong type.
+    """
+    given = control["provider"].get("arguments", {})
+    _refuse_unknown({key: value for key, value in given.items() if key not in _KNOWN})
+    for required in _KNOWN:
+        if not given.get(required):
+            raise BadInputError(required, given.get(required, ""), "give one")
+    if control.get("scope"):
+        fix = "leave it out: the load is started before and stopped after the experiment"
+        raise BadInputError("scope", control["scope"], fix)
+    if "${" in str(given):
+        return []
+    return [("load", loads.spec_of(given["name"], loads.read(given["load"])))]
+
+
+def _refuse_unknown(unknown: Mapping[str, Any]) -> None:
+    """Refuse an argument that nobody reads; an old name is answered with the new one."""
+    if problem := renamed_argument(_RENAMED, unknown):
+        raise problem
+    refuse_unknown("", unknown, _KNOWN)
 
 
 def _finish(recording: Recording) -> dict[str, Any]:
@@ -144,7 +166,3 @@ def _finish(recording: Recording) -> dict[str, Any]:
     if record["problem"]:
         logger.warning(record["problem"])
     return record
-
-
-def _known_arguments() -> set[str]:
-    return set(inspect.signature(before_experiment_control).parameters) - {"context", "unknown"}

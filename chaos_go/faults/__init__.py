@@ -3,7 +3,9 @@
 import logging
 from typing import Any
 
+from chaos_go import arguments
 from chaos_go.agent import holder
+from chaos_go.agent.fault import Fault
 from chaos_go.errors import AgentLostError, BadInputError, ChaosGoError, NoEffectError
 
 __all__ = ["stop"]
@@ -18,46 +20,47 @@ def stop(name: str = "") -> list[dict[str, Any]]:
     was ever started there is nothing to do.
 
     Args:
-        name: of one fault; "" for all of this run.
+        name: Name of one fault; "" for all of this run.
 
     Returns:
-        The record of each fault: ``id``, ``reason``, ``totals``, ``effect`` and more.
+        The record of each fault: ``id``, ``effect``, ``said``, ``places`` and more.
 
     Raises:
-        ActivityFailed: no fault has this name although there are others; a fault touched no
-            request; or its agent was lost. By then every fault that was asked for is over.
+        ActivityFailed: No fault has this name although there are others; a fault touched nothing
+            at any of its places; or an agent was lost. By then every fault that was asked for is
+            over.
     """
-    if not isinstance(name, str):
-        raise BadInputError("name", name, 'give the name of a fault, or "" for all')
-    faults = [held for held in holder.leases() if held.spec.kind != "load"]
-    chosen = [held for held in faults if name in ("", held.id)]
+    arguments.text("name", name)
+    faults = [fault for fault in holder.faults() if fault.kind.is_fault]
+    chosen = [fault for fault in faults if name in ("", fault.id)]
     if faults and not chosen:
-        known = ", ".join(dict.fromkeys(held.id for held in faults))
+        known = ", ".join(dict.fromkeys(fault.id for fault in faults))
         raise BadInputError("name", name, f"no fault has this name; known: {known}")
     if not faults:
         logger.info("no fault was started, so there is none to stop")
-    for held in chosen:
-        held.ask_to_stop()
-    problems = [problem for held in chosen if (problem := _end(held))]
+    for fault in chosen:
+        fault.ask_to_stop()
+    problems = [problem for fault in chosen if (problem := _end(fault))]
     if problems:
         first = problems[0]
         raise type(first)("; ".join(str(problem) for problem in problems))
-    return [held.record() for held in chosen]
+    return [fault.record() for fault in chosen]
 
 
-def _end(held: holder.Lease) -> ChaosGoError | None:
-    """Wait for the end of a fault that was asked to stop and give what was wrong with it."""
+def _end(fault: Fault) -> ChaosGoError | None:
+    """Wait for the end of a fault that was asked to stop; return what was wrong with it."""
     try:
-        held.stop()
+        fault.stop()
     except AgentLostError as error:
         return error
-    if held.state == "lost":
-        return AgentLostError(f"fault {held.id!r} was lost: {held.problem}")
-    if held.effect is False:
-        seen = held.totals.get("seen", 0)
-        return NoEffectError(
-            f"fault {held.id!r} at {held.place_name} touched no request ({seen} seen, "
-            f"{held.totals.get('matched', 0)} matched); see that traffic reaches the target and "
-            "that path, method and headers match it"
-        )
-    return None
+    if fault.state == "lost":
+        return AgentLostError(f"fault {fault.id!r} was lost: {fault.problem}")
+    return no_effect(fault)
+
+
+def no_effect(fault: Fault) -> NoEffectError | None:
+    """Return the error of a fault that touched nothing anywhere; None when it touched something."""
+    if fault.effect is not False:
+        return None
+    where, advice = fault.place_names, fault.leases[0].advice
+    return NoEffectError(f"fault {fault.id!r} at {where} touched nothing ({fault.said}); {advice}")

@@ -27,7 +27,7 @@ class Chooser:
         """
         plan = self._plan
         if not plan.levels_ms and self._chosen == plan.max_levels:
-            return Step(None, f"max_levels ({plan.max_levels}) are measured")
+            return Step(None, f"levels.max_count ({plan.max_levels}) are measured")
         if not plan.levels_ms:
             self._chosen += 1
             return next_level(

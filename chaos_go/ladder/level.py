@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_go.agent.contract import Load, LoadSecond
-from chaos_go.agent.lease import Lease
-from chaos_go.errors import AgentLostError, ChaosGoError, NoEffectError, NotEnoughDataError
+from chaos_go.agent.fault import Fault
+from chaos_go.errors import AgentLostError, ChaosGoError, NotEnoughDataError
+from chaos_go.faults import no_effect
 from chaos_go.ladder import guard, windows
 from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Record, Row
 from chaos_go.traffic import load as loads
+from chaos_go.traffic.contract import Load, LoadSecond
 from chaos_go.traffic.recording import LARGEST_UNSENT, Recording, Window
 
 logger = logging.getLogger("chaostoolkit")
@@ -66,7 +67,7 @@ class Level:
         self._record.levels.append(level)
         name = f"{self._plan.name}-{self._number}-{self._dose_ms:g}-ms"
         longest_s = self._plan.longest_level_s + self._dose_ms / 1000
-        fault: Lease | None = None
+        fault: Fault | None = None
         problem: ChaosGoError | None = None
         try:
             with inject(self._dose_ms, longest_s, name) as fault, self._traffic() as recordings:
@@ -220,12 +221,11 @@ class Level:
             f"{self._plan.max_impacted} lost"
         )
 
-    def _account(self, level: dict[str, Any], fault: Lease | None) -> ChaosGoError | None:
+    def _account(self, level: dict[str, Any], fault: Fault | None) -> ChaosGoError | None:
         """Close the books; windows of a fault that did not act are no observations."""
         problem = _problem(fault) if fault else None
         if fault:
-            level |= {"fault": fault.id, "delayed": fault.totals.get("delayed", 0)}
-            level["delay_obtained_ms"] = fault.totals.get("delay_obtained_ms", 0.0)
+            level |= {"fault": fault.id, "said": fault.said}
         if problem:
             for row in self.rows:
                 self._record.observations.remove(row)
@@ -244,15 +244,14 @@ class Level:
         logger.info("ladder %r: %s", self._plan.name, text)
 
 
-def _problem(fault: Lease) -> ChaosGoError | None:
-    """Tell why the windows under a fault that is over are not at its dose."""
-    if fault.effect is not True:
-        return NoEffectError(
-            f"fault {fault.id!r} at {fault.place_name} touched no request "
-            f"({fault.totals.get('seen', 0)} seen); see that the traffic leads to the target and "
-            "that path and method match"
-        )
-    if fault.state != "ended" or fault.reason != "stop":
-        how = fault.problem or fault.reason or fault.state
-        return AgentLostError(f"fault {fault.id!r} did not last until its level was over: {how}")
+def _problem(fault: Fault) -> ChaosGoError | None:
+    """Return why the windows under a fault that is over are not at its dose."""
+    if problem := no_effect(fault):
+        return problem
+    for lease in fault.leases:
+        if lease.state != "ended" or lease.reason != "stop":
+            how = lease.problem or lease.reason or lease.state
+            return AgentLostError(
+                f"fault {fault.id!r} did not last until its level was over: {how}"
+            )
     return None

@@ -1,46 +1,56 @@
 """What a ladder is asked to do, judged before anything is started."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from chaos_go import regex, targets
-from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load
-from chaos_go.agent.lease import redact
+from chaos_go import arguments
+from chaos_go.agent import judge
+from chaos_go.agent.contract import LONGEST_DURATION_S, Spec
 from chaos_go.errors import BadInputError
-from chaos_go.faults import arguments as check
+from chaos_go.ladder import dose as doses
 from chaos_go.ladder import guard as guards
+from chaos_go.ladder.dose import Dosed
 from chaos_go.stats import smallest_n
 from chaos_go.traffic import load as loads
+from chaos_go.traffic.contract import Impact, Load
 
 _LONGEST_SETTLE_S = 600
 _CHANGE_S = 3  # until fault and load are there, and gone again
 LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
 _LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
-_TRAFFIC = {"url", "method", "headers", "body", "timeout_ms", "max_in_flight"}
+
+_LEVELS = {
+    "doses_ms": [],
+    "start_ms": 100.0,
+    "max_ms": 2000.0,
+    "max_count": 10,
+    "target_width": 0.25,
+}
+_WINDOWS = {"count": 3, "length_s": 10, "settle_s": 3.0}
+_LIMITS = {"impacted": 500, "extra_risk": 0.2, "guard": {}}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Arguments of `chaos_go.ladder.measure` that can be meant.
+    """Arguments of `chaos_go.ladder.measure` that are valid.
 
     Attributes:
-        name, target, path, method, seed: see there.
-        levels_ms: given doses in rising order; empty when the design chooses them.
-        budget, start_ms, max_dose_ms, target_width, max_levels: what the design needs.
-        windows, window_s, settle_s: how each level is measured.
-        loads: the traffic, once per rate.
-        p99_load: the traffic whose P99 is taken; None when that of ``loads`` is.
-        max_impacted, abort_extra_risk, guard: when it stops early.
+        name: Name of the ladder.
+        dosed: The fault, and its argument that is the dose.
+        levels_ms: Given doses in rising order; empty when the design chooses them.
+        budget, start_ms, max_dose_ms, target_width, max_levels: What the design needs.
+        windows, window_s, settle_s: How each level is measured.
+        loads: The load, once per rate.
+        p99_load: The load whose P99 is taken; None when that of ``loads`` is.
+        max_impacted, abort_extra_risk, guard: When it stops early.
     """
 
     name: str
-    target: str
-    path: str
-    method: str
-    seed: int
+    dosed: Dosed
     levels_ms: tuple[float, ...]
     budget: float
     start_ms: float
@@ -74,156 +84,178 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return what the journal keeps of it; values of headers and bodies are left out."""
-        kept = asdict(self)
-        for key in ("name", "target", "loads", "p99_load"):
-            del kept[key]
-        kept["guard"] = self.guard.get("name", "")
-        kept["rates_rps"] = [load.rate_rps for load in self.loads]
-        kept["traffic"] = redact(self.loads[0].to_dict())
-        kept["p99_traffic"] = redact(self.p99_load.to_dict()) if self.p99_load else {}
-        return kept
+        return {
+            "fault": self.dosed.as_json(),
+            "levels_ms": list(self.levels_ms),
+            "budget": self.budget,
+            "start_ms": self.start_ms,
+            "max_dose_ms": self.max_dose_ms,
+            "target_width": self.target_width,
+            "max_levels": self.max_levels,
+            "windows": self.windows,
+            "window_s": self.window_s,
+            "settle_s": self.settle_s,
+            "max_impacted": self.max_impacted,
+            "abort_extra_risk": self.abort_extra_risk,
+            "guard": self.guard.get("name", ""),
+            "rates_rps": [load.rate_rps for load in self.loads],
+            "load": self.loads[0].redacted(),
+            "p99_load": self.p99_load.redacted() if self.p99_load else {},
+        }
+
+    def asked(self) -> list[tuple[str, Spec]]:
+        """Return what agents will be asked, as far as the arguments tell, each with its argument.
+
+        These are the loads, and the fault with the largest dose.
+        """
+        asked = [("load", loads.spec_of(self.name, load)) for load in self.loads]
+        if self.p99_load:
+            asked.append(("p99_load", loads.spec_of(self.name, self.p99_load)))
+        longest_s = self.longest_level_s + self.max_dose_ms / 1000
+        faults = self.dosed.specs(self.max_dose_ms, min(longest_s, LONGEST_DURATION_S), self.name)
+        return asked + [("fault.arguments", spec) for spec in faults]
 
 
-def read(arguments: dict[str, Any]) -> Plan:
-    """Return the plan that all arguments of `chaos_go.ladder.measure` make.
+def read(
+    *,
+    fault: object,
+    load: object,
+    budget: object,
+    dose: object,
+    levels: object,
+    windows: object,
+    limits: object,
+    p99_load: object,
+    name: object,
+) -> Plan:
+    """Return the plan that the arguments of `chaos_go.ladder.measure` make. Nothing is started.
 
     Raises:
-        BadInputError: names the argument, its value and how to fix it.
+        BadInputError: Names the argument, its value and how to fix it.
     """
-    given = dict(arguments)
-    loads = read_loads(given.pop("traffic"), given.pop("rates_rps"), given.pop("impact"))
-    p99_load = read_p99_load(given.pop("p99_traffic"))
-    given["name"] = _name(given["name"])
-    given["levels_ms"] = read_levels(given["levels_ms"])
-    return check_plan(Plan(**given, loads=loads, p99_load=p99_load))
+    every = {**_LEVELS, **arguments.mapping("levels", levels, _LEVELS)}
+    each = {**_WINDOWS, **arguments.mapping("windows", windows, _WINDOWS)}
+    stop = {**_LIMITS, **arguments.mapping("limits", limits, _LIMITS)}
+    count = arguments.whole
+    plan = Plan(
+        name=_name(name),
+        dosed=doses.read(fault, dose),
+        levels_ms=read_levels(every["doses_ms"]),
+        budget=fraction("budget", budget),
+        start_ms=_dose("levels.start_ms", every["start_ms"]),
+        max_dose_ms=_dose("levels.max_ms", every["max_ms"]),
+        target_width=fraction("levels.target_width", every["target_width"], most=10.0),
+        max_levels=count("levels.max_count", every["max_count"], 1, 100),
+        windows=count("windows.count", each["count"], 1, 100),
+        window_s=count("windows.length_s", each["length_s"], 1, 600),
+        settle_s=arguments.number(
+            "windows.settle_s", each["settle_s"], _LONGEST_SETTLE_S, "seconds", least=0
+        ),
+        loads=read_loads(load),
+        p99_load=_read_p99_load(p99_load),
+        max_impacted=count("limits.impacted", stop["impacted"], 1, _LARGEST_COUNT),
+        abort_extra_risk=fraction("limits.extra_risk", stop["extra_risk"], most=1.0),
+        guard=guards.check(stop["guard"]),
+    )
+    _check_together(plan)
+    return plan
 
 
-def check_plan(plan: Plan) -> Plan:
-    """Return a plan whose every value can be meant, with what follows from others filled in.
+def refuse(plan: Plan) -> None:
+    """Refuse a plan of which an agent would refuse a value, before anything is started.
 
     Raises:
-        BadInputError: names the argument, its value and how to fix it.
+        BadInputError: Names the argument, its value and how to fix it.
+        AgentError: The agent cannot be executed here.
     """
-    targets.parse(plan.target)
-    check.seed(plan.seed)
-    _check_path(plan.path)
-    check.method(plan.method)
-    fraction("budget", plan.budget)
-    fraction("abort_extra_risk", plan.abort_extra_risk, most=1.0)
-    if plan.abort_extra_risk <= plan.budget:
-        fix = f"give more than the budget ({plan.budget:g}), which has to be measured"
-        raise BadInputError("abort_extra_risk", plan.abort_extra_risk, fix)
-    check.whole("max_impacted", plan.max_impacted, 1, _LARGEST_COUNT, "how many may be rejected")
-    check.whole("windows", plan.windows, 1, 100, "windows per level")
-    check.whole("max_levels", plan.max_levels, 1, 100, "how many levels may be chosen")
-    check.whole("window_s", plan.window_s, 1, 600, "whole seconds of a window")
-    _check_settle(plan.settle_s)
-    fraction("target_width", plan.target_width, most=10.0)
-    _check_doses(plan)
-    _check_time(plan)
-    return replace(plan, guard=guards.check(plan.guard))
+    asked = plan.asked()
+    errors = judge.judge([spec for _, spec in asked])
+    for (argument, spec), error in zip(asked, errors, strict=True):
+        if error:
+            raise judge.under(argument, spec, error)
 
 
-def fraction(name: str, value: Any, most: float = 0.5) -> float:
+def fraction(name: str, value: object, most: float = 0.5) -> float:
     """Return a fraction that is more than 0 and at most ``most``.
 
     Raises:
-        BadInputError: it is none of these.
+        BadInputError: It is not one.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value <= most:
+    try:
+        return arguments.positive(name, value, most)
+    except BadInputError as error:
         fix = f"give a fraction, more than 0 and at most {most:g}, for instance 0.02 for 2 %"
-        raise BadInputError(name, value, fix)
-    return float(value)
+        raise BadInputError(name, value, fix) from error
 
 
 def read_levels(levels_ms: object) -> tuple[float, ...]:
     """Return doses that rise; none lets the design choose.
 
     Raises:
-        BadInputError: they do not rise, or one cannot be a delay.
+        BadInputError: They do not rise, or one is not a delay.
     """
     fix = "give rising delays like [100, 200, 400], or [] to have them chosen"
     if not isinstance(levels_ms, list):
-        raise BadInputError("levels_ms", levels_ms, fix)
-    levels = [
-        check.number(f"levels_ms[{number}]", dose, LARGEST_DOSE_MS, "milliseconds")
-        for number, dose in enumerate(levels_ms)
-    ]
+        raise BadInputError("levels.doses_ms", levels_ms, fix)
+    levels = [_dose(f"levels.doses_ms[{at}]", dose) for at, dose in enumerate(levels_ms)]
     if any(one >= other for one, other in pairwise(levels)):
-        raise BadInputError("levels_ms", levels_ms, f"not in rising order; {fix}")
+        raise BadInputError("levels.doses_ms", levels_ms, f"not in rising order; {fix}")
     return tuple(levels)
 
 
-def read_loads(traffic: object, rates_rps: object, impact: dict[str, Any]) -> tuple[Load, ...]:
+def read_loads(given: object) -> tuple[Load, ...]:
     """Return the load of each rate, with the rule that says which transactions hurt the business.
 
     Raises:
-        BadInputError: an unknown key, or a value that is invalid.
+        BadInputError: A key is unknown, or a value is invalid.
     """
-    rule = _impact(impact)
-    fields = _fields("traffic", traffic, _TRAFFIC)
-    fix = "give requests per second in rising order, like [50] or [50, 100]"
-    if not isinstance(rates_rps, list) or not rates_rps:
-        raise BadInputError("rates_rps", rates_rps, fix)
-    made = tuple(loads.check(Load(**fields, rate_rps=rate, impact=rule)) for rate in rates_rps)
+    rates = given.get("rate_rps", loads.RATE_RPS) if isinstance(given, Mapping) else loads.RATE_RPS
+    fix = "give requests per second in rising order, like [50, 100], or one number"
+    if isinstance(rates, list) and not rates:
+        raise BadInputError("load.rate_rps", rates, fix)
+    several = rates if isinstance(rates, list) else [rates]
+    made = []
+    for rate in several:
+        one = {**given, "rate_rps": rate} if isinstance(given, Mapping) else given
+        load = loads.read(one)
+        made.append(replace(load, impact=_with_timeouts(load.impact, one)))
     if any(one.rate_rps >= other.rate_rps for one, other in pairwise(made)):
-        raise BadInputError("rates_rps", rates_rps, fix)
-    return made
+        raise BadInputError("load.rate_rps", rates, fix)
+    return tuple(made)
 
 
-def read_p99_load(traffic: object) -> Load | None:
-    """Return the load whose P99 is taken; none when nothing was given.
-
-    Raises:
-        BadInputError: an unknown key, or a value that is invalid.
-    """
-    if traffic == {}:
-        return None
-    fields = _fields("p99_traffic", traffic, {*_TRAFFIC, "rate_rps"})
-    return loads.check(Load(**{"rate_rps": 50.0, **fields}))
-
-
-def _fields(name: str, given: object, known: set[str]) -> dict[str, Any]:
-    if not isinstance(given, dict) or not given.get("url"):
-        fix = f"give a mapping with url and any of {', '.join(sorted(known - {'url'}))}"
-        raise BadInputError(name, given, fix)
-    loads.refuse_unknown(f"{name}.", given, known)
-    check.headers(f"{name}.headers", given.get("headers", {}))
-    return given
-
-
-def _impact(rule: dict[str, Any]) -> Impact:
-    impact = loads.impact_of(rule)
+def _with_timeouts(impact: Impact | None, load: object) -> Impact:
     if impact is None:
         fix = "say which transactions hurt the business, e.g. {statuses: [503], timeout: true}"
-        raise BadInputError("impact", rule, fix)
-    if rule.get("timeout") is False:
+        raise BadInputError("load.impact", {}, fix)
+    given = load.get("impact") if isinstance(load, Mapping) else None
+    if isinstance(given, Mapping) and given.get("timeout") is False:
         fix = "a transaction that timed out is lost and always counts; leave it out"
-        raise BadInputError("impact.timeout", False, fix)
+        raise BadInputError("load.impact.timeout", False, fix)
     return replace(impact, timeout=True)
 
 
+def _read_p99_load(given: object) -> Load | None:
+    return None if given == {} else loads.read(given, "p99_load")
+
+
 def _name(name: object) -> str:
-    """Return a name from which those of traffic and faults can be made."""
-    text = check.text("name", name)
+    """Return a name from which those of loads and faults can be made."""
+    text = arguments.text("name", name)
     if not text or len(text.encode()) > _LONGEST_NAME or not text.isprintable():
         raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
     return text
 
 
-def _check_settle(settle_s: Any) -> None:
-    is_number = isinstance(settle_s, int | float) and not isinstance(settle_s, bool)
-    if not is_number or not 0 <= settle_s <= _LONGEST_SETTLE_S:
-        fix = f"give a number of seconds from 0 to {_LONGEST_SETTLE_S}"
-        raise BadInputError("settle_s", settle_s, fix)
+def _dose(name: str, value: object) -> float:
+    return arguments.positive(name, value, LARGEST_DOSE_MS, "milliseconds")
 
 
 def check_p99_rate(plan: Plan) -> None:
     """Refuse a load whose P99 is asked for, but which is too slow to tell it.
 
     Raises:
-        BadInputError: a window has fewer requests than a P99 with both its limits takes.
+        BadInputError: A window has fewer requests than a P99 with both its limits takes.
     """
     load, needed = plan.p99_load, smallest_n(0.99)
     if load is None or load.rate_rps * plan.window_s >= needed:
@@ -231,33 +263,26 @@ def check_p99_rate(plan: Plan) -> None:
     rate_rps = math.ceil(needed / plan.window_s)
     fix = (
         f"{load.rate_rps * plan.window_s:g} requests in a window of {plan.window_s} s, and a P99 "
-        f"needs {needed}; give at least {rate_rps}, or a longer window_s"
+        f"needs {needed}; give at least {rate_rps}, or a longer windows.length_s"
     )
-    raise BadInputError("p99_traffic.rate_rps", load.rate_rps, fix)
+    raise BadInputError("p99_load.rate_rps", load.rate_rps, fix)
 
 
-def _check_path(path: object) -> None:
-    """Refuse what is no expression; the agent would do so after the baseline, at the first dose."""
-    slip = regex.slip(check.text("path", path))
-    if slip:
-        fix = f"no regular expression: {slip}; write it in RE2 syntax, as Go does"
-        raise BadInputError("path", path, fix)
-
-
-def _check_doses(plan: Plan) -> None:
-    check.number("max_dose_ms", plan.max_dose_ms, LARGEST_DOSE_MS, "milliseconds")
-    check.number("start_ms", plan.start_ms, LARGEST_DOSE_MS, "milliseconds")
+def _check_together(plan: Plan) -> None:
+    """Refuse values that do not fit to each other."""
+    if plan.abort_extra_risk <= plan.budget:
+        fix = f"give more than the budget ({plan.budget:g}), which has to be measured"
+        raise BadInputError("limits.extra_risk", plan.abort_extra_risk, fix)
     if plan.start_ms > plan.max_dose_ms:
-        fix = f"give at most max_dose_ms ({plan.max_dose_ms:g})"
-        raise BadInputError("start_ms", plan.start_ms, fix)
+        fix = f"give at most levels.max_ms ({plan.max_dose_ms:g})"
+        raise BadInputError("levels.start_ms", plan.start_ms, fix)
     if plan.levels_ms and plan.levels_ms[-1] > plan.max_dose_ms:
-        fix = f"more than max_dose_ms ({plan.max_dose_ms:g}); leave it out or raise that"
-        raise BadInputError("levels_ms", plan.levels_ms[-1], fix)
-
-
-def _check_time(plan: Plan) -> None:
-    """Refuse a level that takes longer than a fault may last."""
+        fix = f"more than levels.max_ms ({plan.max_dose_ms:g}); leave it out or raise that"
+        raise BadInputError("levels.doses_ms", plan.levels_ms[-1], fix)
     longest_s = LONGEST_DURATION_S - plan.max_dose_ms / 1000
     if plan.longest_level_s > longest_s:
-        fix = f"a level would take up to {plan.longest_level_s:.0f} s; {longest_s:.0f} s are left"
-        raise BadInputError("window_s", plan.window_s, f"{fix}: lower window_s or windows")
+        fix = (
+            f"a level would take up to {plan.longest_level_s:.0f} s; {longest_s:.0f} s are left: "
+            "lower windows.length_s or windows.count"
+        )
+        raise BadInputError("windows.length_s", plan.window_s, fix)

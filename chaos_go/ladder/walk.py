@@ -14,12 +14,12 @@ rest, or the load cannot be driven.
 
 import logging
 
-from chaos_go.agent.contract import Load
 from chaos_go.ladder.choice import Chooser
 from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.level import BASELINE_AFTER, BASELINE_BEFORE, DOSED, End, Level
 from chaos_go.ladder.plan import Plan
 from chaos_go.ladder.record import Record, Row
+from chaos_go.traffic.contract import Load
 
 logger = logging.getLogger("chaostoolkit")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chaos_go.agent.contract import LoadSecond
 from chaos_go.errors import BadInputError
 from chaos_go.report import picture
 from chaos_go.traffic import histogram
+from chaos_go.traffic.contract import LoadSecond
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,43 +1,46 @@
-"""Where a fault is: a target string, and the place it stands for.
+"""Where a fault is: a target is a text, and stands for one or more places.
 
-One file per kind of target; each has one function that reads what follows ``kind/``, and a row in
-``KINDS``.
+`read` makes a `Target` of the text and looks at nothing else; `Target.places` alone looks at the
+world. One file per kind of target. The grammar is `GRAMMAR`, and is described nowhere else.
 """
 
 from collections.abc import Callable
 
 from chaos_go.errors import TargetError
 from chaos_go.targets import pid, port, proxy, to
-from chaos_go.targets.place import Place
+from chaos_go.targets.target import Target
 
-__all__ = ["KINDS", "Place", "parse"]
+__all__ = ["GRAMMAR", "Target", "describe", "read"]
 
-KINDS: dict[str, tuple[str, Callable[[str, str], Place]]] = {
-    "port": ("port/8081", port.parse),
-    "pid": ("pid/1234, pid/1234:8081 or pid/1234->users:8082", pid.parse),
-    "to": ("to/users:8082", to.parse),
-    "proxy": ("proxy/127.0.0.1:9081->127.0.0.1:8081", proxy.parse),
+GRAMMAR: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[str, str], Target]]] = {
+    "port": (port.FORMS, port.read),
+    "pid": (pid.FORMS, pid.read),
+    "to": (to.FORMS, to.read),
+    "proxy": (proxy.FORMS, proxy.read),
 }
-"""Prefix of a target: an example, and what reads it."""
+"""By the word before the slash: each form as an example with what it stands for, and the reader."""
 
 
-def parse(target: str) -> Place:
-    """Return the place that a target stands for.
+def read(text: object) -> Target:
+    """Read a target. Nothing is looked up, so this also tells whether a text can be a target.
+
+    Values that only the agent judges, such as the range of a port, are not judged here.
 
     Args:
-        target: ``port/8081`` (whoever listens there, in this network namespace), ``pid/1234`` or
-            ``pid/1234:8081`` (in the network namespace of that process), ``to/HOST:PORT`` (the
-            calls made in this network namespace to a dependency), ``pid/1234->HOST:PORT`` (the
-            calls that this process makes to it), or ``proxy/LISTEN->UPSTREAM`` (an explicit proxy,
-            needs no privileges).
+        text: One of the forms of `GRAMMAR`.
 
     Raises:
-        TargetError: the kind is unknown, the rest is invalid, or the process is not there.
+        TargetError: The kind is unknown, or the rest does not have the form of its kind.
     """
-    known = ", ".join(example for example, _ in KINDS.values())
-    if not isinstance(target, str):
-        raise TargetError(target, f"give a text like {known}")
-    kind, slash, rest = target.partition("/")
-    if not slash or kind not in KINDS:
-        raise TargetError(target, f"unknown kind of target; give one like {known}")
-    return KINDS[kind][1](target, rest)
+    examples = ", ".join(forms[0][0] for forms, _ in GRAMMAR.values())
+    if not isinstance(text, str):
+        raise TargetError(text, f"give a text like {examples}")
+    kind, slash, rest = text.partition("/")
+    if not slash or kind not in GRAMMAR:
+        raise TargetError(text, f"unknown kind of target; give one like {examples}")
+    return GRAMMAR[kind][1](text, rest)
+
+
+def describe() -> list[tuple[str, str]]:
+    """Return every form of a target, as an example, with what it stands for."""
+    return [form for forms, _ in GRAMMAR.values() for form in forms]

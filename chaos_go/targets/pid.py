@@ -1,58 +1,83 @@
 """``pid/1234``, ``pid/1234:8081`` and ``pid/1234->HOST:PORT``: a process and its network namespace.
 
 Without a port it is the one that the process itself listens on; with an arrow, these are the calls
-that this process makes to a dependency. Read from procfs: proc(5) for
-``fd`` and ``net/tcp``.
+that this process makes to a dependency. Read from procfs: proc(5) for ``fd`` and ``net/tcp``.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from chaos_go.agent.contract import Way
+from chaos_go.agent.place import LocalReach, Place
 from chaos_go.errors import TargetError
-from chaos_go.targets import to
-from chaos_go.targets.place import Place, read_port
+from chaos_go.targets.target import Target, read_ports
+
+FORMS = (
+    ("pid/1234", "requests to the port that this process listens on, in its network namespace"),
+    ("pid/1234:8081", "the same, on this port; several as pid/1234:8081,8082"),
+    ("pid/1234->users:8082", "the calls that this process makes to a dependency"),
+)
 
 _LISTEN = "0A"  # TCP_LISTEN of include/net/tcp_states.h, as net/tcp prints it
 _PREFIX = "socket:["
 
 
-def parse(target: str, rest: str) -> Place:
-    """Read ``1234``, ``1234:8081`` or ``1234->HOST:PORT`` and look the process up.
+@dataclass(frozen=True)
+class ProcessTarget(Target):
+    """A process: its own ports (none given: the only one it listens on), or its calls."""
+
+    pid: int
+    ports: tuple[int, ...] = ()
+    dependency: str = ""
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The calls, or one per port that is given."""
+        if self.dependency:
+            return (Way(to=self.dependency, caller_pid=self.pid),)
+        return tuple(Way(port=port) for port in self.ports)
+
+    def places(self) -> tuple[Place, ...]:
+        """Return the place of the calls, or one per port.
+
+        Raises:
+            TargetError: There is no such process, or its port is not given and not clear.
+        """
+        if not Path(f"/proc/{self.pid}").exists():
+            fix = f"there is no process {self.pid}; give the pid of the service"
+            raise TargetError(self.text, fix)
+        ways = self.ways or (Way(port=_only_port(self.text, self.pid)),)
+        reach = LocalReach(netns_pid=self.pid)
+        return tuple(Place(f"pid/{self.pid}{_suffix(way)}", reach, way) for way in ways)
+
+
+def read(target: str, rest: str) -> Target:
+    """Read ``1234``, ``1234:8081`` or ``1234->HOST:PORT``.
 
     Raises:
-        TargetError: no pid, no such process, or the port is not given and not clear.
+        TargetError: It has none of these forms.
     """
     rest, arrow, dependency = rest.partition("->")
     if arrow:
-        return _calls(target, rest, to.dependency(target, dependency))
-    text, colon, port_text = rest.partition(":")
-    pid = _read_pid(target, text)
-    port = read_port(target, port_text) if colon else 0
-    _expect_process(target, pid)
-    port = port or _only_port(target, pid)
-    return Place(f"pid/{pid}:{port}", "pid", port, agent_arguments=_enter(pid))
+        if not dependency:
+            fix = "HOST:PORT is missing behind the ->; give one like pid/1234->users:8082"
+            raise TargetError(target, fix)
+        return ProcessTarget(target, _read_pid(target, rest), dependency=dependency)
+    pid, colon, ports = rest.partition(":")
+    return ProcessTarget(
+        target, _read_pid(target, pid), ports=read_ports(target, ports) if colon else ()
+    )
 
 
-def _calls(target: str, pid_text: str, dependency: str) -> Place:
-    pid = _read_pid(target, pid_text)
-    _expect_process(target, pid)
-    name = f"pid/{pid}->{dependency}"
-    return Place(name, "pid", to=dependency, caller_pid=pid, agent_arguments=_enter(pid))
-
-
-def _enter(pid: int) -> list[str]:
-    return ["--netns-pid", str(pid)]
+def _suffix(way: Way) -> str:
+    return f"->{way.to}" if way.to else f":{way.port}"
 
 
 def _read_pid(target: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:10]) < 2**31):
         raise TargetError(target, f"the pid {text!r} is not a number; give one like pid/1234:8081")
     return int(text)
-
-
-def _expect_process(target: str, pid: int) -> None:
-    if not Path(f"/proc/{pid}").exists():
-        raise TargetError(target, f"there is no process {pid}; give the pid of the service")
 
 
 def _only_port(target: str, pid: int) -> int:
@@ -85,7 +110,7 @@ def _listening_ports(pid: int) -> Iterator[int]:
 
 
 def _sockets(pid: int) -> Iterator[str]:
-    """Return the inodes of the sockets that a process has open."""
+    """Yield the inodes of the sockets that a process has open."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             link = str(descriptor.readlink())

@@ -3,43 +3,48 @@
 It needs no privileges, but only clients that dial LISTEN instead of UPSTREAM meet the fault.
 """
 
-import ipaddress
+from dataclasses import dataclass
 
-from chaos_go.agent.contract import Proxy
+from chaos_go.agent.contract import Proxy, Way
+from chaos_go.agent.place import LocalReach, Place
 from chaos_go.errors import TargetError
-from chaos_go.targets.place import Place, read_host_port
+from chaos_go.targets.target import Target, slug
 
 _EXAMPLE = "proxy/127.0.0.1:9081->127.0.0.1:8081"
+FORMS = (
+    (_EXAMPLE, "an explicit proxy on a loopback address that clients dial; needs no privileges"),
+)
 
 
-def parse(target: str, rest: str) -> Place:
-    """Read ``LISTEN->UPSTREAM``, both ``host:port``, IPv6 addresses in brackets.
+@dataclass(frozen=True)
+class ProxyTarget(Target):
+    """An explicit proxy."""
+
+    proxy: Proxy
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The connections to the proxy."""
+        return (Way(proxy=self.proxy),)
+
+    def places(self) -> tuple[Place, ...]:
+        """Return the one place."""
+        name = f"proxy/{self.proxy.listen}->{self.proxy.upstream}"
+        return (Place(name, LocalReach(), self.ways[0]),)
+
+    @property
+    def slug(self) -> str:
+        """The target as part of another name, without the upstream."""
+        return slug(self.text.partition("->")[0])
+
+
+def read(target: str, rest: str) -> Target:
+    """Read ``LISTEN->UPSTREAM``, both HOST:PORT, which the agent judges.
 
     Raises:
-        TargetError: one of them is invalid, or LISTEN is not a loopback address: nobody
-            outside may use the agent as a relay.
+        TargetError: The arrow is missing.
     """
     listen, arrow, upstream = rest.partition("->")
     if not arrow:
         raise TargetError(target, f"the -> is missing; give one like {_EXAMPLE}")
-    listen_host, listen_port = read_host_port(target, listen, _EXAMPLE)
-    upstream_host, upstream_port = read_host_port(target, upstream, _EXAMPLE)
-    if not _is_loopback(listen_host):
-        fix = (
-            f"LISTEN {listen!r} must be a loopback address like 127.0.0.1 or [::1], so that "
-            "nobody outside can use the agent as a relay"
-        )
-        raise TargetError(target, fix)
-    listen, upstream = f"{listen_host}:{listen_port}", f"{upstream_host}:{upstream_port}"
-    if listen == upstream:
-        raise TargetError(target, "the proxy would dial itself; give LISTEN another port")
-    return Place(
-        f"proxy/{listen}->{upstream}", "proxy", proxy=Proxy(listen=listen, upstream=upstream)
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return ProxyTarget(target, Proxy(listen=listen, upstream=upstream))

@@ -1,32 +1,30 @@
 """``to/users:8082``: the calls made in the network namespace of this process to a dependency."""
 
-import ipaddress
+from dataclasses import dataclass
 
-from chaos_go.errors import TargetError
-from chaos_go.targets.place import Place, read_host_port
+from chaos_go.agent.contract import Way
+from chaos_go.agent.place import LocalReach, Place
+from chaos_go.targets.target import Target
 
-
-def parse(target: str, rest: str) -> Place:
-    """Read ``HOST:PORT``. Which addresses HOST has is seen by the agent, when it arms.
-
-    Raises:
-        TargetError: it is not one.
-    """
-    to = dependency(target, rest)
-    return Place(f"to/{to}", "to", to=to)
+FORMS = (("to/users:8082", "the calls made in this network namespace to a dependency"),)
 
 
-def dependency(target: str, text: str) -> str:
-    """Read ``HOST:PORT`` and give it in one spelling.
+@dataclass(frozen=True)
+class DependencyTarget(Target):
+    """Calls to a dependency. The agent resolves its name, when it arms."""
 
-    Raises:
-        TargetError: it is not one, or nobody can be called there.
-    """
-    host, port = read_host_port(target, text, "users:8082")
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:  # a name
-        return f"{host}:{port}"
-    if address.is_unspecified or address.is_multicast:
-        raise TargetError(target, f"{host} is no address that can be called; give the caller's")
-    return f"{host}:{port}"
+    dependency: str
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The calls of every process."""
+        return (Way(to=self.dependency),)
+
+    def places(self) -> tuple[Place, ...]:
+        """Return the one place."""
+        return (Place(f"to/{self.dependency}", LocalReach(), self.ways[0]),)
+
+
+def read(target: str, rest: str) -> Target:
+    """Read ``HOST:PORT``, which the agent judges."""
+    return DependencyTarget(target, rest)

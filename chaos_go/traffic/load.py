@@ -1,119 +1,125 @@
 """Loads of this process: what may be asked, start, find, stop."""
 
 import threading
-from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 
-from chaos_go.agent import binary, holder
-from chaos_go.agent.contract import LONGEST_DURATION_S, Impact, Load, Spec
+from chaos_go import arguments
+from chaos_go.agent import holder, judge
+from chaos_go.agent.contract import LONGEST_DURATION_S, Spec
+from chaos_go.agent.place import LocalReach, Place
 from chaos_go.errors import BadInputError, ChaosGoError, NotEnoughDataError
+from chaos_go.traffic.contract import KIND, Impact, Load
 from chaos_go.traffic.recording import Recording
 
-LARGEST_RATE_RPS = 50_000.0
-LARGEST_TIMEOUT_MS = 60_000.0
-LARGEST_IN_FLIGHT = 4096
+RATE_RPS = 50.0
+"""Requests per second of a load that says nothing else."""
+
+_IMPACT = ("statuses", "json_field", "json_value", "timeout")
+_KEYS = ("url", "method", "headers", "body", "rate_rps", "timeout_ms", "max_in_flight", "impact")
 
 _lock = threading.Lock()
 _recordings: dict[str, Recording] = {}
 
 
-def check(load: Load) -> Load:
-    """Refuse a load that is invalid, before anything is started.
+def read(given: object, name: str = "load") -> Load:
+    """Read the mapping that describes a load, everywhere in the same way.
 
-    Raises:
-        BadInputError: names the argument, its value and how to fix it.
-    """
-    _check_url(load.url)
-    check_number("rate_rps", load.rate_rps, LARGEST_RATE_RPS, "requests per second")
-    check_number("timeout_ms", load.timeout_ms, LARGEST_TIMEOUT_MS, "milliseconds")
-    in_flight = load.max_in_flight
-    if not _is_int(in_flight) or not 0 <= in_flight <= LARGEST_IN_FLIGHT:
-        fix = f"give 0 (automatic) to {LARGEST_IN_FLIGHT}"
-        raise BadInputError("max_in_flight", in_flight, fix)
-    if not isinstance(load.method, str) or not load.method.isalpha():
-        raise BadInputError("method", load.method, "give an HTTP method like GET")
-    if not isinstance(load.body, str):
-        raise BadInputError("body", load.body, "give the text of the body; quote JSON in YAML")
-    if not isinstance(load.headers, dict) or not all(
-        isinstance(text, str) for header in load.headers.items() for text in header
-    ):
-        raise BadInputError("headers", load.headers, "give a mapping of names to texts")
-    return load
-
-
-def impact_of(rule: dict[str, object]) -> Impact | None:
-    """Read the rule that says which requests hurt the business; an empty one means no rule.
+    Types are judged here, values by the agent, see `refuse`.
 
     Args:
-        rule: any of ``statuses`` (list of int), ``json_field`` with ``json_value`` (a field of the
-            JSON answer and its value), ``timeout`` (true: a timeout counts).
+        given: ``url`` and any of ``method`` ("GET"), ``headers`` ({}), ``body`` (""), ``rate_rps``
+            (50), ``timeout_ms`` (2000), ``max_in_flight`` (0: automatic) and ``impact`` ({}).
+        name: Of the argument, for messages.
 
     Raises:
-        BadInputError: an unknown key or a value of the wrong type.
+        BadInputError: A key is unknown, ``url`` is missing, or a value has a wrong type.
     """
-    if not isinstance(rule, dict):
-        raise BadInputError("impact", rule, "give a mapping with statuses, json_field, timeout")
+    load = arguments.mapping(name, given, _KEYS)
+    if "url" not in load:
+        fix = "give one like http://127.0.0.1:8080/checkout"
+        raise BadInputError(f"{name}.url", "", fix)
+    method = arguments.text(f"{name}.method", load.get("method", "GET"))
+    if not method:
+        raise BadInputError(f"{name}.method", method, "give one like GET, or leave it out")
+    if not isinstance(load.get("body", ""), str):
+        fix = "give the text of the body; in YAML, quote JSON"
+        raise BadInputError(f"{name}.body", type(load["body"]).__name__, fix)
+    return Load(
+        url=arguments.text(f"{name}.url", load["url"]),
+        method=method,
+        headers=arguments.texts(f"{name}.headers", load.get("headers", {})),
+        body=load.get("body", ""),
+        rate_rps=arguments.number(
+            f"{name}.rate_rps", load.get("rate_rps", RATE_RPS), unit="requests per second"
+        ),
+        timeout_ms=arguments.positive(
+            f"{name}.timeout_ms", load.get("timeout_ms", 2000.0), unit="milliseconds"
+        ),
+        max_in_flight=arguments.whole(f"{name}.max_in_flight", load.get("max_in_flight", 0)),
+        impact=read_impact(load.get("impact", {}), f"{name}.impact"),
+    )
+
+
+def read_impact(given: object, name: str = "load.impact") -> Impact | None:
+    """Read the rule that says which requests hurt the business; {} is no rule.
+
+    Args:
+        given: Any of ``statuses`` (list of int), ``json_field`` with ``json_value`` (a field of
+            the JSON answer and its value), ``timeout`` (true: a timeout counts).
+        name: Of the argument, for messages.
+
+    Raises:
+        BadInputError: A key is unknown or a value has a wrong type.
+    """
+    rule = arguments.mapping(name, given, _IMPACT)
     if not rule:
         return None
-    known = {"statuses", "json_field", "json_value", "timeout"}
-    refuse_unknown("impact.", rule, known)
-    statuses, timeout = rule.get("statuses", []), rule.get("timeout", False)
-    if not isinstance(statuses, list) or not all(_is_status(status) for status in statuses):
-        fix = "give a list of statuses from 100 to 599, like [503]"
-        raise BadInputError("impact.statuses", statuses, fix)
-    if "statuses" in rule and not statuses:
-        raise BadInputError("impact.statuses", statuses, "give at least one, or leave it out")
-    if not isinstance(timeout, bool):
-        raise BadInputError("impact.timeout", timeout, "give true or false")
-    field, value = rule.get("json_field", ""), rule.get("json_value", "")
-    if not isinstance(field, str) or not isinstance(value, str) or bool(field) != bool(value):
-        raise BadInputError("impact.json_field", field, "give json_field and json_value, both text")
-    return Impact(statuses=statuses, json_field=field, json_value=value, timeout=timeout)
+    statuses = rule.get("statuses", [])
+    if not isinstance(statuses, list) or ("statuses" in rule and not statuses):
+        fix = "give a list of statuses from 100 to 599, like [503], or leave it out"
+        raise BadInputError(f"{name}.statuses", statuses, fix)
+    return Impact(
+        statuses=[arguments.whole(f"{name}.statuses", status) for status in statuses],
+        json_field=arguments.text(f"{name}.json_field", rule.get("json_field", "")),
+        json_value=arguments.text(f"{name}.json_value", rule.get("json_value", "")),
+        timeout=arguments.flag(f"{name}.timeout", rule.get("timeout", False)),
+    )
 
 
-def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) -> None:
-    """Refuse names that nobody would read.
-
-    Raises:
-        BadInputError: names the first unknown one and those that are known.
-    """
-    for name in given:
-        if name not in known:
-            fix = f"no such argument; known are {', '.join(sorted(known))}"
-            raise BadInputError(f"{prefix}{name}", name, fix)
+def spec_of(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Spec:
+    """Return what an agent is asked for a load."""
+    return Spec(id=name, kind=KIND.name, duration_s=duration_s, detail=load)
 
 
-def check_number(name: str, value: Any, most: float, unit: str, least: float = 0.0) -> float:
-    """Return a number that is over 0, at least ``least`` and at most ``most``.
+def refuse(spec: Spec, argument: str = "load") -> None:
+    """Refuse a load with an invalid value, before anything is started.
+
+    Args:
+        spec: What an agent would be asked.
+        argument: What the user calls the mapping of the load.
 
     Raises:
-        BadInputError: it is none, or not a number at all.
+        BadInputError: Names the argument, its value and how to fix it.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not (0 < value <= most and value >= least):
-        bound = f"at least {least:g}" if least else "more than 0"
-        raise BadInputError(name, value, f"give {bound} and at most {most:g} {unit}")
-    return float(value)
+    (error,) = judge.judge([spec])
+    if error:
+        raise judge.under(argument, spec, error)
 
 
 def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Recording:
     """Start a load in a process of its own and record it; the caller must `stop` it.
 
     Args:
-        name: what the load is called.
-        load: what to send, see `check`.
-        duration_s: after which the agent ends it by itself, more than 0 and at most 3600.
+        name: Name of the load.
+        load: What to send.
+        duration_s: Seconds after which the agent ends it by itself, more than 0, at most 3600.
 
     Raises:
-        BadInputError: the load is invalid, or its URL does not resolve.
-        AgentError: no agent could be started here.
+        BadInputError: A value is invalid, or the URL does not resolve.
+        AgentError: No agent could be started here.
     """
-    if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
-        raise BadInputError("name", name, "give 1 to 100 printable characters")
-    spec = Spec(id=name, kind="load", duration_s=duration_s, load=check(load))
-    agent = [str(binary.find_agent()), "load"]
-    return Recording(name, spec, holder.hold(agent, f"load/{name}", spec))
+    place = Place(f"load/{name}", LocalReach())
+    return Recording(name, holder.hold([place], spec_of(name, load, duration_s)))
 
 
 def start(name: str, load: Load) -> Recording:
@@ -155,8 +161,8 @@ def find(name: str = "") -> Recording:
     return known[name]
 
 
-def stop(recording: Recording) -> dict[str, object]:
-    """Stop a load, forget it, and give the record of its lease. A second stop changes nothing.
+def stop(recording: Recording) -> dict[str, Any]:
+    """Stop a load, forget it, and return its record. A second stop changes nothing.
 
     Raises:
         AgentError: the agent did not end in time.
@@ -164,7 +170,7 @@ def stop(recording: Recording) -> dict[str, object]:
     with _lock:
         if _recordings.get(recording.name) is recording:
             del _recordings[recording.name]
-    return recording.lease.stop(timeout_s=recording.patience_s + 2)
+    return recording.fault.stop(timeout_s=recording.patience_s + 2)
 
 
 def finish(recording: Recording) -> dict[str, Any]:
@@ -173,33 +179,11 @@ def finish(recording: Recording) -> dict[str, Any]:
     try:
         record = stop(recording)
     except ChaosGoError as error:
-        record = recording.lease.record()
+        record = recording.fault.record()
         problem = problem or str(error)
     return {
         "spec": record["spec"],
         "seconds": [second.to_dict() for second in recording.seconds()],
-        "totals": record["totals"],
+        "totals": record["places"][0]["totals"],
         "problem": problem,
     }
-
-
-def _check_url(url: object) -> None:
-    fix = "give one like http://127.0.0.1:8080/checkout"
-    if not isinstance(url, str):
-        raise BadInputError("url", url, fix)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in url):
-        raise BadInputError("url", url, fix)
-
-
-def _is_status(value: object) -> bool:
-    """Tell a status of RFC 9110 section 15."""
-    return isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

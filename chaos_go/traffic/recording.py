@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chaos_go.agent.contract import Event, LoadSecond, Spec
-from chaos_go.agent.lease import Lease
+from chaos_go.agent.contract import Event
+from chaos_go.agent.fault import Fault
 from chaos_go.errors import NotEnoughDataError
+from chaos_go.traffic.contract import Load, LoadSecond
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -71,28 +72,30 @@ class Recording:
     """The seconds of one load as they arrive. All methods may be called from any thread.
 
     Attributes:
-        name: name of the load.
-        spec: what was asked of the agent.
-        lease: holds the load.
-        timeout_ms: after which a request is given up.
-        patience_s: how long after its end a second may arrive.
+        name: Name of the load.
+        load: What was asked of the agent.
+        fault: Holds the load, at its only place.
+        lease: The lease there.
+        timeout_ms: Milliseconds after which a request is given up.
+        patience_s: Seconds after its end in which a second may arrive.
     """
 
-    def __init__(self, name: str, spec: Spec, lease: Lease, clock: Clock | None = None) -> None:
-        """Start to record what the lease reports."""
-        load = spec.load
-        if load is None:
-            raise ValueError(f"name={name}: the spec is not one of a load")
+    def __init__(self, name: str, fault: Fault, clock: Clock | None = None) -> None:
+        """Start to record what the agent reports."""
+        load = fault.spec.detail
+        if not isinstance(load, Load):
+            raise TypeError(f"name={name}: the spec is not one of a load")
         self.name = name
-        self.spec = spec
-        self.lease = lease
+        self.load = load
+        self.fault = fault
+        self.lease = fault.leases[0]
         self.timeout_ms = load.timeout_ms
         self.patience_s = 2 * load.timeout_ms / 1000 + SLACK_S
         self._clock = clock or Clock()
         self._seconds: dict[int, LoadSecond] = {}
         self._origin: float | None = None
         self._changed = threading.Condition()
-        lease.subscribe(self._on_event)
+        self.lease.subscribe(self._on_event)
 
     def seconds(self) -> list[LoadSecond]:
         """Return all seconds that have arrived so far, in order."""
@@ -237,11 +240,11 @@ class Recording:
 
     def _on_event(self, event: Event) -> None:
         with self._changed:
-            if event.event == "stats" and event.load is not None:
+            if event.event == "stats" and isinstance(event.totals, LoadSecond):
                 if self._origin is None:
-                    self._origin = event.load.start_unix_s
-                number = round(event.load.start_unix_s - self._origin)
-                self._seconds[number] = event.load
+                    self._origin = event.totals.start_unix_s
+                number = round(event.totals.start_unix_s - self._origin)
+                self._seconds[number] = event.totals
             self._changed.notify_all()
 
 

@@ -3,13 +3,13 @@
 Chaos Toolkit runs an experiment with ``rollback:`` for ``rollbacks:``, ``argument:`` for
 ``arguments:`` or a misspelt strategy without a word, and just leaves out what was meant.
 
-`reading` loads a file, `keys` knows every key, `activities` looks up functions and arguments (of
-a ladder their values too, since its plan would refuse them only when it runs),
-`references` follows the names that parts of an experiment call each other by.
+`reading` loads a file, `keys` knows every key, `activities` looks up functions and arguments,
+`references` follows the names that parts of an experiment call each other by, and `values` has the
+agent judge the values of faults and loads.
 """
 
 from chaos_go.errors import BadInputError
-from chaos_go.validate import activities, keys, reading, references
+from chaos_go.validate import activities, keys, reading, references, values
 
 __all__ = ["check"]
 
@@ -32,4 +32,5 @@ def check(path: str) -> list[str]:
     problems = list(keys.check(experiment))
     if problems:
         return problems  # the rest would stumble over the same mistakes
-    return [*activities.check(experiment), *references.check(experiment)]
+    problems = [*activities.check(experiment), *references.check(experiment)]
+    return problems or list(values.check(experiment))

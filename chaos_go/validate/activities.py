@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from chaos_go.errors import BadInputError, shorten
-from chaos_go.ladder import ahead
+from chaos_go.errors import RenamedArgumentError, shorten
 from chaos_go.validate.keys import suggest
 
 _INJECTED = ("configuration", "secrets")
 _HOOK_INJECTED = {"context", "state", "experiment", "extensions", "settings", "event_registry"}
 _HOOK_INJECTED |= set(_INJECTED)
-
-_JUDGES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
-    ("chaos_go.ladder", "measure"): ahead.check,
-}
 
 Placed = tuple[str, dict[str, Any]]
 """A place in the file and the mapping there."""
@@ -75,8 +70,7 @@ def _function(path: str, provider: dict[str, Any]) -> Iterator[str]:
     elif inspect.iscoroutinefunction(function):
         yield f"{path}.func: {provider['func']!r} is async, which Chaos Toolkit never awaits"
     else:
-        problems = list(_arguments(path, function, provider.get("arguments", {})))
-        yield from problems or _values(path, provider)
+        yield from _arguments(path, function, provider.get("arguments", {}))
 
 
 def _arguments(path: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[str]:
@@ -87,22 +81,15 @@ def _arguments(path: str, function: Callable[..., Any], arguments: dict[str, Any
         for p in parameters
         if p.name not in _INJECTED and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
+    renamed = getattr(inspect.signature(function), "renamed", {})
     for name in arguments:
-        if name not in named and not takes_any:
+        if name in renamed:
+            yield str(RenamedArgumentError(name, renamed[name], f"{path}.arguments."))
+        elif name not in named and not takes_any:
             yield f"{path}.arguments.{name}: unknown argument ({suggest(name, named)})"
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             yield f"{path}.arguments.{name}: missing; {function.__name__} needs it"
-
-
-def _values(path: str, provider: dict[str, Any]) -> Iterator[str]:
-    """Check the values of arguments where a run would be long under way before it refuses them."""
-    judge = _JUDGES.get((provider["module"], provider["func"]))
-    try:
-        if judge:
-            judge(provider.get("arguments", {}))
-    except BadInputError as error:
-        yield f"{path}.arguments: {error}"
 
 
 def _tolerance_probe(path: str, provider: dict[str, Any]) -> Iterator[str]:
@@ -124,7 +111,7 @@ def _control(path: str, control: dict[str, Any]) -> Iterator[str]:
         is_hook = name.startswith(("before_", "after_")) and name.endswith("_control")
         if is_hook or name == "configure_control":
             yield from _hook(path, name, hook, provider.get("arguments", {}))
-    if hasattr(module, "validate_control"):
+    if hasattr(module, "validate_control") and not hasattr(module, "asked"):  # see `values`
         try:
             module.validate_control({"name": "", **control})
         except Exception as error:  # noqa: BLE001 - whatever a control raises is its verdict

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+import wire
 from world import SERVICE_PORT, Namespace
 
 from chaos_go.agent.binary import find_agent
@@ -17,25 +18,18 @@ class Load:
 
     def __init__(self, namespace: Namespace, url: str, rate_rps: float = 100) -> None:
         """Start it."""
-        spec = {
-            "version": 1,
-            "id": "load",
-            "kind": "load",
-            "duration_s": LOAD_S,
-            "lease_s": 60,
-            "load": {
-                "url": url,
-                "method": "POST",
-                "headers": {"Content-Type": "application/json"},
-                "body": '{"user_id":"42","amount":19.9}',
-                "rate_rps": rate_rps,
-                "timeout_ms": 10_000,
-            },
+        load = {
+            "url": url,
+            "method": "POST",
+            "headers": {"Content-Type": "application/json"},
+            "body": '{"user_id":"42","amount":19.9}',
+            "rate_rps": rate_rps,
+            "timeout_ms": 10_000,
         }
         self.process = namespace.popen(
             [find_agent(), "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.say(spec)
+        self.say(wire.spec("load", load, duration_s=LOAD_S, lease_s=60))
 
     def say(self, line: dict[str, Any]) -> None:
         """Write one line to it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from matrix import MEASURED, TARGETS, Scene, table
-from world import ROOT, SERVICE_PORT, SHOP, Driver, Namespace, wait_until
+from world import ROOT, SERVICE_PORT, Driver, Namespace
 
 # A test run in the background of a shell ignores SIGINT, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,11 +25,7 @@ def namespace() -> Iterator[Namespace]:
 @pytest.fixture
 def service(namespace: Namespace) -> subprocess.Popen[bytes]:
     """Start the users service without latency on port 9082 of every address."""
-    assert SHOP.is_file(), f"{SHOP} is missing; build it with: make demo"
-    listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
-    process = namespace.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
-    wait_until("the service listens", lambda: SERVICE_PORT in namespace.listeners())
-    return process
+    return namespace.start_service(SERVICE_PORT)
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import time
 from typing import Any
 
 from chaos_go import targets
-from chaos_go.agent import binary, holder
-from chaos_go.agent.contract import HTTP, HTTPAbort, Match, Spec
+from chaos_go.agent import holder
+from chaos_go.agent.contract import Spec
+from chaos_go.faults.http import HTTP, HTTPAbort, Match
 
 
 def request(
@@ -61,25 +62,23 @@ def statuses_from_one_port(host: str, port: int, from_port: int, times: int) -> 
 
 def abort_leased(target: str, path: str, lease_s: float) -> None:
     """Arm an abort whose agent waits for a sign of this process not longer than lease_s."""
-    place = targets.parse(target)
-    abort = HTTPAbort(status=503)
-    fault = HTTP(
-        percentage=100.0,
-        port=place.port,
-        proxy=place.proxy,
-        to=place.to,
-        caller_pid=place.caller_pid,
-        match=Match(path=path),
-        abort=abort,
-    )
-    spec = Spec(id="leased", kind="http", duration_s=60.0, lease_s=lease_s, http=fault)
-    holder.hold([str(binary.find_agent()), "fault", *place.agent_arguments], place.name, spec)
+    http = HTTP(percentage=100.0, match=Match(path=path), abort=HTTPAbort(status=503))
+    spec = Spec(id="leased", kind="http", duration_s=60.0, lease_s=lease_s, detail=http)
+    holder.hold(targets.read(target).places(), spec)
+
+
+def newest() -> dict[str, Any]:
+    """Return the record of the newest fault."""
+    record: dict[str, Any] = holder.faults()[-1].record()
+    return record
 
 
 def problem() -> dict[str, Any]:
-    """Return how the newest fault ended."""
-    record = holder.leases()[-1].record()
-    return {name: record[name] for name in ("state", "reason", "problem", "exit_code")}
+    """Return how the newest fault, which is at one place, ended there and as a whole."""
+    record = newest()
+    (place,) = record["places"]
+    told = {name: record[name] for name in ("state", "problem")}
+    return told | {name: place[name] for name in ("reason", "exit_code")}
 
 
 def post(port: int, path: str, body: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import wire
 from world import SERVICE_PORT, Namespace
 
 from chaos_go.agent.binary import find_agent
@@ -38,9 +39,7 @@ class Agent:
         """Arm an abort of a path, on the service's port or on the calls to it."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = namespace.popen([find_agent(), "fault"], **pipes)
-        place: dict[str, Any] = {"to": to} if to else {"port": SERVICE_PORT}
-        http = place | {"percentage": 100, "abort": {"status": 503}, "match": {"path": path}}
-        self._say({"version": 1, "id": "x", "kind": "http", "duration_s": 60, "http": http})
+        self._say(wire.abort({"to": to} if to else {"port": SERVICE_PORT}, path))
         event = json.loads(read(self.process))
         assert event["event"] == "armed", event
         self.armed = event["armed"]

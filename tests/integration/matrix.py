@@ -14,15 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients import PAUSE_S
-from world import (
-    HERE,
-    SERVICE_PORT,
-    SHOP,
-    Namespace,
-    is_answered,
-    wait_until,
-    what_is_left,
-)
+from world import HERE, SERVICE_PORT, Namespace, is_answered, what_is_left
 
 BYSTANDER_PORT = 9083
 PROXY_PORT = 19082
@@ -73,21 +65,14 @@ class Scene:
         """Start everything."""
         self.namespace, self.target = namespace, target
         self.ports = {SERVICE_PORT, BYSTANDER_PORT}
-        self.service = self.start_service(SERVICE_PORT)
-        self.start_service(BYSTANDER_PORT)
+        self.service = namespace.start_service(SERVICE_PORT)
+        namespace.start_service(BYSTANDER_PORT)
         self._clients = namespace.popen(
             [sys.executable, HERE / "clients.py", f"http://127.0.0.1:{BYSTANDER_PORT}{PASSING}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-
-    def start_service(self, port: int) -> subprocess.Popen[Any]:
-        """Start a service that answers at once, and wait until it listens."""
-        command = [SHOP, "users", "--listen", f":{port}", "--latency", "0s", "--tail", "0s"]
-        process = self.namespace.popen(command, stderr=subprocess.DEVNULL)
-        wait_until(f"a service listens on {port}", lambda: port in self.namespace.listeners())
-        return process
 
     def connect(self) -> None:
         """Check that the fault answers, then connect live clients through it."""

@@ -51,7 +51,7 @@ class Run:
         tolerance = {"type": "range", "range": [1, 1]}
         looked = call("look", "stubborn_probes", "write_status", url=target.url(FAULTED))
         wait = call("wait", "stubborn_probes", "take_time", seconds=rollback_s, file="rollback")
-        fault = {"target": target.chaos, "path": FAULTED, "duration_s": LONG_S}
+        fault = {"target": target.chaos, "match": {"path": FAULTED}, "duration_s": LONG_S}
         experiment = {
             "title": f"is anything left when the probe is {probe}?",
             "description": "hypothesis: nothing is",

@@ -1,12 +1,15 @@
 """Bad input with the real agent: one line names the value and how to fix it, nothing changes."""
 
+import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import EVIDENCE, call
 from world import (
+    CHAOS,
     SERVICE_PORT,
     Driver,
     Namespace,
@@ -35,26 +38,43 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "open relay": ({"target": "proxy/0.0.0.0:9081->127.0.0.1:80"}, ["0.0.0.0:9081", "loopback"]),
     "percentage 0": ({"percentage": 0}, ["percentage=0", "100"]),
     "percentage 101": ({"percentage": 101}, ["percentage=101", "100"]),
-    "percentage text": ({"percentage": "30%"}, ["30%", "100"]),
+    "percentage text": ({"percentage": "30%"}, ["30%", "without quotes"]),
     "status 99": ({"status": 99}, ["99", "599"]),
     "status 600": ({"status": 600}, ["600", "599"]),
     "negative duration": ({"duration_s": -1}, ["-1", "3600"]),
     "two hours": ({"duration_s": 7200}, ["7200", "3600"]),
-    "bad regex": ({"path": "/users/("}, ["/users/(", "RE2"]),
-    "look-ahead": ({"path": "/users/(?=4)"}, ["/users/(?=4)", "RE2"]),
+    "bad regex": ({"match": {"path": "/users/("}}, ["match.path='/users/('", "RE2"]),
+    "look-ahead": ({"match": {"path": "/users/(?=4)"}}, ["match.path='/users/(?=4)'", "RE2"]),
     "unknown argument": ({"percentge": 30}, ["percentge"]),
+    "unknown key of match": ({"match": {"pth": "/users"}}, ["match.pth", "known", "path"]),
+    "match is a text": ({"match": "/users"}, ["match='/users'", "path"]),
+    "framing header": (
+        {"answer": {"headers": {"Content-Length": "1"}}},
+        ["Content-Length", "leave"],
+    ),
+    "unknown handling": (
+        {"connections": {"existing": "keep"}},
+        ["connections.existing", "takeover"],
+    ),
+    "no connection": ({"connections": {"limit": 0}}, ["connections.limit=0", "at least 1"]),
+    "no place": ({"scope": {"places": 0}}, ["scope.places=0"]),
+    "place of another target": (
+        {"scope": {"places": ["port/1"]}},
+        ["scope.places", "port/1", TARGET],
+    ),
 }
 DELAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "longer than the fault": ({"delay_ms": 9000, "duration_s": 5}, ["9000", "duration_s"]),
     "no delay": ({"delay_ms": 0}, ["delay_ms=0", "more than 0"]),
-    "jitter over delay": ({"delay_ms": 10, "jitter_ms": 20}, ["jitter_ms=20", "at most 10"]),
+    "jitter over delay": ({"delay_ms": 10, "jitter_ms": 20}, ["jitter_ms=20", "0 to 10"]),
 }
 LOADS: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "0 rps": ({"rate_rps": 0}, ["rate_rps=0", "more than 0"]),
-    "1e9 rps": ({"rate_rps": 1e9}, ["rate_rps=1000000000", "50000"]),
+    "0 rps": ({"rate_rps": 0}, ["load.rate_rps=0", "more than 0"]),
+    "1e9 rps": ({"rate_rps": 1e9}, ["load.rate_rps=1000000000", "50000"]),
+    "unknown key": ({"rate": 50}, ["load.rate", "rate_rps"]),
     "unresolvable": ({"url": "http://no-such-host.invalid/"}, ["no-such-host.invalid", "name"]),
     "not a URL": ({"url": "localhost:8080"}, ["localhost:8080", "http://"]),
-    "too few requests": ({"rate_rps": 1, "duration_s": 10}, ["10", "368"]),
+    "too few requests": ({"rate_rps": 1}, ["10", "368"]),
 }
 
 
@@ -88,10 +108,154 @@ def test_delay(driver: Driver, namespace: Namespace, case: str) -> None:
 
 @pytest.mark.parametrize("case", LOADS)
 def test_load(driver: Driver, namespace: Namespace, case: str) -> None:
-    arguments, words = LOADS[case]
-    message = driver.refusal("probes.http.p99_ms", **{"url": URL, **arguments})
+    load, words = LOADS[case]
+    message = driver.refusal("probes.http.p99_ms", load={"url": URL, **load}, duration_s=10)
     assert_says(message, words)
     assert_unchanged(namespace)
+
+
+# Arguments as they were called before version 2 of the wire, a value of each, and the new name.
+OF_EVERY_FAULT: dict[str, tuple[Any, str]] = {
+    "path": ("/users", "match.path"),
+    "method": ("GET", "match.method"),
+    "headers": ({"x-user": "a"}, "match.headers"),
+    "keep_client_address": (True, "connections.keep_client_address"),
+    "max_connections": (50, "connections.limit"),
+    "existing_connections": ("leave", "connections.existing"),
+}
+ANSWER = {"X-Fault": "1"}
+LOAD = {"url": URL, "impact": {"statuses": [503]}}
+LADDER = {
+    "fault": {"module": "chaos_go.faults.http", "func": "delay", "arguments": {"target": TARGET}},
+    "load": LOAD,
+    "budget": 0.02,
+}
+OLD: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, str]]]] = {
+    "chaos_go.faults.http.abort": (
+        {"target": TARGET},
+        OF_EVERY_FAULT
+        | {"body": ("x", "answer.body"), "response_headers": (ANSWER, "answer.headers")},
+    ),
+    "chaos_go.faults.http.delay": ({"target": TARGET, "delay_ms": 1}, OF_EVERY_FAULT),
+    "chaos_go.faults.http.modify": (
+        {"target": TARGET, "answer": {"body": "x"}},
+        OF_EVERY_FAULT
+        | {
+            "body": ("x", "answer.body"),
+            "set_headers": (ANSWER, "answer.headers"),
+            "remove_body": (True, "answer.remove_body"),
+        },
+    ),
+    "chaos_go.ladder.measure": (
+        LADDER,
+        {
+            "target": (TARGET, "fault.arguments.target"),
+            "path": ("/users", "fault.arguments.match.path"),
+            "method": ("GET", "fault.arguments.match.method"),
+            "seed": (7, "fault.arguments.seed"),
+            "traffic": ({"url": URL}, "load"),
+            "impact": ({"statuses": [503]}, "load.impact"),
+            "rates_rps": ([50], "load.rate_rps"),
+            "p99_traffic": ({"url": URL}, "p99_load"),
+            "levels_ms": ([50], "levels.doses_ms"),
+            "start_ms": (60, "levels.start_ms"),
+            "max_dose_ms": (240, "levels.max_ms"),
+            "max_levels": (6, "levels.max_count"),
+            "target_width": (0.1, "levels.target_width"),
+            "windows": (3, "count"),
+            "window_s": (8, "windows.length_s"),
+            "settle_s": (3, "windows.settle_s"),
+            "max_impacted": (900, "limits.impacted"),
+            "abort_extra_risk": (0.5, "limits.extra_risk"),
+            "guard": ({"name": "is-well"}, "limits.guard"),
+        },
+    ),
+    "probes.http.p99_ms": (
+        {"load": LOAD},
+        {
+            "url": (URL, "load.url"),
+            "method": ("GET", "load.method"),
+            "headers": (ANSWER, "load.headers"),
+            "body": ("x", "load.body"),
+            "rate_rps": (50, "load.rate_rps"),
+            "timeout_ms": (100, "load.timeout_ms"),
+        },
+    ),
+}
+OLD["probes.http.error_rate"] = OLD["probes.http.p99_ms"]
+
+
+@pytest.mark.parametrize("function", OLD)
+def test_old_name_of_an_argument(driver: Driver, namespace: Namespace, function: str) -> None:
+    arguments, renamed = OLD[function]
+    for old, (value, new) in renamed.items():
+        message = driver.refusal(function, **{**arguments, old: value})
+        assert_says(message, [old, new])
+    assert_unchanged(namespace)
+
+
+# Whole calls as they were written before, and what must be told of each.
+HTTP = "chaos_go.faults.http"
+OLD_CALLS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "abort": (call("x", HTTP, "abort", target=TARGET, path="/users"), ["path", "match.path"]),
+    "delay": (
+        call("x", HTTP, "delay", target=TARGET, delay_ms=1, existing_connections="leave"),
+        ["existing_connections", "connections.existing"],
+    ),
+    "modify": (
+        call("x", HTTP, "modify", target=TARGET, set_headers=ANSWER),
+        ["set_headers", "answer.headers"],
+    ),
+    "ladder": (
+        call(
+            "x",
+            "chaos_go.ladder",
+            "measure",
+            target=TARGET,
+            traffic={"url": URL},
+            impact={"statuses": [503]},
+            budget=0.02,
+        ),
+        ["target", "fault.arguments.target"],
+    ),
+    "probe": (call("x", "probes.http", "p99_ms", url=URL, rate_rps=50), ["url", "load.url"]),
+}
+OLD_CONTROL = {"name": "users", "url": URL, "rate_rps": 50}
+
+
+def run_and_validate(
+    namespace: Namespace, folder: Path, controls: list[Any], method: list[Any], words: list[str]
+) -> None:
+    """Check what `chaos run` and `chaos go validate` say about an experiment."""
+    experiment = {
+        "title": "does it tell the new name?",
+        "description": "hypothesis: it does",
+        "controls": [EVIDENCE, *controls],
+        "method": method,
+        "rollbacks": [],
+    }
+    file = folder / "experiment.json"
+    file.write_text(json.dumps(experiment))
+    chaos = [CHAOS, "--no-version-check"]
+    ran = namespace.run([*chaos, "run", file], cwd=folder)
+    assert_says(ran.stdout + ran.stderr, words)
+    found = namespace.run([*chaos, "go", "validate", file], cwd=folder)
+    assert found.returncode != 0, found.stdout
+    assert_says(found.stdout + found.stderr, words)
+    assert_unchanged(namespace)
+
+
+@pytest.mark.parametrize("case", OLD_CALLS)
+def test_call_in_the_old_spelling(namespace: Namespace, tmp_path: Path, case: str) -> None:
+    activity, words = OLD_CALLS[case]
+    run_and_validate(namespace, tmp_path, [], [activity], words)
+
+
+def test_control_in_the_old_spelling(namespace: Namespace, tmp_path: Path) -> None:
+    module = "chaos_go.controls.traffic"
+    provider = {"type": "python", "module": module, "arguments": OLD_CONTROL}
+    control = {"name": "traffic", "provider": provider}
+    run_and_validate(namespace, tmp_path, [control], [], ["url", "load.url"])
 
 
 # Scripts in the place of the agent, and what must be said about each.

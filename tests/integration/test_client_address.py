@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import Driver, Namespace, tool, wait_until, what_is_left
+from world import Driver, Namespace, only_place, tool, wait_until, what_is_left
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 PORT, OTHER_PORT = 9090, 9091
 PORTS = {PORT, OTHER_PORT}
+KEEP = {"keep_client_address": True}
 V4, V6 = ("10.124.0.1", "10.124.0.2"), ("fd00:c4a0::1", "fd00:c4a0::2")
 SERVICE = Path(__file__).with_name("who_asks.py")
 
@@ -97,7 +98,7 @@ def test_the_service_sees_a_client_on_the_network(
     driver: Driver, neighbour: Driver, namespace: Namespace, here: str, there: str
 ) -> None:
     assert who(neighbour, here) == (200, there)
-    driver.delay(f"port/{PORT}", delay_ms=50, duration_s=30, keep_client_address=True)
+    driver.delay(f"port/{PORT}", delay_ms=50, duration_s=30, connections=KEEP)
     answer = neighbour.request(PORT, here)
     assert json.loads(answer["body"])["address"] == there
     assert answer["seconds"] >= 0.05
@@ -112,7 +113,7 @@ def test_the_service_sees_a_client_on_the_network(
 def test_the_service_sees_a_client_on_this_host(
     driver: Driver, namespace: Namespace, host: str
 ) -> None:
-    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, keep_client_address=True)
+    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, connections=KEEP)
     assert who(driver, host) == (200, host)
     driver.stop()
     nothing_left(namespace)
@@ -140,9 +141,9 @@ def test_no_client_is_cut_when_its_ports_are_used_up(driver: Driver, namespace: 
         )
         assert taking.stdout is not None
         assert taking.stdout.readline() == "taken\n"
-    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, keep_client_address=True)
+    driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30, connections=KEEP)
     assert [who(driver, "127.0.0.1")[0] for _ in range(3)] == [200] * 3
-    assert driver.stop()[0]["totals"]["delayed"] == 3
+    assert only_place(driver.stop()[0])["totals"]["delayed"] == 3
     nothing_left(namespace)
 
 
@@ -155,7 +156,7 @@ def test_the_next_fault_removes_what_a_killed_agent_left(
     driver: Driver, neighbour: Driver, namespace: Namespace
 ) -> None:
     target = f"port/{PORT}"
-    driver.abort(target, percentage=0.001, duration_s=30, keep_client_address=True)
+    driver.abort(target, percentage=0.001, duration_s=30, connections=KEEP)
     assert routing(namespace) != []
     for agent in namespace.agents():
         os.kill(agent, signal.SIGKILL)
@@ -173,9 +174,7 @@ def test_two_places_have_their_own_routing(
     driver: Driver, neighbour: Driver, namespace: Namespace
 ) -> None:
     for port in sorted(PORTS):
-        driver.delay(
-            f"port/{port}", delay_ms=1, name=str(port), duration_s=30, keep_client_address=True
-        )
+        driver.delay(f"port/{port}", delay_ms=1, name=str(port), duration_s=30, connections=KEEP)
     assert who(neighbour, V4[0], OTHER_PORT) == (200, V4[1])
     driver.stop(str(OTHER_PORT))
     assert who(neighbour, V4[0]) == (200, V4[1])
@@ -192,15 +191,15 @@ def test_faults_of_one_place_must_agree(driver: Driver, namespace: Namespace) ->
         target=f"port/{PORT}",
         delay_ms=1,
         duration_s=30,
-        keep_client_address=True,
+        connections=KEEP,
     )
-    assert "keep_client_address" in message
+    assert "connections.keep_client_address" in message
     message = driver.refusal(
         "chaos_go.faults.http.abort",
         target=f"proxy/127.0.0.1:9099->127.0.0.1:{PORT}",
-        keep_client_address=True,
+        connections=KEEP,
     )
-    assert "keep_client_address" in message
+    assert "connections.keep_client_address" in message
     assert driver.request(PORT)["status"] == 503
     driver.stop()
     nothing_left(namespace)

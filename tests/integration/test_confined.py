@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+import wire
 from test_faults_inbound import ADDRESS, connect
-from world import SERVICE_PORT, Driver, Namespace, nothing_left, tool
+from world import SERVICE_PORT, Driver, Namespace, nothing_left, only_place, tool
 
 from chaos_go.agent.binary import find_agent
 
@@ -53,14 +53,14 @@ def confined(namespace: Namespace, capabilities: int) -> None:
 
 
 def test_agent_keeps_net_admin_only(driver: Driver, namespace: Namespace) -> None:
-    driver.abort(TARGET, path="/api/v1/users/1")
+    driver.abort(TARGET, match={"path": "/api/v1/users/1"})
     confined(namespace, CAP_NET_ADMIN)
-    driver.delay(TARGET, delay_ms=20, path="/api/v1/users/2", name="second")
+    driver.delay(TARGET, delay_ms=20, match={"path": "/api/v1/users/2"}, name="second")
     for host in ("127.0.0.1", "::1"):
         assert driver.request(SERVICE_PORT, host, path="/api/v1/users/1")["status"] == 503
         assert driver.request(SERVICE_PORT, host, path="/api/v1/users/2")["status"] == 200
     confined(namespace, CAP_NET_ADMIN)
-    assert driver.stop("second")[0]["totals"]["delayed"] == 2
+    assert only_place(driver.stop("second")[0])["totals"]["delayed"] == 2
     driver.stop()
     nothing_left(namespace, {SERVICE_PORT})
 
@@ -90,8 +90,7 @@ def test_explicit_proxy_keeps_nothing(driver: Driver, namespace: Namespace) -> N
 
 def test_load_keeps_nothing(driver: Driver, namespace: Namespace) -> None:
     url = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/1"
-    spec: dict[str, Any] = {"version": 1, "id": "load", "kind": "load", "duration_s": 30}
-    spec["load"] = {"url": url, "rate_rps": 50}
+    spec = wire.spec("load", {"url": url, "rate_rps": 50}, duration_s=30)
     load = namespace.popen(
         [find_agent(), "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -5,15 +5,15 @@ import subprocess
 from typing import Any
 
 import pytest
+import wire
 from world import (
     SERVICE_PORT,
-    SHOP,
     SHOP_PORTS,
     Driver,
     Namespace,
     nothing_left,
+    only_place,
     tool,
-    wait_until,
 )
 
 from chaos_go.agent.binary import find_agent
@@ -55,8 +55,7 @@ def test_abort_on_loopback(driver: Driver, namespace: Namespace, host: str) -> N
     driver.abort(
         TARGET,
         status=503,
-        response_headers={"Retry-After": "7"},
-        body="out of order",
+        answer={"headers": {"Retry-After": "7"}, "body": "out of order"},
         duration_s=30,
     )
     answer = driver.request(SERVICE_PORT, host)
@@ -96,9 +95,7 @@ def test_abort_in_the_namespace_of_a_process(namespace: Namespace) -> None:
     outer = namespace
     inner = Namespace(outer)
     try:
-        listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
-        inside = inner.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
-        wait_until("the inner service listens", lambda: SERVICE_PORT in inner.listeners())
+        inside = inner.start_service(SERVICE_PORT)
         chaos, near, far = outer.driver(), outer.driver(), inner.driver()
         chaos.abort(f"pid/{inside.pid}", duration_s=30)
         assert far.request(SERVICE_PORT)["status"] == 503
@@ -113,7 +110,7 @@ def test_abort_in_the_namespace_of_a_process(namespace: Namespace) -> None:
 
 def test_explicit_proxy(driver: Driver, namespace: Namespace) -> None:
     target = f"proxy/127.0.0.1:19082->127.0.0.1:{SERVICE_PORT}"
-    driver.abort(target, path=USERS, duration_s=30)
+    driver.abort(target, match={"path": USERS}, duration_s=30)
     assert driver.request(19082)["status"] == 503
     assert driver.request(19082, path="/healthz")["status"] == 200
     assert driver.request(SERVICE_PORT)["status"] == 200
@@ -157,7 +154,7 @@ def test_only_what_matches(
     missed: dict[str, Any],
 ) -> None:
     before = driver.request(SERVICE_PORT, **missed)
-    driver.abort(TARGET, **rule, duration_s=30)
+    driver.abort(TARGET, match=rule, duration_s=30)
     assert driver.request(SERVICE_PORT, **hit)["status"] == 503
     during = driver.request(SERVICE_PORT, **missed)
     assert (during["status"], during["body"]) == (before["status"], before["body"])
@@ -166,12 +163,12 @@ def test_only_what_matches(
 
 
 def test_delay_is_at_least_what_was_asked(driver: Driver, namespace: Namespace) -> None:
-    driver.delay(TARGET, delay_ms=300, path=USERS, duration_s=30)
+    driver.delay(TARGET, delay_ms=300, match={"path": USERS}, duration_s=30)
     slow = driver.requests(3, SERVICE_PORT, "127.0.0.1")
     assert statuses(slow) == [200, 200, 200]
     assert all(answer["seconds"] >= 0.3 for answer in slow)
     (record,) = driver.stop()
-    totals = record["totals"]
+    totals = only_place(record)["totals"]
     assert totals["delayed"] == 3
     assert totals["delay_asked_ms"] == 300
     assert 300 <= totals["delay_obtained_ms"] <= totals["delay_obtained_max_ms"]
@@ -181,8 +178,9 @@ def test_delay_is_at_least_what_was_asked(driver: Driver, namespace: Namespace) 
 
 def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Namespace) -> None:
     before = driver.request(SERVICE_PORT)
-    driver.modify(TARGET, set_headers={"X-Fault": "1"}, name="header", duration_s=30)
-    driver.modify(TARGET, body="<html>maintenance", path=USERS, name="body", duration_s=30)
+    driver.modify(TARGET, answer={"headers": {"X-Fault": "1"}}, name="header", duration_s=30)
+    page = {"body": "<html>maintenance"}
+    driver.modify(TARGET, answer=page, match={"path": USERS}, name="body", duration_s=30)
     during = driver.request(SERVICE_PORT)
     assert (during["status"], during["body"]) == (200, "<html>maintenance")
     assert during["headers"]["X-Fault"] == "1"
@@ -191,12 +189,12 @@ def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Name
     during = driver.request(SERVICE_PORT)
     assert (during["body"], during["headers"]["X-Fault"]) == (before["body"], "1")
     (record,) = driver.stop("header")
-    assert record["totals"]["modified"] == 2
+    assert only_place(record)["totals"]["modified"] == 2
     nothing_left(namespace, PORTS)
 
 
 def test_modify_takes_the_body_away(driver: Driver, namespace: Namespace) -> None:
-    driver.modify(TARGET, remove_body=True)
+    driver.modify(TARGET, answer={"remove_body": True})
     answer = driver.request(SERVICE_PORT)
     assert (answer["status"], answer["body"]) == (200, "")
     driver.stop()
@@ -204,10 +202,10 @@ def test_modify_takes_the_body_away(driver: Driver, namespace: Namespace) -> Non
 
 
 def test_fault_that_touches_no_request(driver: Driver, namespace: Namespace) -> None:
-    driver.abort(TARGET, path="/nobody/asks/for/this", duration_s=30)
+    driver.abort(TARGET, match={"path": "/nobody/asks/for/this"}, duration_s=30)
     assert driver.request(SERVICE_PORT)["status"] == 200
     message = driver.refusal("chaos_go.faults.stop", name="")
-    assert "no request" in message
+    assert "touched nothing" in message
     nothing_left(namespace, PORTS)
 
 
@@ -223,8 +221,8 @@ def test_port_that_is_faulted_by_another_run(driver: Driver, namespace: Namespac
 
 
 def test_two_faults_on_one_port(driver: Driver, namespace: Namespace) -> None:
-    driver.abort(TARGET, name="gone", status=410, path="/gone", duration_s=30)
-    driver.abort(TARGET, name="busy", status=429, path="/busy", duration_s=30)
+    driver.abort(TARGET, name="gone", status=410, match={"path": "/gone"}, duration_s=30)
+    driver.abort(TARGET, name="busy", status=429, match={"path": "/busy"}, duration_s=30)
     assert len(namespace.agents()) == 1
     paths = ["/gone", "/busy", "/healthz"]
     seen = [driver.request(SERVICE_PORT, path=path)["status"] for path in paths]
@@ -241,13 +239,7 @@ def test_without_the_capability(namespace: Namespace) -> None:
     message = namespace.driver(*dropped).refusal("chaos_go.faults.http.abort", target=TARGET)
     assert "CAP_NET_ADMIN" in message
     assert "proxy/" in message
-    spec = {
-        "version": 1,
-        "id": "x",
-        "kind": "http",
-        "duration_s": 5,
-        "http": {"port": SERVICE_PORT, "percentage": 100, "abort": {"status": 503}},
-    }
+    spec = wire.abort({"port": SERVICE_PORT}, duration_s=5)
     refused = namespace.run([*dropped, find_agent(), "fault"], input=json.dumps(spec) + "\n")
     assert refused.returncode == 3, refused.stdout
     assert "CAP_NET_ADMIN" in json.loads(refused.stdout)["error"]["message"]

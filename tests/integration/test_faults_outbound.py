@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import wire
 from callers import Caller, Load
 from test_faults_inbound import ADDRESS, connect, statuses
 from world import (
@@ -18,6 +19,7 @@ from world import (
     Namespace,
     is_answered,
     nothing_left,
+    only_place,
     tool,
     wait_until,
     what_is_left,
@@ -31,6 +33,7 @@ TARGET = f"to/127.0.0.1:{SERVICE_PORT}"
 PORTS = {SERVICE_PORT}
 GATEWAY_PORT = 9080
 CYCLES = 20
+LEAVE = {"existing": "leave"}
 
 
 def process_of(namespace: Namespace, role: str) -> int:
@@ -75,7 +78,8 @@ def renewing_gateway(namespace: Namespace, shop: subprocess.Popen[str]) -> int:
 def test_abort_and_delay(driver: Driver, namespace: Namespace, host: str) -> None:
     target = f"to/[{host}]:{SERVICE_PORT}" if ":" in host else f"to/{host}:{SERVICE_PORT}"
     address = "127.0.0.1" if host == "localhost" else host
-    armed = driver.abort(target, body="out of order", duration_s=30)["armed"]
+    record = driver.abort(target, answer={"body": "out of order"}, duration_s=30)
+    armed = only_place(record)["armed"]
     assert armed["steering"] == "redirect"
     assert any(address in found for found in armed["resolved"])
     answer = driver.request(SERVICE_PORT, address)
@@ -86,7 +90,7 @@ def test_abort_and_delay(driver: Driver, namespace: Namespace, host: str) -> Non
     slow = driver.requests(3, SERVICE_PORT, address)
     assert statuses(slow) == [200, 200, 200]
     assert all(answer["seconds"] >= 0.3 for answer in slow)
-    assert driver.stop()[-1]["totals"]["delayed"] == 3
+    assert only_place(driver.stop()[-1])["totals"]["delayed"] == 3
     nothing_left(namespace, PORTS)
 
 
@@ -94,13 +98,13 @@ def test_one_process(namespace: Namespace, driver: Driver, shop: subprocess.Pope
     """Checkout cannot reach users; everybody else in its namespace can."""
     assert checkout(driver) == 200
     pid = process_of(namespace, "checkout")
-    armed = driver.abort(f"pid/{pid}->127.0.0.1:8082", duration_s=30)["armed"]
+    armed = only_place(driver.abort(f"pid/{pid}->127.0.0.1:8082", duration_s=30))["armed"]
     # Its connections to users live for 2 s at most; until then some of its calls pass.
     wait_until("checkout fails", lambda: checkout(driver) != 200)
     assert driver.request(8082)["status"] == 200
     assert driver.request(8083, path="/healthz")["status"] == 200
     (record,) = driver.stop()
-    totals = record["totals"]
+    totals = only_place(record)["totals"]
     assert totals["aborted"] >= 1
     assert totals["passthrough"] == {"other_process": 1}
     assert armed["resolved"] == ["127.0.0.1:8082"]
@@ -116,7 +120,7 @@ def test_calls_from_another_namespace(namespace: Namespace) -> None:
         connect(namespace, caller)
         chaos, neighbour = caller.driver(), namespace.driver()
         assert chaos.request(SERVICE_PORT, ADDRESS)["status"] == 200
-        chaos.abort(f"to/{ADDRESS}:{SERVICE_PORT}", path="/api/.*", duration_s=30)
+        chaos.abort(f"to/{ADDRESS}:{SERVICE_PORT}", match={"path": "/api/.*"}, duration_s=30)
         assert chaos.request(SERVICE_PORT, ADDRESS)["status"] == 503
         assert chaos.request(SERVICE_PORT, ADDRESS, path="/healthz")["status"] == 200
         assert neighbour.request(SERVICE_PORT, ADDRESS)["status"] == 200
@@ -134,7 +138,7 @@ def test_name_with_several_addresses(namespace: Namespace, tmp_path: Path) -> No
     hosts.write_text("".join(f"{address} users.test\n" for address in addresses))
     script = f'mount --bind {hosts} /etc/hosts && exec "$@"'
     driver = namespace.driver("unshare", "--mount", "sh", "-c", script, "sh")
-    armed = driver.abort(f"to/users.test:{SERVICE_PORT}", duration_s=30)["armed"]
+    armed = only_place(driver.abort(f"to/users.test:{SERVICE_PORT}", duration_s=30))["armed"]
     port = SERVICE_PORT
     assert armed["resolved"] == [f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"[::1]:{port}"]
     seen = [driver.request(port, host)["status"] for host in [*addresses, "127.0.0.3"]]
@@ -151,14 +155,13 @@ def test_name_with_several_addresses(namespace: Namespace, tmp_path: Path) -> No
 def test_what_cannot_be_meant(driver: Driver, namespace: Namespace) -> None:
     message = driver.refusal("chaos_go.faults.http.abort", target="to/nobody.invalid:80")
     assert "nobody.invalid has no address here" in message
-    http = {"to": f"127.0.0.1:{SERVICE_PORT}", "percentage": 100, "abort": {"status": 503}}
     for pid, reason in ((2**30, "no such process"), (os.getpid(), "another network namespace")):
-        spec = {"version": 1, "id": "x", "kind": "http", "duration_s": 5}
-        line = json.dumps({**spec, "http": {**http, "caller_pid": pid}}) + "\n"
+        way = {"to": f"127.0.0.1:{SERVICE_PORT}", "caller_pid": pid}
+        line = json.dumps(wire.abort(way, duration_s=5)) + "\n"
         refused = namespace.run([find_agent(), "fault"], input=line)
         assert refused.returncode == 2, refused.stdout
         problem = json.loads(refused.stdout)["error"]
-        assert problem["field"] == "http.caller_pid"
+        assert problem["field"] == "way.caller_pid"
         assert reason in problem["message"]
     nothing_left(namespace, PORTS)
 
@@ -183,7 +186,7 @@ def test_both_ends_of_a_call(driver: Driver, namespace: Namespace) -> None:
     driver.delay(f"port/{SERVICE_PORT}", delay_ms=5, name="service", duration_s=30)
     driver.delay(TARGET, delay_ms=5, name="caller", duration_s=30)
     assert driver.request(SERVICE_PORT)["status"] == 200
-    totals = {record["id"]: record["totals"] for record in driver.stop()}
+    totals = {record["id"]: only_place(record)["totals"] for record in driver.stop()}
     assert [totals[name]["delayed"] for name in ("service", "caller")] == [1, 1]
     nothing_left(namespace, PORTS)
 
@@ -196,7 +199,7 @@ def test_no_call_is_lost_by_starts_and_stops(
     for _ in range(CYCLES):
         driver.delay("to/127.0.0.1:8081", delay_ms=1, name="slow", duration_s=30)
         time.sleep(0.3)
-        seen += driver.stop("slow")[0]["totals"]["delayed"]
+        seen += only_place(driver.stop("slow")[0])["totals"]["delayed"]
     totals = load.end()
     assert seen >= CYCLES
     assert set(totals["statuses"]) == {"200"}, totals["statuses"]
@@ -230,7 +233,7 @@ def test_open_call_goes_on(driver: Driver, namespace: Namespace) -> None:
     """The kernel has not seen the beginning of this connection; it must not redirect its rest."""
     caller = Caller(namespace)
     assert caller.ask() == "200"
-    armed = driver.abort(TARGET, existing_connections="leave", duration_s=30)["armed"]
+    armed = only_place(driver.abort(TARGET, connections=LEAVE, duration_s=30))["armed"]
     assert (armed["existing_handling"], armed["untouched_connections"]) == ("leave", 1)
     assert [caller.ask() for _ in range(3)] == ["200"] * 3
     assert driver.request(SERVICE_PORT)["status"] == 503
@@ -252,7 +255,7 @@ def test_open_call_from_a_port_that_was_redirected_before(
     nothing_left(namespace, PORTS)
     caller = Caller(namespace, port)
     assert caller.ask() == "200"
-    driver.abort(TARGET, existing_connections="leave", path="/nobody", duration_s=30)
+    driver.abort(TARGET, connections=LEAVE, match={"path": "/nobody"}, duration_s=30)
     assert caller.ask() == "200"
     driver.process.kill()
     nothing_left(namespace, PORTS)
@@ -263,11 +266,12 @@ def test_open_call_is_reset_when_asked_for(driver: Driver, namespace: Namespace)
     caller = Caller(namespace)
     assert caller.ask() == "200"
     target = f"pid/{caller.process.pid}->127.0.0.1:{SERVICE_PORT}"
-    armed = driver.abort(target, existing_connections="reset", duration_s=30)["armed"]
+    record = driver.abort(target, connections={"existing": "reset"}, duration_s=30)
+    armed = only_place(record)["armed"]
     assert (armed["existing_connections"], armed["untouched_connections"]) == (1, 0)
     assert caller.ask() != "200"
     assert driver.request(SERVICE_PORT)["status"] == 200
-    assert "no request" in driver.refusal("chaos_go.faults.stop", name="")
+    assert "touched nothing" in driver.refusal("chaos_go.faults.stop", name="")
     nothing_left(namespace, PORTS)
 
 

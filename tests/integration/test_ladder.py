@@ -29,11 +29,27 @@ MOST_ATTEMPTS = 3
 USERS = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
 
 
-def short(**arguments: Any) -> dict[str, Any]:
-    """Return arguments of a quick ladder on the users service, whose windows are a second long."""
-    quick = {"windows": 2, "window_s": 1, "settle_s": 0, "rates_rps": [40], "budget": 0.02}
-    given = {"target": f"port/{SERVICE_PORT}", "traffic": {"url": USERS, "timeout_ms": 1000}}
-    return {**quick, **given, "impact": {"statuses": [503]}, "levels_ms": [50], **arguments}
+def slow(**arguments: Any) -> dict[str, Any]:
+    """Return the fault of a ladder on the users service: every request takes longer."""
+    given = {"target": f"port/{SERVICE_PORT}", **arguments}
+    return {"module": "chaos_go.faults.http", "func": "delay", "arguments": given}
+
+
+def short(**mappings: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of a quick ladder on the users service, whose windows are a second long.
+
+    Args:
+        mappings: what is added to the mappings of these names, or is otherwise there.
+    """
+    load = {"url": USERS, "rate_rps": 40, "timeout_ms": 1000, "impact": {"statuses": [503]}}
+    quick: dict[str, dict[str, Any]] = {
+        "fault": slow(),
+        "load": load,
+        "levels": {"doses_ms": [50]},
+        "windows": {"count": 2, "length_s": 1, "settle_s": 0},
+    }
+    changed = {name: quick.get(name, {}) | value for name, value in mappings.items()}
+    return {"budget": 0.02, **quick, **changed}
 
 
 def experiment(folder: Path, arguments: dict[str, Any]) -> Path:
@@ -72,7 +88,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def measure(
-    namespace: Namespace, folder: Path, file: Path | None = None, **arguments: Any
+    namespace: Namespace, folder: Path, file: Path | None = None, **mappings: dict[str, Any]
 ) -> dict[str, Any]:
     """Run a ladder to its end, a quick one or that of a file; give what the journal keeps of it.
 
@@ -80,7 +96,7 @@ def measure(
     answer: then the run is repeated.
     """
     for _ in range(MOST_ATTEMPTS):
-        run = start(namespace, folder, file or experiment(folder, short(**arguments)))
+        run = start(namespace, folder, file or experiment(folder, short(**mappings)))
         run.wait(90)
         print((folder / "chaos.log").read_text())
         ladder = read(folder)[1]
@@ -110,13 +126,14 @@ def test_rejections_of_the_shop_grow_with_the_delay_of_risk(
 
     whole = yaml.safe_load(EXPERIMENT.read_text())
     arguments = whole["method"][0]["provider"]["arguments"]
-    arguments |= {"levels_ms": [100, 240], "windows": 2, "window_s": 3, "settle_s": 2.5}
-    arguments["traffic"]["url"] = "http://127.0.0.1:8080/checkout"
-    arguments["p99_traffic"] |= {"url": "http://127.0.0.1:8083/api/v1/check-transaction"}
-    arguments["p99_traffic"]["rate_rps"] = 130  # 368 requests in 3 s
-    arguments["target"] = "port/8083"
-    arguments["guard"]["provider"]["url"] = "http://127.0.0.1:8080/healthz"
-    measure(namespace, tmp_path, experiment(tmp_path, {**arguments, "rates_rps": [40]}))
+    arguments["fault"]["arguments"]["target"] = "port/8083"
+    arguments["load"] |= {"url": "http://127.0.0.1:8080/checkout", "rate_rps": 40}
+    arguments["levels"]["doses_ms"] = [100, 240]
+    arguments["windows"] = {"count": 2, "length_s": 3, "settle_s": 2.5}
+    arguments["limits"]["guard"]["provider"]["url"] = "http://127.0.0.1:8080/healthz"
+    arguments["p99_load"]["url"] = "http://127.0.0.1:8083/api/v1/check-transaction"
+    arguments["p99_load"]["rate_rps"] = 130  # 368 requests in 3 s
+    measure(namespace, tmp_path, experiment(tmp_path, arguments))
     journal, ladder = read(tmp_path)
     assert ladder["stopped"] == "levels-done"
     k = {level["dose_ms"]: level["k"] for level in ladder["levels"] if level["phase"] == "dosed"}
@@ -134,7 +151,8 @@ def test_nothing_is_lost_or_left_when_it_is_cut_off(
     namespace: Namespace, service: object, tmp_path: Path, number: int
 ) -> None:
     log = tmp_path / "chaos.log"
-    run = start(namespace, tmp_path, experiment(tmp_path, short(windows=5, levels_ms=[50, 60])))
+    arguments = short(windows={"count": 5}, levels={"doses_ms": [50, 60]})
+    run = start(namespace, tmp_path, experiment(tmp_path, arguments))
     seen = " 50 ms, window"  # of the five, some may be lost on a busy machine
     wait_until(seen, lambda: log.exists() and seen in log.read_text(), 60)
     assert any("agent" in trace for trace in what_is_left(namespace, PORTS))
@@ -157,7 +175,8 @@ def test_abort_in_the_middle_of_a_level(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     """Every transaction times out at the second dose: far fewer are lost than a level has."""
-    ladder = measure(namespace, tmp_path, levels_ms=[20, 1900], windows=1, window_s=8)
+    windows = {"count": 1, "length_s": 8}
+    ladder = measure(namespace, tmp_path, levels={"doses_ms": [20, 1900]}, windows=windows)
     assert ladder["stopped"] == "abort"
     aborted = [row for row in ladder["observations"] if row["dose_ms"] == 1900]
     assert aborted[0]["k"] == aborted[0]["n"] > 0
@@ -175,11 +194,9 @@ def test_transactions_that_may_be_lost_are_spent(
     ladder = measure(
         namespace,
         tmp_path,
-        levels_ms=[1900],
-        windows=1,
-        window_s=8,
-        max_impacted=30,
-        abort_extra_risk=1.0,
+        levels={"doses_ms": [1900]},
+        windows={"count": 1, "length_s": 8},
+        limits={"impacted": 30, "extra_risk": 1.0},
     )
     assert ladder["stopped"] == "max-impacted"
     assert 30 <= ladder["impacted"] < 30 + 40 * 10
@@ -189,9 +206,9 @@ def test_transactions_that_may_be_lost_are_spent(
 def test_a_fault_that_touches_nothing_gives_no_observations(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
-    ladder = measure(namespace, tmp_path, path="/nowhere")
+    ladder = measure(namespace, tmp_path, fault=slow(match={"path": "/nowhere"}))
     assert ladder["stopped"] == "error"
-    assert "touched no request" in ladder["why"]
+    assert "touched nothing" in ladder["why"]
     assert set(doses(ladder)) == {0}
     assert {window["dose_ms"] for window in ladder["inconclusive"]} >= {50}
     assert verdict(tmp_path).stdout.startswith("inconclusive")
@@ -201,7 +218,7 @@ def test_a_fault_that_touches_nothing_gives_no_observations(
 def test_windows_of_a_fault_that_died_are_no_observations(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
-    run = start(namespace, tmp_path, experiment(tmp_path, short(windows=4)))
+    run = start(namespace, tmp_path, experiment(tmp_path, short(windows={"count": 4})))
     log, seen = tmp_path / "chaos.log", " 50 ms, window"
     wait_until(seen, lambda: log.exists() and seen in log.read_text(), 60)
     for pid in namespace.agents():
@@ -220,7 +237,7 @@ def test_a_guard_stops_before_any_fault(
 ) -> None:
     asks = {"type": "http", "url": f"http://127.0.0.1:{SERVICE_PORT}/nowhere", "timeout": 3}
     guard = {"name": "is-well", "tolerance": 200, "provider": asks}
-    ladder = measure(namespace, tmp_path, guard=guard)
+    ladder = measure(namespace, tmp_path, limits={"guard": guard})
     assert ladder["stopped"] == "guard"
     assert "is-well" in ladder["why"]
     assert doses(ladder) == []
@@ -232,8 +249,7 @@ def test_a_load_that_cannot_be_driven_is_not_silently_used(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     """One request at a time, each 50 ms: of 200 per second most come too late."""
-    traffic = {"url": USERS, "timeout_ms": 1000, "max_in_flight": 1}
-    asked = short(traffic=traffic, rates_rps=[200], windows=1)
+    asked = short(load={"rate_rps": 200, "max_in_flight": 1}, windows={"count": 1})
     start(namespace, tmp_path, experiment(tmp_path, asked)).wait(90)
     ladder = read(tmp_path)[1]
     assert ladder["stopped"] == "inconclusive"
@@ -246,7 +262,7 @@ def test_a_load_that_cannot_be_driven_is_not_silently_used(
 def test_two_loads_each_from_baseline_to_baseline(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
-    ladder = measure(namespace, tmp_path, rates_rps=[30, 60], windows=3)
+    ladder = measure(namespace, tmp_path, load={"rate_rps": [30, 60]}, windows={"count": 3})
     assert ladder["stopped"] == "levels-done"
     rows = [(row["load_rps"], row["dose_ms"]) for row in ladder["observations"]]
     levels = [row for row, _ in itertools.groupby(rows)]  # of which each has up to three windows

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from lease_behaviour import LeaseBehaviour, Surroundings
+from wire import PROTOCOL
+from world import only_place
 
-from chaos_go import __version__
-from chaos_go.agent import binary
-from chaos_go.agent.contract import Proxy
+from chaos_go import __version__, targets
+from chaos_go.agent.fault import Fault
 from chaos_go.agent.holder import LeaseHolder
-from chaos_go.agent.lease import Lease
 
 pytestmark = pytest.mark.integration
 
@@ -35,11 +35,11 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 
 class RealSurroundings(Surroundings):
     def __init__(self, upstream_port: int) -> None:
-        self.argv = [str(binary.find_agent()), "fault"]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            listen = f"127.0.0.1:{free.getsockname()[1]}"
-        self.proxy = Proxy(listen=listen, upstream=f"127.0.0.1:{upstream_port}")
+            self._listen = f"127.0.0.1:{free.getsockname()[1]}"
+        target = targets.read(f"proxy/{self._listen}->127.0.0.1:{upstream_port}")
+        (self.place,) = target.places()
         self.holder = LeaseHolder()
 
     def request(self) -> None:
@@ -47,14 +47,14 @@ class RealSurroundings(Surroundings):
 
     def status(self) -> int:
         try:
-            with urllib.request.urlopen(f"http://{self.proxy.listen}/", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://{self._listen}/", timeout=20) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
 
-    def kill_agent(self, lease: Lease) -> None:
-        os.kill(lease.record()["armed"]["pid"], signal.SIGKILL)
+    def kill_agent(self, fault: Fault) -> None:
+        os.kill(only_place(fault.record())["armed"]["pid"], signal.SIGKILL)
 
     def agents(self) -> int:
         return sum(_is_our_agent(process) for process in Path("/proc").glob("[0-9]*"))
@@ -84,25 +84,25 @@ class TestOnTheRealAgent(LeaseBehaviour):
 
 
 def test_agent_is_of_this_release(here: RealSurroundings) -> None:
-    armed = here.hold().record()["armed"]
-    assert (armed["agent_version"], armed["protocol"]) == (__version__, 1)
+    armed = only_place(here.hold().record())["armed"]
+    assert (armed["agent_version"], armed["protocol"]) == (__version__, PROTOCOL)
     assert armed["steering"] == "proxy"
 
 
 def test_request_meets_the_fault_only_while_it_is_armed(here: RealSurroundings) -> None:
-    lease = here.hold(path="/nowhere")
+    untouched = here.hold(path="/nowhere")
     assert here.status() == 200
     other = here.hold("all")
     assert here.status() == 503
     other.stop()
     assert here.status() == 200
-    assert (other.record()["effect"], lease.stop()["effect"]) == (True, False)
+    assert (other.record()["effect"], untouched.stop()["effect"]) == (True, False)
     with pytest.raises(urllib.error.URLError, match="refused"):
         here.status()
 
 
 def test_heartbeats_outlast_the_lease(here: RealSurroundings) -> None:
-    lease = here.hold(lease_s=1.0)
+    fault = here.hold(lease_s=1.0)
     time.sleep(3.0)
-    assert lease.state == "armed"
-    assert lease.stop()["reason"] == "stop"
+    assert fault.record()["state"] == "armed"
+    assert only_place(fault.stop())["reason"] == "stop"

@@ -62,16 +62,16 @@ def service():
         server.shutdown()
 
 
-def measured(probe, url, **arguments):
+def measured(probe, url, **load):
     """Call a probe; when this machine could not send on time, which it must say, try again."""
-    arguments = {"rate_rps": RATE_RPS, "duration_s": DURATION_S} | arguments
+    load = {"url": url, "rate_rps": RATE_RPS} | load
     for _ in range(TRIES - 1):
         try:
-            return probe(url, **arguments)
+            return probe(load, duration_s=DURATION_S)
         except ActivityFailed as failure:
             if " late and " not in str(failure):
                 raise
-    return probe(url, **arguments)
+    return probe(load, duration_s=DURATION_S)
 
 
 def test_p99_of_a_service_that_is_slow_every_twentieth_time(service):
@@ -99,7 +99,7 @@ def test_nobody_listens(service):
 
 def test_a_name_that_does_not_resolve():
     with pytest.raises(ActivityFailed, match=r"nowhere\.invalid") as raised:
-        probes_http.p99_ms("http://nowhere.invalid/")
+        probes_http.p99_ms({"url": "http://nowhere.invalid/"})
     assert "\n" not in str(raised.value)
 
 
@@ -111,7 +111,8 @@ def probe(func, **arguments):
 def test_the_control_drives_traffic_for_a_whole_experiment(service):
     url = f"{service}/slow"
     impact = {"json_field": "decision", "json_value": "reject"}
-    arguments = {"name": "known", "url": url, "rate_rps": RATE_RPS, "impact": impact}
+    load = {"url": url, "rate_rps": RATE_RPS, "impact": impact}
+    arguments = {"name": "known", "load": load}
     provider = {"type": "python", "module": "chaos_go.controls.traffic", "arguments": arguments}
     experiment = {
         "title": "t",

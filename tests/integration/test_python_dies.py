@@ -54,7 +54,7 @@ def test_hung(scene: Scene, armed: Driver) -> None:
 
 
 def test_deadline(scene: Scene, driver: Driver) -> None:
-    driver.abort(scene.target.chaos, path=FAULTED, duration_s=2.0)
+    driver.abort(scene.target.chaos, match={"path": FAULTED}, duration_s=2.0)
     scene.connect()
     ends(
         scene,
@@ -67,7 +67,7 @@ def test_exit_without_a_word(scene: Scene) -> None:
     """os._exit runs no atexit: only the closed pipe tells the agent."""
     script = (
         "import os, sys; from chaos_go.faults import http; "
-        f"http.abort('{scene.target.chaos}', path='{FAULTED}', duration_s={LONG_S}); "
+        f"http.abort('{scene.target.chaos}', match={{'path': '{FAULTED}'}}, duration_s={LONG_S}); "
         "print('armed', flush=True); sys.stdin.readline(); os._exit(9)"
     )
     process = scene.namespace.popen(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from matrix import DRAIN_S, FAULTED, LONG_S, MEASURED, Scene
-from world import SERVICE_PORT, SHOP, Driver, Namespace, nothing_left, wait_until
+from world import SERVICE_PORT, Driver, Namespace, nothing_left, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -27,17 +27,17 @@ def end_service(scene: Scene) -> None:
 
 
 def test_service_restarted(scene: Scene, driver: Driver) -> None:
-    driver.abort(scene.target.chaos, path=FAULTED, duration_s=LONG_S)
+    driver.abort(scene.target.chaos, match={"path": FAULTED}, duration_s=LONG_S)
     scene.connect()
     end_service(scene)
-    scene.service = scene.start_service(SERVICE_PORT)
+    scene.service = scene.namespace.start_service(SERVICE_PORT)
     scene.wait_for("503", within_s=5.0)
     stop(scene, driver, "service restarted, then stop", resets=1000)
 
 
 def test_port_taken_by_another_process(scene: Scene, driver: Driver, tmp_path: Path) -> None:
     """Whoever has the port in the end is reached, and by a way on which no agent is."""
-    driver.abort(scene.target.chaos, path=FAULTED, duration_s=LONG_S)
+    driver.abort(scene.target.chaos, match={"path": FAULTED}, duration_s=LONG_S)
     scene.connect()
     end_service(scene)
     page = tmp_path / FAULTED.lstrip("/")
@@ -57,9 +57,7 @@ def test_network_namespace_deleted(namespace: Namespace, service: object, way: s
     """
     inner = Namespace(namespace)
     try:
-        listen = ["--listen", f":{SERVICE_PORT}", "--latency", "0s", "--tail", "0s"]
-        inside = inner.popen([SHOP, "users", *listen], stderr=subprocess.DEVNULL)
-        wait_until("the inner service listens", lambda: SERVICE_PORT in inner.listeners())
+        inside = inner.start_service(SERVICE_PORT)
         chaos, client = namespace.driver(), inner.driver()
         call = f"{client.process.pid}->127.0.0.1:{SERVICE_PORT}"
         chaos.abort(f"pid/{inside.pid if way == 'inbound' else call}", duration_s=LONG_S)

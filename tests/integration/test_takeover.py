@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from keepalive import CONNECTIONS, Agent, Asking, Clients, read
-from world import ROOT, SERVICE_PORT, Driver, Namespace, tool, wait_until
+from world import ROOT, SERVICE_PORT, Driver, Namespace, only_place, tool, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -76,7 +76,7 @@ def test_busy_connections_are_faulted_at_once(
 ) -> None:
     clients = Clients(namespace, keepalive, "127.0.0.1", "/hash")
     record = driver.abort(target, duration_s=30)
-    armed = record["armed"]
+    armed = only_place(record)["armed"]
     # The connections may be between two of their own, so that some are new to the service.
     assert armed["existing_handling"] == "takeover", armed
     assert armed["existing_connections"] == CONNECTIONS
@@ -84,7 +84,7 @@ def test_busy_connections_are_faulted_at_once(
     wait_until("the queues are gone with the last connection", lambda: queues(namespace) == 0)
     (record,) = driver.stop()
     report = clients.end()
-    assert record["totals"]["taken_over"] == CONNECTIONS
+    assert only_place(record)["totals"]["taken_over"] == CONNECTIONS
     assert report["failures"] == []
     late_ms = [(t - record["armed_unix_s"]) * 1000 for t in report["faulted_unix_s"]]
     assert len(late_ms) == CONNECTIONS
@@ -128,7 +128,7 @@ def test_long_lived_connections_survive_start_and_end(
 
     before = namespace.popen(hold, **pipes)
     assert read(before) == "both work"
-    driver.abort(TARGET, path="/hash", duration_s=30)
+    driver.abort(TARGET, match={"path": "/hash"}, duration_s=30)
     through = namespace.popen(hold, **pipes)
     assert read(through) == "both work"
     assert both_work(before)
@@ -184,11 +184,11 @@ def asking(namespace: Namespace, answering: subprocess.Popen[str]) -> Iterator[A
 def test_slow_connection_is_taken_over_by_its_second_request(
     driver: Driver, namespace: Namespace, asking: Asking
 ) -> None:
-    armed = driver.abort(TARGET, duration_s=30)["armed"]
+    armed = only_place(driver.abort(TARGET, duration_s=30))["armed"]
     assert (armed["existing_connections"], armed["existing_handling"]) == (1, "takeover")
     assert [asking.ask() for _ in range(4)] == ["200", "200", "503", "503"]
     (record,) = driver.stop()
-    assert record["totals"]["taken_over"] == 1
+    assert only_place(record)["totals"]["taken_over"] == 1
     assert asking.ask() == "200"
     asking.process.communicate("", timeout=10)
     nothing_left_here(namespace)
@@ -208,7 +208,8 @@ def test_idle_connection_stays_as_it_is(
 def test_leave_leaves_open_connections_alone(
     driver: Driver, namespace: Namespace, asking: Asking
 ) -> None:
-    armed = driver.abort(TARGET, duration_s=30, existing_connections="leave")["armed"]
+    record = driver.abort(TARGET, duration_s=30, connections={"existing": "leave"})
+    armed = only_place(record)["armed"]
     assert (armed["existing_handling"], armed["untouched_connections"]) == ("leave", 1)
     assert [asking.ask() for _ in range(4)] == ["200"] * 4
     assert driver.request(SERVICE_PORT)["status"] == 503
@@ -222,7 +223,8 @@ def test_leave_leaves_open_connections_alone(
 def test_reset_resets_open_connections(
     driver: Driver, namespace: Namespace, asking: Asking
 ) -> None:
-    armed = driver.abort(TARGET, duration_s=30, existing_connections="reset")["armed"]
+    record = driver.abort(TARGET, duration_s=30, connections={"existing": "reset"})
+    armed = only_place(record)["armed"]
     assert (armed["existing_connections"], armed["existing_handling"]) == (1, "reset")
     assert asking.ask() in ("ConnectionResetError", "RemoteDisconnected", "BrokenPipeError")
     assert asking.ask() == "503"

@@ -55,6 +55,13 @@ def marked_processes(mark: str) -> dict[int, str]:
     return found
 
 
+def only_place(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what the record of a fault tells of its only place."""
+    place: dict[str, Any]
+    (place,) = record["places"]
+    return place
+
+
 class Namespace:
     """A network namespace of its own with `lo` up, as long as its holder process lives."""
 
@@ -98,6 +105,14 @@ class Namespace:
             check=False,
             **options,
         )
+
+    def start_service(self, port: int) -> subprocess.Popen[bytes]:
+        """Start the users service without latency on every address; return when it listens."""
+        assert SHOP.is_file(), f"{SHOP} is missing; build it with: make demo"
+        command = [SHOP, "users", "--listen", f":{port}", "--latency", "0s", "--tail", "0s"]
+        process = self.popen(command, stderr=subprocess.DEVNULL)
+        wait_until(f"a service listens on {port}", lambda: port in self.listeners())
+        return process
 
     def driver(self, *prefix: str, **options: Any) -> "Driver":
         """Start a `Driver` in here, its command line behind a prefix such as `setpriv ...`."""

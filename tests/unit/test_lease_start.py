@@ -9,19 +9,21 @@ import pytest
 
 from chaos_go.agent import binary
 from chaos_go.agent.channel import LocalChannel
-from chaos_go.agent.contract import HTTP, HTTPAbort, Spec
+from chaos_go.agent.contract import Spec, Way
 from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.place import LocalReach, Place
 from chaos_go.errors import AgentError
+from chaos_go.faults.http import HTTP, HTTPAbort
 
 SPEC = Spec(
     id="x",
     kind="http",
     duration_s=5.0,
-    http=HTTP(port=8081, percentage=100.0, abort=HTTPAbort(status=503)),
+    detail=HTTP(percentage=100.0, abort=HTTPAbort(status=503)),
 )
 ARMED = (
     '{"event":"armed","id":"x","at_unix_s":1,"armed":'
-    '{"agent_version":"0.0.1","protocol":1,"pid":1,"untouched_connections":0}}'
+    '{"agent_version":"0.0.1","protocol":2,"pid":1,"untouched_connections":0}}'
 )
 
 Program = Callable[[str], Path]
@@ -41,9 +43,11 @@ def program(tmp_path: Path) -> Program:
 def refusal(path: Path, start_timeout_s: float = 20.0) -> str:
     """Start a program as an agent and give the one line that says why it is none."""
     holder = LeaseHolder()
-    with pytest.raises(AgentError) as error:
-        holder.hold([str(path), "fault"], "port/8081", SPEC, start_timeout_s)
-    assert holder.leases() == []
+    place = Place("port/8081", LocalReach(), Way(port=8081))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(AgentError) as error:
+        patch.setenv(binary.OVERRIDE, str(path))
+        holder.hold([place], SPEC, start_timeout_s=start_timeout_s)
+    assert holder.faults() == []
     assert "\n" not in str(error.value)
     pid_file = path.with_name("pid")
     if pid_file.exists():
@@ -102,7 +106,8 @@ def test_agent_without_permission_to_execute_is_named(
     monkeypatch.setenv(binary.OVERRIDE, str(path))
     with pytest.raises(AgentError, match=r"not executable; run `chmod \+x"):
         binary.find_agent()
-    assert "cannot be started: Permission denied" in refusal(path)
+    with pytest.raises(AgentError, match="cannot be started: Permission denied"):
+        LocalChannel([str(path)])
 
 
 def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

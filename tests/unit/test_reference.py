@@ -17,7 +17,7 @@ def reference(monkeypatch):
 
 def test_every_activity_and_argument_is_on_the_page(reference):
     page = reference.page()
-    for module, kind in reference.ACTIVITY_MODULES.items():
+    for module, kind in reference.activity_modules().items():
         assert f"### `{module}`" in page
         if kind != "control":
             for name in sys.modules[module].__all__:

@@ -7,9 +7,7 @@ import (
 
 	"chaosgo/agent/internal/command"
 
-	// Every kind of fault registers itself, and so does load; this list is all that is known of them.
-	_ "chaosgo/agent/internal/httpfault"
-	_ "chaosgo/agent/internal/load"
+	_ "chaosgo/agent/internal/kinds"
 )
 
 func main() {

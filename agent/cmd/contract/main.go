@@ -1,5 +1,5 @@
-// Command contract writes contract/schema.json from the structs of internal/spec, or with -check
-// fails when the file in the repository says something else.
+// Command contract writes contract/schema.json from the structs of internal/spec and of all kinds, or
+// with -check fails when the file in the repository says something else.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	_ "chaosgo/agent/internal/kinds"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -42,17 +43,41 @@ func run(file string, check bool) error {
 	return nil
 }
 
-// schema puts the three kinds of line into one document with shared definitions.
+// schema puts the three kinds of line, and the objects of all kinds of faults and loads, into one
+// document with shared definitions.
 func schema() ([]byte, error) {
 	type lines struct {
 		Spec    *spec.Spec    `json:"spec"`
 		Command *spec.Command `json:"command"`
 		Event   *spec.Event   `json:"event"`
 	}
-	reflector := jsonschema.Reflector{Anonymous: true, ExpandedStruct: true}
-	s := reflector.Reflect(&lines{})
-	s.Title = "chaos-agent wire, protocol 1"
+	reflector := jsonschema.Reflector{Anonymous: true}
+	s := (&jsonschema.Reflector{Anonymous: true, ExpandedStruct: true}).Reflect(&lines{})
+	var kinds []any
+	for _, kind := range spec.Kinds() {
+		kinds = append(kinds, kind.Name)
+		for line, object := range map[string]any{"Spec": kind.Detail(), "Event": kind.Totals()} {
+			if err := add(s.Definitions, line, kind.Name, reflector.Reflect(object)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	kind, _ := s.Definitions["Spec"].Properties.Get("kind")
+	kind.Enum = kinds
+	s.Title = fmt.Sprintf("chaos-agent wire, protocol %d", spec.Protocol)
 	s.Description = "Lines between control plane and agent: see the definitions Spec, Command and Event."
 	out, err := json.MarshalIndent(s, "", "  ")
 	return append(out, '\n'), err
+}
+
+// add gives the definition of a line a field for the object of a kind.
+func add(all jsonschema.Definitions, line, kind string, object *jsonschema.Schema) error {
+	for name, definition := range object.Definitions {
+		if _, taken := all[name]; taken {
+			return fmt.Errorf("two objects have the name %s: give the one of the kind %s another", name, kind)
+		}
+		all[name] = definition
+	}
+	all[line].Properties.Set(kind, &jsonschema.Schema{Ref: object.Ref})
+	return nil
 }

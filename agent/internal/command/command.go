@@ -25,6 +25,8 @@ const usage = `chaos-agent: faults and load for Go services, held by this proces
   chaos-agent fault [--netns-pid PID]   hold the faults of one place; specs and commands on stdin
   chaos-agent load  [--netns-pid PID]   drive an open-loop load; the spec on stdin
   chaos-agent check [--netns-pid PID]   print as JSON what this place allows, by trying it
+  chaos-agent judge                     tell which specs on stdin are valid: one answer per line with
+                                        the problem, if there is one; arms nothing, needs no privileges
   chaos-agent hold                      do nothing until a signal: keeps a container alive
   chaos-agent version                   print version and protocol as JSON
 
@@ -66,7 +68,9 @@ func execute(name string, in io.Reader, out, human io.Writer) int {
 	case watchdog.Worker:
 		return work(in, out)
 	case "load":
-		return held(in, out, []string{spec.KindLoad})
+		return held(in, out, spec.KindNames(false))
+	case "judge":
+		return judge(in, out, human)
 	case "check":
 		return print(out, check.Place())
 	case "hold":
@@ -87,22 +91,13 @@ func work(in io.Reader, out io.Writer) int {
 	if err != nil {
 		return refuse(out, err)
 	}
-	code := held(parent.Bound(in), out, lease.FaultKinds())
+	code := held(parent.Bound(in), out, spec.KindNames(true))
 	parent.Leave() // not deferred: a panic must not look like an end in order
 	return code
 }
 
 func held(in io.Reader, out io.Writer, kinds []string) int {
-	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds, Confine: confined})
-}
-
-// confined gives up what the work that is armed does not need, and does not need for an `add` either.
-func confined(s *spec.Spec) error {
-	h := s.HTTP
-	return confine.Process(confine.Needs{
-		Steering:     h != nil && h.Proxy == nil,
-		SeeProcesses: h != nil && h.CallerPID != 0,
-	})
+	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds, Confine: confine.Process})
 }
 
 // signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the
@@ -137,10 +132,7 @@ func misused(human io.Writer, word string) int {
 
 // refuse says on the wire why nothing could begin.
 func refuse(out io.Writer, err error) int {
-	var p *spec.Problem
-	if !errors.As(err, &p) {
-		p = spec.CannotRun(err.Error(), "run `chaos-agent check` there")
-	}
+	p := spec.ProblemOf(err)
 	json.NewEncoder(out).Encode(spec.Event{Event: spec.EventError, Problem: p}) //nolint:errcheck // the exit code says it too
 	return p.Exit
 }

@@ -11,26 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Needs are the capabilities that a process keeps, of those that it has.
-type Needs struct {
-	// Steering: nftables, marks and transparent sockets (CAP_NET_ADMIN).
-	Steering bool
-	// SeeProcesses: the sockets of processes of other users (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH).
-	SeeProcesses bool
-}
+// Capabilities is a set of them: 1<<unix.CAP_NET_ADMIN and so on.
+type Capabilities uint64
 
-func (n Needs) capabilities() (kept uint64) {
-	if n.Steering {
-		kept |= 1 << unix.CAP_NET_ADMIN
-	}
-	if n.SeeProcesses {
-		kept |= 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
-	}
-	return kept
+const (
+	// Steering: nftables, marks and transparent sockets.
+	Steering Capabilities = 1 << unix.CAP_NET_ADMIN
+	// SeeProcesses: the sockets of processes of other users.
+	SeeProcesses Capabilities = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
+)
+
+// Needs are what a process keeps, of what it has. The empty Needs keep nothing.
+type Needs struct {
+	Capabilities Capabilities
+	// Calls are system calls, by name, that the filter would refuse otherwise.
+	Calls []string
 }
 
 // Process confines all threads of this process, those that come later too: no new privileges, only
-// the capabilities named, and a filter of system calls. Whatever else needs them must be done before:
+// the capabilities and system calls named. Whatever else needs them must be done before:
 // entering namespaces, starting processes, opening files to write. A second call takes away more.
 func Process(n Needs) error {
 	err := onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
@@ -40,10 +39,10 @@ func Process(n Needs) error {
 	if err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	if err := dropCapabilities(n.capabilities()); err != nil {
+	if err := dropCapabilities(uint64(n.Capabilities)); err != nil {
 		return fmt.Errorf("capabilities: %w", err)
 	}
-	if err := filterCalls(); err != nil {
+	if err := filterCalls(n.Calls); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil

@@ -32,13 +32,13 @@ var changing = []string{
 // toWrite is any flag with which an open could change a file.
 const toWrite = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 
-// filterCalls installs the filter on all threads. A kernel without seccomp is left at that.
-func filterCalls() error {
+// filterCalls installs the filter on all threads, without the calls that are needed. A kernel without seccomp is left at that.
+func filterCalls(needed []string) error {
 	machine, err := arch.GetInfo("")
 	if err != nil {
 		return err
 	}
-	filter := seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: policy(machine)}
+	filter := seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: policy(machine, needed)}
 	err = seccomp.LoadFilter(filter)
 	if errors.Is(err, unix.ENOSYS) {
 		return nil
@@ -46,10 +46,13 @@ func filterCalls() error {
 	return err
 }
 
-func policy(machine *arch.Info) seccomp.Policy {
+func policy(machine *arch.Info, needed []string) seccomp.Policy {
+	without := func(names []string) []string {
+		return slices.DeleteFunc(known(machine, names), func(name string) bool { return slices.Contains(needed, name) })
+	}
 	return seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{
-		{Names: known(machine, hostile), Action: seccomp.ActionKillProcess},
-		{Names: known(machine, changing), Action: seccomp.ActionErrno},
+		{Names: without(hostile), Action: seccomp.ActionKillProcess},
+		{Names: without(changing), Action: seccomp.ActionErrno},
 		{NamesWithCondtions: opens(machine), Action: seccomp.ActionErrno},
 	}}
 }

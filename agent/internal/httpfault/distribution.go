@@ -4,19 +4,17 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
-// draw gives one delay: spec.HTTPDelay defines the distributions.
-func draw(d *spec.HTTPDelay, dice *rand.Rand) time.Duration {
+// draw gives one delay: HTTPDelay defines the distributions.
+func draw(d *HTTPDelay, dice *rand.Rand) time.Duration {
 	ms := d.DelayMS
 	switch d.Distribution {
-	case spec.Uniform, "":
+	case Uniform, "":
 		ms += d.JitterMS * (2*dice.Float64() - 1)
-	case spec.Normal:
+	case Normal:
 		ms += d.JitterMS * normal(dice, d.NormalBound())
-	case spec.Pareto:
+	case Pareto:
 		ms += d.JitterMS * pareto(dice)
 	}
 	return time.Duration(math.Max(0, ms) * float64(time.Millisecond))
@@ -35,6 +33,6 @@ func normal(dice *rand.Rand, bound float64) float64 {
 // pareto is of the Pareto distribution of the second kind (Lomax) with scale one, cut off at its
 // bound: the inverse of its distribution function, of a share that stops where the bound is.
 func pareto(dice *rand.Rand) float64 {
-	below := 1 - math.Pow(1+spec.ParetoBound, -spec.ParetoShape)
-	return math.Pow(1-below*dice.Float64(), -1/spec.ParetoShape) - 1
+	below := 1 - math.Pow(1+paretoBound, -paretoShape)
+	return math.Pow(1-below*dice.Float64(), -1/paretoShape) - 1
 }

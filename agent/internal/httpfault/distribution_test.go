@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 // phi is the distribution function of the standard normal distribution.
@@ -27,19 +25,19 @@ func TestDelaysHaveTheirDistribution(t *testing.T) {
 	lomax := func(x float64) float64 { return 1 - math.Pow(1+x, -3) }
 	for _, c := range []struct {
 		name        string
-		delay       spec.HTTPDelay
+		delay       HTTPDelay
 		cumulative  func(ms float64) float64
 		least, most float64
 	}{
-		{"uniform", spec.HTTPDelay{DelayMS: 100, JitterMS: 30, Distribution: spec.Uniform},
+		{"uniform", HTTPDelay{DelayMS: 100, JitterMS: 30, Distribution: Uniform},
 			func(ms float64) float64 { return (ms - 70) / 60 }, 70, 130},
-		{"uniform by default", spec.HTTPDelay{DelayMS: 10, JitterMS: 10},
+		{"uniform by default", HTTPDelay{DelayMS: 10, JitterMS: 10},
 			func(ms float64) float64 { return ms / 20 }, 0, 20},
-		{"normal", spec.HTTPDelay{DelayMS: 100, JitterMS: 10, Distribution: spec.Normal},
+		{"normal", HTTPDelay{DelayMS: 100, JitterMS: 10, Distribution: Normal},
 			truncatedNormal(100, 10, 4), 60, 140},
-		{"normal that would go below 0", spec.HTTPDelay{DelayMS: 100, JitterMS: 100, Distribution: spec.Normal},
+		{"normal that would go below 0", HTTPDelay{DelayMS: 100, JitterMS: 100, Distribution: Normal},
 			truncatedNormal(100, 100, 1), 0, 200},
-		{"pareto", spec.HTTPDelay{DelayMS: 100, JitterMS: 50, Distribution: spec.Pareto},
+		{"pareto", HTTPDelay{DelayMS: 100, JitterMS: 50, Distribution: Pareto},
 			func(ms float64) float64 { return lomax((ms-100)/50) / lomax(20) }, 100, 1100},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,7 +60,7 @@ func TestDelaysHaveTheirDistribution(t *testing.T) {
 	}
 }
 
-func drawn(d *spec.HTTPDelay, n int) []float64 {
+func drawn(d *HTTPDelay, n int) []float64 {
 	dice := rand.New(rand.NewPCG(7, 0))
 	ms := make([]float64, n)
 	for i := range ms {
@@ -75,7 +73,7 @@ func drawn(d *spec.HTTPDelay, n int) []float64 {
 // The figures of the documentation.
 func TestTheQuantilesOfPareto(t *testing.T) {
 	const n = 200_000
-	draws := drawn(&spec.HTTPDelay{DelayMS: 100, JitterMS: 100, Distribution: spec.Pareto}, n)
+	draws := drawn(&HTTPDelay{DelayMS: 100, JitterMS: 100, Distribution: Pareto}, n)
 	sum := 0.0
 	for _, ms := range draws {
 		sum += ms
@@ -96,7 +94,7 @@ func TestTheQuantilesOfPareto(t *testing.T) {
 }
 
 func TestConstantIsConstant(t *testing.T) {
-	if got := drawn(&spec.HTTPDelay{DelayMS: 12.5, Distribution: spec.Constant}, 100); got[0] != 12.5 || got[99] != 12.5 {
+	if got := drawn(&HTTPDelay{DelayMS: 12.5, Distribution: Constant}, 100); got[0] != 12.5 || got[99] != 12.5 {
 		t.Errorf("from %g to %g ms", got[0], got[99])
 	}
 }

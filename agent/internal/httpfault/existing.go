@@ -71,15 +71,15 @@ func (e *existing) handle(on *side) error {
 	}
 	e.found = len(flows)
 	switch e.handling {
-	case spec.ExistingReset:
+	case ExistingReset:
 		for f := range flows {
 			if err := on.abort(f); err != nil {
 				return err
 			}
 		}
-	case spec.ExistingTakeover:
+	case ExistingTakeover:
 		if err := e.takeOver(flows); err != nil {
-			e.handling, e.problem = spec.ExistingLeave, err.Error()
+			e.handling, e.problem = ExistingLeave, err.Error()
 		}
 	}
 	e.mu.Lock()
@@ -192,7 +192,7 @@ func (e *existing) end() {
 // report tells what becomes of the connections.
 func (e *existing) report(a *spec.Armed) {
 	a.ExistingConnections, a.ExistingHandling, a.ExistingProblem = e.found, e.handling, e.problem
-	if e.handling == spec.ExistingLeave {
+	if e.handling == ExistingLeave {
 		a.UntouchedConnections = e.found
 	}
 }

@@ -27,27 +27,27 @@ func somewhere() *side {
 }
 
 func TestWithoutQueuesConnectionsAreLeftAlone(t *testing.T) {
-	e := newExisting(spec.ExistingTakeover)
+	e := newExisting(ExistingTakeover)
 	if err := e.handle(somewhere()); err != nil {
 		t.Fatal(err)
 	}
 	defer e.end()
 	var armed spec.Armed
 	e.report(&armed)
-	if armed.ExistingHandling != spec.ExistingLeave || armed.ExistingProblem == "" || armed.UntouchedConnections != 2 {
+	if armed.ExistingHandling != ExistingLeave || armed.ExistingProblem == "" || armed.UntouchedConnections != 2 {
 		t.Errorf("got %+v", armed)
 	}
 }
 
 func TestRefusedResetIsAnError(t *testing.T) {
-	err := newExisting(spec.ExistingReset).handle(somewhere())
+	err := newExisting(ExistingReset).handle(somewhere())
 	if err == nil || !strings.Contains(err.Error(), "no aborts here") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestOwnConnectionsAreNoExistingOnes(t *testing.T) {
-	e := newExisting(spec.ExistingLeave)
+	e := newExisting(ExistingLeave)
 	e.exclude(flow("192.0.2.2:2"), flow("192.0.2.2:3"))
 	if err := e.handle(somewhere()); err != nil || e.found != 1 {
 		t.Errorf("found %d, %v", e.found, err)

@@ -20,13 +20,13 @@ type fault struct {
 	percentage float64
 	seed       uint64
 	abort      *relay.Response
-	delay      *spec.HTTPDelay
+	delay      *HTTPDelay
 	edit       *relay.Edit
 	over       chan struct{} // closed at the end: what only this fault holds goes on
 
 	mu    sync.Mutex
 	dice  *rand.Rand
-	count spec.HTTPTotals
+	count HTTPTotals
 	asked time.Duration // sum over all delayed requests
 	held  time.Duration
 	most  time.Duration
@@ -34,7 +34,7 @@ type fault struct {
 }
 
 func newFault(s *spec.Spec) (*fault, error) {
-	h := s.HTTP
+	h := asked(s)
 	f := &fault{id: s.ID, percentage: h.Percentage, seed: h.Seed, delay: h.Delay, over: make(chan struct{})}
 	for f.seed == 0 {
 		f.seed = rand.Uint64N(math.MaxInt32) // short enough to type again
@@ -53,7 +53,7 @@ func newFault(s *spec.Spec) (*fault, error) {
 	return f, f.compile(h.Match)
 }
 
-func (f *fault) compile(m *spec.Match) error {
+func (f *fault) compile(m *Match) error {
 	if m == nil {
 		return nil
 	}
@@ -71,10 +71,6 @@ func (f *fault) compile(m *spec.Match) error {
 		}
 	}
 	return nil
-}
-
-func whole(expression string) (*regexp.Regexp, error) {
-	return regexp.Compile(`^(?:` + expression + `)$`)
 }
 
 // hits decides by matching and dice whether this fault does anything to one request. If it delays,
@@ -141,7 +137,7 @@ func (f *fault) obtained(d time.Duration) {
 	f.most = max(f.most, d)
 }
 
-func (f *fault) totals() *spec.HTTPTotals {
+func (f *fault) totals() *HTTPTotals {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.count

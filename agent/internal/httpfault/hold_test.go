@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 func until(t *testing.T, what string, holds func() bool) {
@@ -23,8 +21,8 @@ func until(t *testing.T, what string, holds func() bool) {
 func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
 	b := start(t)
 	for id, path := range map[string]string{"a": "/a.*", "b": "/.*b"} {
-		b.arm(t, id, func(h *spec.HTTP) {
-			h.Match, h.Abort, h.Delay = &spec.Match{Path: path}, nil, &spec.HTTPDelay{DelayMS: 60_000}
+		b.arm(t, id, func(h *HTTP) {
+			h.Match, h.Abort, h.Delay = &Match{Path: path}, nil, &HTTPDelay{DelayMS: 60_000}
 		})
 	}
 	answered := make(chan string, 3)
@@ -65,7 +63,7 @@ func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
 // The service never hears of the request, and the hold does not outlive its client.
 func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 60_000} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 60_000} })
 	ctx, leave := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.proxy.Listen, strings.NewReader("x"))
 	if err != nil {
@@ -92,7 +90,7 @@ func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 func TestDelaysOfOneRequestAddUp(t *testing.T) {
 	b := start(t)
 	for _, id := range []string{"a", "b"} {
-		b.arm(t, id, func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 20} })
+		b.arm(t, id, func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 20} })
 	}
 	begin := time.Now()
 	b.get(t, "/")

@@ -4,21 +4,19 @@ import (
 	"io"
 	"testing"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 func TestModifyChangesAnswersAndComposesByOrder(t *testing.T) {
 	b := start(t)
-	modify := func(headers map[string]string, body, path string) func(*spec.HTTP) {
-		return func(h *spec.HTTP) {
-			h.Match, h.Abort = &spec.Match{Path: path}, nil
-			h.Modify = &spec.HTTPModify{SetHeaders: headers, Body: body}
+	modify := func(headers map[string]string, body, path string) func(*HTTP) {
+		return func(h *HTTP) {
+			h.Match, h.Abort = &Match{Path: path}, nil
+			h.Modify = &HTTPModify{SetHeaders: headers, Body: body}
 		}
 	}
 	b.arm(t, "all", modify(map[string]string{"X-Fault": "all", "X-All": "1"}, "", "/.*"))
 	b.arm(t, "body", modify(map[string]string{"X-Fault": "body"}, "garbled", "/body"))
-	b.arm(t, "no", func(h *spec.HTTP) { h.Match = &spec.Match{Path: "/no"} })
+	b.arm(t, "no", func(h *HTTP) { h.Match = &Match{Path: "/no"} })
 	for _, c := range []struct{ path, body, fault, all string }{
 		{"/", "from the service", "all", "1"}, {"/body", "garbled", "body", "1"}, {"/no", "injected", "", ""},
 	} {
@@ -44,8 +42,8 @@ func TestModifyChangesAnswersAndComposesByOrder(t *testing.T) {
 // What the service is still working on when the fault ends is answered as if it had never been.
 func TestAnAnswerThatComesAfterTheEndOfAFaultIsNotChanged(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 60_000} })
-	b.arm(t, "body", func(h *spec.HTTP) { h.Abort, h.Modify = nil, &spec.HTTPModify{Body: "garbled"} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 60_000} })
+	b.arm(t, "body", func(h *HTTP) { h.Abort, h.Modify = nil, &HTTPModify{Body: "garbled"} })
 	answered := make(chan string)
 	go func() {
 		w, err := b.client.Get("http://" + b.proxy.Listen)

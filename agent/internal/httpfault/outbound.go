@@ -25,13 +25,13 @@ type outbound struct {
 }
 
 func (p *place) steerOutbound(s *spec.Spec) error {
-	to, err := steer.Resolve(s.HTTP.To)
+	to, err := steer.Resolve(s.Way.To)
 	if err != nil {
 		return err
 	}
 	// Two names may stand for one address.
 	for _, address := range to {
-		if address.String() == s.HTTP.To {
+		if address.String() == s.Way.To {
 			continue
 		}
 		lock, err := steer.Take("http/to/"+address.String(), s.ID)
@@ -41,13 +41,13 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 		p.undo = append(p.undo, lock.Release)
 	}
 	o := &outbound{place: p, to: to}
-	p.existing = newExisting(s.HTTP.Existing)
+	p.existing = newExisting(asked(s).Existing)
 	o.others = http1.Relay{
 		Decide:         func(*relay.Request) relay.Outcome { return relay.Outcome{} },
 		Counters:       &o.unread,
-		MaxConnections: s.HTTP.MaxConnections,
+		MaxConnections: asked(s).MaxConnections,
 	}
-	if err := o.begin(s.HTTP.CallerPID); err != nil {
+	if err := o.begin(s.Way.CallerPID); err != nil {
 		p.existing.end()
 		o.close()
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/delay"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/lease"
@@ -22,7 +23,12 @@ import (
 const drainTime = 30 * time.Second
 
 func init() {
-	lease.Register(spec.KindHTTP, func(func(spec.Event)) lease.Work { return newPlace() })
+	lease.Register(spec.Kind{
+		Name:   Kind,
+		Detail: func() spec.Detail { return &HTTP{} },
+		Totals: func() any { return &HTTPTotals{} },
+		Fault:  true,
+	}, func(func(spec.Event)) lease.Work { return newPlace() })
 }
 
 // place is one intercepted port, one dependency whose calls are intercepted, or one explicit proxy, with
@@ -65,11 +71,11 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := location(s.HTTP)
+	where := location(s.Way)
 	if p.where != "" && where != p.where {
-		return nil, spec.Bad("http.port", where, "this agent holds "+p.where, "start another agent for another place")
+		return nil, spec.Bad("way", where, "this agent holds "+p.where, "start another agent for another place")
 	}
-	if err := p.agree(s.HTTP); err != nil {
+	if err := p.agree(asked(s)); err != nil {
 		return nil, err
 	}
 	if f.delay != nil {
@@ -79,7 +85,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	}
 	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
-		p.relay.MaxConnections = s.HTTP.MaxConnections
+		p.relay.MaxConnections = asked(s).MaxConnections
 		if err := p.steer(s); err != nil {
 			p.unsteer()
 			p.closeReturnPath()
@@ -101,7 +107,7 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 }
 
 // agree refuses a fault that wants the place otherwise than those that are here already.
-func (p *place) agree(h *spec.HTTP) error {
+func (p *place) agree(h *HTTP) error {
 	const message, fix = "the faults that are here already have it otherwise", "give all faults of one place the same"
 	switch {
 	case p.where == "":
@@ -136,7 +142,7 @@ func (p *place) Disarm(id string) {
 }
 
 // Report gives what the fault really did.
-func (p *place) Report(id string, e *spec.Event) {
+func (p *place) Report(id string, _ bool) any {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	f := p.ended[id]
@@ -146,16 +152,29 @@ func (p *place) Report(id string, e *spec.Event) {
 		}
 	}
 	if f == nil {
-		return
+		return nil
 	}
-	e.HTTP = f.totals()
-	e.HTTP.Connections = p.counters.Connections.Load()
+	t := f.totals()
+	t.Connections = p.counters.Connections.Load()
 	if p.existing != nil {
-		e.HTTP.TakenOver = p.existing.takenOver()
+		t.TakenOver = p.existing.takenOver()
 	}
-	e.HTTP.Passthrough, e.HTTP.PassthroughConnections = p.counters.Passthrough.Load()
-	e.HTTP.BytesIn = p.counters.BytesIn.Load()
-	e.HTTP.BytesOut = p.counters.BytesOut.Load()
+	t.Passthrough, t.PassthroughConnections = p.counters.Passthrough.Load()
+	t.BytesIn = p.counters.BytesIn.Load()
+	t.BytesOut = p.counters.BytesOut.Load()
+	return t
+}
+
+// Needs keeps what steering takes until its end; an explicit proxy takes nothing.
+func (p *place) Needs(s *spec.Spec) confine.Needs {
+	var n confine.Needs
+	if s.Way.Proxy == nil {
+		n.Capabilities |= confine.Steering
+	}
+	if s.Way.CallerPID != 0 {
+		n.Capabilities |= confine.SeeProcesses
+	}
+	return n
 }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.

@@ -47,13 +47,13 @@ func start(t *testing.T) *behind {
 }
 
 // arm puts a fault on the proxy; change edits an abort with 503 of everything.
-func (b *behind) arm(t *testing.T, id string, change func(*spec.HTTP)) *spec.Armed {
+func (b *behind) arm(t *testing.T, id string, change func(*HTTP)) *spec.Armed {
 	t.Helper()
-	h := &spec.HTTP{Proxy: &b.proxy, Percentage: 100, Abort: &spec.HTTPAbort{Status: 503, Body: "injected"}}
+	h := &HTTP{Percentage: 100, Abort: &HTTPAbort{Status: 503, Body: "injected"}}
 	if change != nil {
 		change(h)
 	}
-	s := &spec.Spec{Version: 1, ID: id, Kind: "http", DurationS: 60, HTTP: h}
+	s := &spec.Spec{Version: spec.Protocol, ID: id, Kind: Kind, DurationS: 60, Way: &spec.Way{Proxy: &b.proxy}, Detail: h}
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,15 +85,13 @@ func (b *behind) get(t *testing.T, path string, headers ...string) (int, string)
 	return w.StatusCode, string(body)
 }
 
-func (b *behind) totals(id string) *spec.HTTPTotals {
-	var e spec.Event
-	b.place.Report(id, &e)
-	return e.HTTP
+func (b *behind) totals(id string) *HTTPTotals {
+	return b.place.Report(id, false).(*HTTPTotals)
 }
 
 func TestAbortAnswersBeforeTheServiceWorks(t *testing.T) {
 	b := start(t)
-	b.arm(t, "users-503", func(h *spec.HTTP) { h.Abort.Headers = map[string]string{"Retry-After": "1"} })
+	b.arm(t, "users-503", func(h *HTTP) { h.Abort.Headers = map[string]string{"Retry-After": "1"} })
 	if status, body := b.get(t, "/"); status != 503 || body != "injected" {
 		t.Errorf("got %d %q", status, body)
 	}
@@ -107,8 +105,8 @@ func TestAbortAnswersBeforeTheServiceWorks(t *testing.T) {
 
 func TestOnlyWhatMatchesIsFaulted(t *testing.T) {
 	b := start(t)
-	b.arm(t, "x", func(h *spec.HTTP) {
-		h.Match = &spec.Match{Path: "/api/v1/users/.*", Method: "GET", Headers: map[string]string{"x-tenant": "a.*"}}
+	b.arm(t, "x", func(h *HTTP) {
+		h.Match = &Match{Path: "/api/v1/users/.*", Method: "GET", Headers: map[string]string{"x-tenant": "a.*"}}
 	})
 	for _, c := range []struct {
 		path, tenant string
@@ -140,8 +138,8 @@ func (b *behind) statuses(t *testing.T, n int) string {
 }
 
 func TestSeedDecidesWhichRequests(t *testing.T) {
-	half := func(seed uint64) func(*spec.HTTP) {
-		return func(h *spec.HTTP) { h.Percentage, h.Seed = 50, seed }
+	half := func(seed uint64) func(*HTTP) {
+		return func(h *HTTP) { h.Percentage, h.Seed = 50, seed }
 	}
 	var runs []string
 	for _, seed := range []uint64{7, 7, 8} {
@@ -171,8 +169,8 @@ func TestSeedIsDrawnAndReported(t *testing.T) {
 
 func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *spec.HTTP) {
-		h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 30, JitterMS: 10}
+	b.arm(t, "slow", func(h *HTTP) {
+		h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 30, JitterMS: 10}
 	})
 	for range 5 {
 		if status, body := b.get(t, "/"); status != 200 || body != "from the service" {
@@ -190,8 +188,8 @@ func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 
 func TestFaultsOfOnePlaceComposeAndEndAlone(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *spec.HTTP) { h.Abort, h.Delay = nil, &spec.HTTPDelay{DelayMS: 5} })
-	b.arm(t, "b-503", func(h *spec.HTTP) { h.Match = &spec.Match{Path: "/b"} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 5} })
+	b.arm(t, "b-503", func(h *HTTP) { h.Match = &Match{Path: "/b"} })
 	if status, _ := b.get(t, "/a"); status != 200 {
 		t.Errorf("/a got %d", status)
 	}
@@ -223,8 +221,9 @@ func TestNothingListensAfterTheLastFault(t *testing.T) {
 func TestAnotherPlaceNeedsAnotherAgent(t *testing.T) {
 	b := start(t)
 	b.arm(t, "x", nil)
-	h := &spec.HTTP{Proxy: &spec.Proxy{Listen: "127.0.0.1:1", Upstream: b.proxy.Upstream}, Percentage: 1, Abort: &spec.HTTPAbort{Status: 503}}
-	if _, err := b.place.Arm(&spec.Spec{ID: "y", HTTP: h}); err == nil {
+	way := &spec.Way{Proxy: &spec.Proxy{Listen: "127.0.0.1:1", Upstream: b.proxy.Upstream}}
+	h := &HTTP{Percentage: 1, Abort: &HTTPAbort{Status: 503}}
+	if _, err := b.place.Arm(&spec.Spec{ID: "y", Way: way, Detail: h}); err == nil {
 		t.Error("one agent held two places")
 	}
 }
@@ -235,8 +234,8 @@ func TestPlaceInUseIsRefusedAndNothingStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &spec.HTTP{Proxy: &b.proxy, Percentage: 1, Abort: &spec.HTTPAbort{Status: 503}}
-	_, err = b.place.Arm(&spec.Spec{ID: "x", HTTP: h})
+	h := &HTTP{Percentage: 1, Abort: &HTTPAbort{Status: 503}}
+	_, err = b.place.Arm(&spec.Spec{ID: "x", Way: &spec.Way{Proxy: &b.proxy}, Detail: h})
 	if err == nil || !strings.Contains(err.Error(), b.proxy.Listen) {
 		t.Errorf("got %v", err)
 	}
@@ -247,7 +246,7 @@ func TestPlaceInUseIsRefusedAndNothingStays(t *testing.T) {
 func TestServiceThatIsDownIsDownForTheClient(t *testing.T) {
 	b := start(t)
 	b.proxy.Upstream = "127.0.0.1:1"
-	b.arm(t, "x", func(h *spec.HTTP) { h.Match = &spec.Match{Path: "/never"} })
+	b.arm(t, "x", func(h *HTTP) { h.Match = &Match{Path: "/never"} })
 	if w, err := b.client.Get("http://" + b.proxy.Listen + "/"); err == nil {
 		w.Body.Close()
 		t.Errorf("got %d from a service that is down", w.StatusCode)

@@ -11,25 +11,25 @@ import (
 )
 
 func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+lockName(s.HTTP), s.ID)
+	lock, err := steer.Take("http/"+lockName(s.Way), s.ID)
 	if err != nil {
 		return err
 	}
 	p.undo = append(p.undo, lock.Release)
 	switch {
-	case s.HTTP.Proxy != nil:
-		return p.steerExplicit(s.HTTP.Proxy)
-	case s.HTTP.To != "":
+	case s.Way.Proxy != nil:
+		return p.steerExplicit(s.Way.Proxy)
+	case s.Way.To != "":
 		return p.steerOutbound(s)
 	}
-	return p.steerPort(s.HTTP)
+	return p.steerPort(s.Way.Port, asked(s))
 }
 
-func (p *place) steerPort(h *spec.HTTP) error {
-	if err := steer.CheckListening(h.Port); err != nil {
+func (p *place) steerPort(port int, h *HTTP) error {
+	if err := steer.CheckListening(port); err != nil {
 		return err
 	}
-	if err := p.openReturnPath(h); err != nil {
+	if err := p.openReturnPath(port, h); err != nil {
 		return err
 	}
 	listeners, err := steer.ListenTransparent()
@@ -39,7 +39,7 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	p.undo, p.handled = append(p.undo, listeners.Close), listeners.Handled
 	p.existing = newExisting(h.Existing)
 	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(h.Port, listeners)
+	rules, err := steer.Intercept(port, listeners)
 	if err != nil {
 		return err
 	}
@@ -48,17 +48,17 @@ func (p *place) steerPort(h *spec.HTTP) error {
 	})
 	p.steering = "tproxy"
 	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(inbound(h.Port, rules))
+	return p.existing.handle(inbound(port, rules))
 }
 
 // openReturnPath routes what the service sends to its clients back here, when asked. What killed
 // agents left of such routing goes in any case.
-func (p *place) openReturnPath(h *spec.HTTP) error {
+func (p *place) openReturnPath(port int, h *HTTP) error {
 	if !h.KeepClientAddress {
 		steer.RemoveStaleReturnPaths()
 		return nil
 	}
-	path, err := steer.OpenReturnPath(h.Port)
+	path, err := steer.OpenReturnPath(port)
 	if err == nil {
 		p.asClient = path
 	}
@@ -115,20 +115,20 @@ func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
 }
 
 // location says what this agent holds: a port, the address of an explicit proxy, or calls.
-func location(h *spec.HTTP) string {
-	if h.CallerPID != 0 {
-		return fmt.Sprintf("%s from process %d", lockName(h), h.CallerPID)
+func location(w *spec.Way) string {
+	if w.CallerPID != 0 {
+		return fmt.Sprintf("%s from process %d", lockName(w), w.CallerPID)
 	}
-	return lockName(h)
+	return lockName(w)
 }
 
 // lockName is what only one agent may hold at a time: the calls to a dependency, whoever makes them.
-func lockName(h *spec.HTTP) string {
+func lockName(w *spec.Way) string {
 	switch {
-	case h.Proxy != nil:
-		return h.Proxy.Listen
-	case h.To != "":
-		return "to/" + h.To
+	case w.Proxy != nil:
+		return w.Proxy.Listen
+	case w.To != "":
+		return "to/" + w.To
 	}
-	return strconv.Itoa(h.Port)
+	return strconv.Itoa(w.Port)
 }

@@ -3,7 +3,6 @@
 package lease
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/watchdog"
 )
@@ -23,7 +23,7 @@ type Options struct {
 	// Kinds that this sub-command takes.
 	Kinds []string
 	// Confine, if set, takes from the process what it does not need once the first spec is armed.
-	Confine func(*spec.Spec) error
+	Confine func(confine.Needs) error
 }
 
 // Run reads the first spec, arms it, obeys the commands that follow and returns the exit code of
@@ -48,7 +48,8 @@ type lease struct {
 	lines   <-chan []byte
 	signals <-chan os.Signal
 	kinds   []string
-	confine func(*spec.Spec) error
+	confine func(confine.Needs) error
+	kind    string // the only one that this process holds: confinement cannot be taken back
 	work    Work
 	held    []held // in the order in which they were armed
 	// silence is how long the control plane may say nothing.
@@ -87,7 +88,8 @@ func (l *lease) open(first *spec.Spec) error {
 			"use "+strings.Join(l.kinds, " or ")+" here")
 	}
 	l.silence = seconds(first.LeaseS)
-	l.work = openers[first.Kind](l.out.emit)
+	l.kind = first.Kind
+	l.work = openers[l.kind](l.emit)
 	return l.arm(first)
 }
 
@@ -97,7 +99,7 @@ func (l *lease) arm(s *spec.Spec) error {
 		return err
 	}
 	if l.confine != nil {
-		if err := l.confine(s); err != nil {
+		if err := l.confine(l.work.Needs(s)); err != nil {
 			l.work.Disarm(s.ID)
 			l.hurried = true
 			l.finish()
@@ -110,7 +112,7 @@ func (l *lease) arm(s *spec.Spec) error {
 	if pid := os.Getpid(); pid != armed.PID {
 		armed.WorkerPID = pid
 	}
-	l.out.emit(spec.Event{Event: spec.EventArmed, ID: s.ID, Armed: armed})
+	l.emit(spec.Event{Event: spec.EventArmed, ID: s.ID, Armed: armed})
 	return nil
 }
 
@@ -195,8 +197,8 @@ func (l *lease) add(s *spec.Spec) error {
 	if l.holds(s.ID) {
 		return spec.Bad("id", s.ID, "a fault of this name is armed already", "give every fault its own name")
 	}
-	if !slices.Contains(l.kinds, s.Kind) || openers[s.Kind] == nil {
-		return spec.Bad("kind", s.Kind, "not what this agent holds", "start another agent for it")
+	if s.Kind != l.kind {
+		return spec.Bad("kind", s.Kind, "this agent holds faults of the kind "+l.kind, "start another agent for it")
 	}
 	return l.arm(s)
 }
@@ -222,19 +224,21 @@ func (l *lease) endDue(now time.Time) {
 func (l *lease) end(id, reason string) {
 	l.held = slices.DeleteFunc(l.held, func(h held) bool { return h.id == id })
 	l.work.Disarm(id)
-	e := spec.Event{Event: spec.EventDisarmed, ID: id, Reason: reason}
-	l.work.Report(id, &e)
-	l.out.emit(e)
+	l.emit(spec.Event{Event: spec.EventDisarmed, ID: id, Reason: reason, Totals: l.work.Report(id, true)})
 }
 
 func (l *lease) report() {
 	for _, h := range l.held {
-		e := spec.Event{Event: spec.EventStats, ID: h.id}
-		l.work.Report(h.id, &e)
-		if e.HTTP != nil { // a load reports its seconds itself, when they are complete
-			l.out.emit(e)
+		if totals := l.work.Report(h.id, false); totals != nil {
+			l.emit(spec.Event{Event: spec.EventStats, ID: h.id, Totals: totals})
 		}
 	}
+}
+
+// emit sends an event; whatever totals it has are of the kind that this process holds.
+func (l *lease) emit(e spec.Event) {
+	e.Kind = l.kind
+	l.out.emit(e)
 }
 
 // complain answers a command that was not obeyed; the faults that are armed stay.
@@ -245,26 +249,18 @@ func (l *lease) complain(c *spec.Command, err error) {
 	} else if c != nil {
 		id = c.ID
 	}
-	l.out.emit(spec.Event{Event: spec.EventError, ID: id, Problem: problem(err)})
+	l.out.emit(spec.Event{Event: spec.EventError, ID: id, Problem: spec.ProblemOf(err)})
 }
 
 // refuse tells why nothing was armed.
 func (l *lease) refuse(first *spec.Spec, err error) int {
-	p := problem(err)
+	p := spec.ProblemOf(err)
 	e := spec.Event{Event: spec.EventError, Problem: p}
 	if first != nil {
 		e.ID = first.ID
 	}
 	l.out.emit(e)
 	return p.Exit
-}
-
-func problem(err error) *spec.Problem {
-	var p *spec.Problem
-	if errors.As(err, &p) {
-		return p
-	}
-	return spec.CannotRun(err.Error(), "run `chaos-agent check` there")
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -8,14 +8,35 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/spec"
 )
+
+// asked is what the kinds of these tests ask for.
+type asked struct{}
+
+func (*asked) Validate(*spec.Spec) error { return nil }
+
+type counted struct {
+	Seen int `json:"seen"`
+}
+
+// current is the work that the next agent holds.
+var current *memory
+
+func init() {
+	for _, kind := range []string{"memory", "other", "third"} {
+		Register(spec.Kind{Name: kind, Fault: true, Detail: func() spec.Detail { return &asked{} },
+			Totals: func() any { return &counted{} }}, func(func(spec.Event)) Work { return current })
+	}
+}
 
 // memory is a kind of work that only remembers what it was asked to hold.
 type memory struct {
@@ -23,6 +44,8 @@ type memory struct {
 	closed bool
 	refuse error
 	drain  time.Duration // what passes through takes so long to end
+	quiet  bool          // nothing is worth a stats event
+	needs  confine.Needs
 }
 
 func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
@@ -32,8 +55,14 @@ func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
 	m.armed[s.ID] = true
 	return &spec.Armed{}, nil
 }
-func (m *memory) Disarm(id string)               { delete(m.armed, id) }
-func (m *memory) Report(_ string, e *spec.Event) { e.HTTP = &spec.HTTPTotals{Seen: 1} }
+func (m *memory) Disarm(id string) { delete(m.armed, id) }
+func (m *memory) Report(_ string, ended bool) any {
+	if m.quiet && !ended {
+		return nil
+	}
+	return &counted{Seen: 1}
+}
+func (m *memory) Needs(*spec.Spec) confine.Needs { return m.needs }
 func (m *memory) Close(hurry <-chan struct{}) {
 	select {
 	case <-hurry:
@@ -56,12 +85,12 @@ func start(t *testing.T) *session {
 	t.Helper()
 	s := &session{t: t, work: &memory{armed: map[string]bool{}}, signals: make(chan os.Signal, 1),
 		events: make(chan spec.Event, 100), code: make(chan int, 1)}
-	Register(spec.KindHTTP, func(func(spec.Event)) Work { return s.work })
+	current = s.work
 	stdin, in := io.Pipe()
 	out, stdout := io.Pipe()
 	s.in = in
 	go func() {
-		s.code <- Run(Options{In: stdin, Out: stdout, Signals: s.signals, Kinds: []string{spec.KindHTTP}})
+		s.code <- Run(Options{In: stdin, Out: stdout, Signals: s.signals, Kinds: []string{"memory", "other"}})
 		stdout.Close()
 		stdin.CloseWithError(io.ErrClosedPipe) // the process is gone, and its end of the pipe too
 	}()
@@ -113,8 +142,7 @@ func (s *session) exits(want int) {
 }
 
 func fault(id string, durationS, leaseS float64) string {
-	return fmt.Sprintf(`{"version":1,"id":%q,"kind":"http","duration_s":%g,"lease_s":%g,`+
-		`"http":{"port":80,"percentage":1,"abort":{"status":503}}}`, id, durationS, leaseS)
+	return fmt.Sprintf(`{"version":2,"id":%q,"kind":"memory","duration_s":%g,"lease_s":%g,"memory":{}}`, id, durationS, leaseS)
 }
 
 func TestStopEndsEverything(t *testing.T) {
@@ -218,6 +246,68 @@ func TestRemoveEndsOneFault(t *testing.T) {
 	})
 }
 
+// Confinement is one-way and the objects differ, so that kinds share no process.
+func TestAnotherKindNeedsAnotherAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t)
+		s.send(fault("a", 60, 10))
+		s.expect("armed", "a", "")
+		s.send(`{"command":"add","spec":` + strings.ReplaceAll(fault("b", 60, 10), "memory", "other") + `}`)
+		p := s.expect("error", "b", "").Problem
+		if p.Field != "kind" || p.Value != "other" || !strings.Contains(p.Message, "memory") || p.Fix != "start another agent for it" {
+			t.Errorf("got %+v", p)
+		}
+		if !s.work.armed["a"] || s.work.armed["b"] {
+			t.Errorf("armed are %v", s.work.armed)
+		}
+		s.send(`{"command":"stop"}`)
+		s.expect("disarmed", "a", "stop")
+		s.exits(spec.ExitClean)
+	})
+}
+
+func TestOnlyWorkThatHasTotalsGivesStats(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t)
+			s.work.quiet = quiet
+			s.send(fault("a", 3.5, 10))
+			s.expect("armed", "a", "")
+			stats := 0
+			for e := range s.events {
+				if e.Totals.(*counted).Seen != 1 || e.Kind != "memory" {
+					t.Errorf("got %+v", e)
+				}
+				if e.Event == spec.EventStats {
+					stats++
+				}
+			}
+			if want := map[bool]int{false: 3, true: 0}[quiet]; stats != want {
+				t.Errorf("%d stats in 3.5 s, want %d", stats, want)
+			}
+			s.exits(spec.ExitClean)
+		})
+	}
+}
+
+// What is confined stays so: only the first fault is asked, and only once it is armed.
+func TestConfinedToWhatTheWorkNeeds(t *testing.T) {
+	work := &memory{armed: map[string]bool{}, needs: confine.Needs{Capabilities: confine.Steering, Calls: []string{"mount"}}}
+	current = work
+	var got []confine.Needs
+	in := strings.NewReader(fault("a", 9, 9) + "\n" + `{"command":"add","spec":` + fault("b", 9, 9) + "}\n")
+	Run(Options{In: in, Out: io.Discard, Kinds: []string{"memory"}, Confine: func(n confine.Needs) error {
+		if !work.armed["a"] {
+			t.Error("confined before it was armed")
+		}
+		got = append(got, n)
+		return nil
+	}})
+	if !reflect.DeepEqual(got, []confine.Needs{work.needs}) {
+		t.Errorf("confined to %+v, want once to %+v", got, work.needs)
+	}
+}
+
 func TestBadCommandsChangeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
@@ -247,7 +337,7 @@ func TestRefusalsExitWithTheirCode(t *testing.T) {
 		want       int
 	}{
 		{"bad spec", `{"version":9}`, nil, spec.ExitBadSpec},
-		{"a load where faults are held", `{"version":1,"id":"x","kind":"load","duration_s":1,"load":{"url":"http://a/","rate_rps":1}}`, nil, spec.ExitBadSpec},
+		{"a kind that the sub-command does not take", `{"version":2,"id":"x","kind":"third","duration_s":1,"third":{}}`, nil, spec.ExitBadSpec},
 		{"the place does not allow it", fault("x", 1, 1), spec.CannotRun("no nft", "load it"), spec.ExitCannotRun},
 		{"any other error", fault("x", 1, 1), io.ErrNoProgress, spec.ExitCannotRun},
 	} {
@@ -277,11 +367,11 @@ func TestNoSpecInTime(t *testing.T) {
 func TestReaderThatHangsDoesNotHoldTheFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		work := &memory{armed: map[string]bool{}}
-		Register(spec.KindHTTP, func(func(spec.Event)) Work { return work })
+		current = work
 		stdin, in := io.Pipe()
 		unread, stdout := io.Pipe()
 		code := make(chan int)
-		go func() { code <- Run(Options{In: stdin, Out: stdout, Kinds: []string{spec.KindHTTP}}) }()
+		go func() { code <- Run(Options{In: stdin, Out: stdout, Kinds: []string{"memory", "other"}}) }()
 		fmt.Fprintln(in, fault("a", 60, 5))
 		if got := <-code; got != spec.ExitLease || len(work.armed) > 0 {
 			t.Errorf("exit code %d, armed %v", got, work.armed)
@@ -332,11 +422,11 @@ func TestWhatPassesMayEndUnlessItIsHurried(t *testing.T) {
 
 func TestNothingIsLeftOfAnAgentThatCannotBeConfined(t *testing.T) {
 	work := &memory{armed: map[string]bool{}}
-	Register(spec.KindHTTP, func(func(spec.Event)) Work { return work })
-	in := strings.NewReader(`{"version":1,"id":"a","kind":"http","duration_s":9,"http":{"port":1,"percentage":1,"abort":{"status":500}}}`)
+	current = work
+	in := strings.NewReader(fault("a", 9, 9))
 	var out bytes.Buffer
-	code := Run(Options{In: in, Out: &out, Kinds: []string{spec.KindHTTP},
-		Confine: func(*spec.Spec) error { return errors.New("no such call") }})
+	code := Run(Options{In: in, Out: &out, Kinds: []string{"memory", "other"},
+		Confine: func(confine.Needs) error { return errors.New("no such call") }})
 	if code != spec.ExitCannotRun || len(work.armed) > 0 || !work.closed || !strings.Contains(out.String(), "no such call") {
 		t.Errorf("code %d, %+v, said %s", code, work, &out)
 	}

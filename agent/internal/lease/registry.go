@@ -1,8 +1,7 @@
 package lease
 
 import (
-	"sort"
-
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/spec"
 )
 
@@ -13,8 +12,11 @@ type Work interface {
 	Arm(s *spec.Spec) (*spec.Armed, error)
 	// Disarm ends the fault id. When it returns nothing is faulted by it any more.
 	Disarm(id string)
-	// Report adds the totals of the fault id to a stats or disarmed event.
-	Report(id string, e *spec.Event)
+	// Report gives the totals of the fault id, while it is armed or once it has ended: what the Totals
+	// of its kind make. While it is armed, nil means that there is nothing worth a stats event.
+	Report(id string, ended bool) any
+	// Needs tells what s needs of the process from when it is armed until the end of Close.
+	Needs(s *spec.Spec) confine.Needs
 	// Close waits, for a bounded time and not beyond hurry, until what passed through the faults has
 	// ended, and cuts the rest.
 	Close(hurry <-chan struct{})
@@ -26,16 +28,7 @@ type Opener func(emit func(spec.Event)) Work
 var openers = map[string]Opener{}
 
 // Register makes a kind known; every kind's package calls it once, from init.
-func Register(kind string, open Opener) { openers[kind] = open }
-
-// FaultKinds lists the kinds that break something, sorted.
-func FaultKinds() []string {
-	var kinds []string
-	for kind := range openers {
-		if kind != spec.KindLoad {
-			kinds = append(kinds, kind)
-		}
-	}
-	sort.Strings(kinds)
-	return kinds
+func Register(kind spec.Kind, open Opener) {
+	spec.RegisterKind(kind)
+	openers[kind.Name] = open
 }

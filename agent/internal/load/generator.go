@@ -27,7 +27,7 @@ const (
 
 // Generator is one load.
 type Generator struct {
-	load     spec.Load
+	load     Load
 	client   *http.Client
 	timeout  time.Duration
 	jobs     chan job
@@ -47,9 +47,9 @@ type job struct {
 	free bool
 }
 
-// New prepares a load and looks up the host, so that a wrong name is told before anything is sent.
+// New prepares a valid load and looks up the host, so that a wrong name is told before anything is sent.
 // Every second of intended time goes to emit once all its requests have ended, in order.
-func New(s *spec.Load, emit func(spec.LoadSecond)) (*Generator, error) {
+func New(s *Load, emit func(LoadSecond)) (*Generator, error) {
 	if err := resolve(s.URL); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (g *Generator) Start() {
 
 // Stop ends the sending, waits for the requests under way (each is bounded by its timeout), gives
 // the remaining seconds to emit and returns the sum of all.
-func (g *Generator) Stop() spec.LoadSecond {
+func (g *Generator) Stop() LoadSecond {
 	g.pacer.stop()
 	<-g.paced
 	close(g.jobs)
@@ -155,13 +155,13 @@ func newClient(inFlight int) *http.Client {
 func resolve(address string) error {
 	const field = "load.url"
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return spec.Bad(field, address, "not a URL of a service", "give one like http://127.0.0.1:8080/path")
+	if err != nil {
+		return spec.Bad(field, spec.Hidden(address), "not a URL", "give one like http://127.0.0.1:8080/path")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, u.Hostname()); err != nil {
-		return spec.Bad(field, address, "the host cannot be resolved: "+err.Error(), "correct the host name, or give an address")
+		return spec.Bad(field, u.Redacted(), "the host cannot be resolved: "+err.Error(), "correct the host name, or give an address")
 	}
 	return nil
 }

@@ -6,37 +6,36 @@ import (
 	"time"
 
 	"chaosgo/agent/internal/histogram"
-	"chaosgo/agent/internal/spec"
 )
 
 // ledger books every request in the second of its intended time, and lets a second go when it is
 // over and all its requests have ended. The seconds go in order.
 type ledger struct {
-	emit func(spec.LoadSecond)
+	emit func(LoadSecond)
 
 	mu     sync.Mutex
 	origin time.Time
 	gone   int       // seconds that were emitted
 	open   []*second // the following ones
 	next   time.Time // when the next request is due
-	totals spec.LoadSecond
+	totals LoadSecond
 }
 
 type second struct {
-	record   spec.LoadSecond
+	record   LoadSecond
 	underWay int
 }
 
-func newLedger(emit func(spec.LoadSecond)) *ledger {
+func newLedger(emit func(LoadSecond)) *ledger {
 	return &ledger{emit: emit, totals: *newRecord(0)}
 }
 
-func newRecord(start float64) *spec.LoadSecond {
-	return &spec.LoadSecond{
+func newRecord(start float64) *LoadSecond {
+	return &LoadSecond{
 		StartUnixS:  start,
 		Statuses:    map[string]uint64{},
-		Latency:     spec.Histogram{Counts: map[int]uint64{}},
-		ServiceTime: spec.Histogram{Counts: map[int]uint64{}},
+		Latency:     Histogram{Counts: map[int]uint64{}},
+		ServiceTime: Histogram{Counts: map[int]uint64{}},
 	}
 }
 
@@ -77,7 +76,7 @@ func (l *ledger) pass(now time.Time) {
 }
 
 // end lets everything go and gives the totals. No request is under way any more.
-func (l *ledger) end() spec.LoadSecond {
+func (l *ledger) end() LoadSecond {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.open) > 0 {
@@ -114,7 +113,7 @@ func (l *ledger) at(number int) *second {
 func (l *ledger) number(t time.Time) int { return int(t.Sub(l.origin) / time.Second) }
 
 // book adds one result to a record.
-func book(record *spec.LoadSecond, r *result) {
+func book(record *LoadSecond, r *result) {
 	if r.dropped {
 		record.Dropped++
 		return
@@ -142,7 +141,7 @@ func book(record *spec.LoadSecond, r *result) {
 	record.ServiceTime.Counts[histogram.Index(r.serviceTime.Microseconds())]++
 }
 
-func add(to, from *spec.LoadSecond) {
+func add(to, from *LoadSecond) {
 	to.Intended += from.Intended
 	to.Sent += from.Sent
 	to.Timeouts += from.Timeouts

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 // However results are spread over seconds, and in whatever order and grouping those are added up,
@@ -25,7 +23,7 @@ func TestSecondsAddUpToTheRecordOfAllTheirResults(t *testing.T) {
 	}
 }
 
-func sum(parts ...spec.LoadSecond) spec.LoadSecond {
+func sum(parts ...LoadSecond) LoadSecond {
 	total := *newRecord(0)
 	for i := range parts {
 		add(&total, &parts[i])
@@ -33,7 +31,7 @@ func sum(parts ...spec.LoadSecond) spec.LoadSecond {
 	return total
 }
 
-func booked(results []result) spec.LoadSecond {
+func booked(results []result) LoadSecond {
 	record := *newRecord(0)
 	record.Intended = uint64(len(results))
 	for i := range results {

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 // maxJudged is how much of a body is read to judge its impact.
@@ -77,7 +75,7 @@ func isTimeout(err error) bool {
 }
 
 // hurts tells whether an answered or timed out request hurt the business.
-func hurts(rule *spec.Impact, r *result, body []byte) bool {
+func hurts(rule *Impact, r *result, body []byte) bool {
 	if r.timeout {
 		return rule.Timeout
 	}

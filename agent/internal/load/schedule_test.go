@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"chaosgo/agent/internal/spec"
 )
 
 // service answers 200 after the time that it takes at the moment, in fake time.
@@ -44,11 +42,11 @@ func (o *oversleep) sleep(origin time.Time) func(time.Duration) {
 }
 
 // simulate drives a load in fake time, so that what is due when, waits and is dropped is exact.
-func simulate(t *testing.T, l spec.Load, d time.Duration, s service, o oversleep) (seconds []spec.LoadSecond, totals spec.LoadSecond, stopTook time.Duration) {
+func simulate(t *testing.T, l Load, d time.Duration, s service, o oversleep) (seconds []LoadSecond, totals LoadSecond, stopTook time.Duration) {
 	t.Helper()
 	l.URL = "http://127.0.0.1/"
 	synctest.Test(t, func(t *testing.T) {
-		g, err := New(&l, func(second spec.LoadSecond) { seconds = append(seconds, second) })
+		g, err := New(&l, func(second LoadSecond) { seconds = append(seconds, second) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +74,7 @@ func TestKnownTruthInFakeTime(t *testing.T) {
 		return time.Millisecond
 	}
 	for _, slots := range []int{0, 16} {
-		_, totals, _ := simulate(t, spec.Load{RateRPS: 500, TimeoutMS: 2000, MaxInFlight: slots}, 7999*time.Millisecond, frozen, oversleep{})
+		_, totals, _ := simulate(t, Load{RateRPS: 500, TimeoutMS: 2000, MaxInFlight: slots}, 7999*time.Millisecond, frozen, oversleep{})
 		p95, p99 := quantile(totals.Latency, 0.95), quantile(totals.Latency, 0.99)
 		if p95 < 190 || p95 > 215 || p99 < 350 || p99 > 375 {
 			t.Errorf("max_in_flight=%d: P95 %g ms, P99 %g ms", slots, p95, p99)
@@ -90,7 +88,7 @@ func TestKnownTruthInFakeTime(t *testing.T) {
 // The slot always goes to the request that has waited longest and has not timed out yet: 400 ms, less
 // at most the 20 ms between two of them, and then the service takes 300 ms.
 func TestRequestsWaitInOrderUntilTheyWouldHaveTimedOut(t *testing.T) {
-	seconds, totals, _ := simulate(t, spec.Load{RateRPS: 50, TimeoutMS: 400, MaxInFlight: 1}, 6*time.Second, always(300*time.Millisecond), oversleep{})
+	seconds, totals, _ := simulate(t, Load{RateRPS: 50, TimeoutMS: 400, MaxInFlight: 1}, 6*time.Second, always(300*time.Millisecond), oversleep{})
 	for i, second := range seconds[1:6] {
 		if low, high := quantile(second.Latency, 0), quantile(second.Latency, 0.99); low < 680 || high > 706 {
 			t.Errorf("second %d: latencies from %g to %g ms", i+1, low, high)
@@ -103,7 +101,7 @@ func TestRequestsWaitInOrderUntilTheyWouldHaveTimedOut(t *testing.T) {
 
 // The pacer wakes 195 ms late, at 1.205 s: the requests of 1.01 to 1.15 s left over 50 ms late.
 func TestLateIsWhatThePacerHeldUp(t *testing.T) {
-	_, totals, _ := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 2000}, 2*time.Second, always(time.Millisecond),
+	_, totals, _ := simulate(t, Load{RateRPS: 100, TimeoutMS: 2000}, 2*time.Second, always(time.Millisecond),
 		oversleep{after: 995 * time.Millisecond, by: 195 * time.Millisecond})
 	if totals.Late != 15 || totals.Dropped != 0 {
 		t.Errorf("%d late, %d dropped", totals.Late, totals.Dropped)
@@ -114,7 +112,7 @@ func TestLateIsWhatThePacerHeldUp(t *testing.T) {
 // it was the service that held them up.
 func TestWaitingForASlotIsNotLate(t *testing.T) {
 	for range 20 {
-		_, totals, _ := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 2000, MaxInFlight: 1}, 100*time.Millisecond, always(30*time.Millisecond),
+		_, totals, _ := simulate(t, Load{RateRPS: 100, TimeoutMS: 2000, MaxInFlight: 1}, 100*time.Millisecond, always(30*time.Millisecond),
 			oversleep{by: 49 * time.Millisecond})
 		if totals.Late != 0 || quantile(totals.Latency, 0.99) < 80 {
 			t.Fatalf("%d of %d late, P99 %g ms", totals.Late, totals.Sent, quantile(totals.Latency, 0.99))
@@ -124,7 +122,7 @@ func TestWaitingForASlotIsNotLate(t *testing.T) {
 
 // What waits for a slot has one timeout for it and one more in flight.
 func TestStopIsBoundedWhenTheServiceHangs(t *testing.T) {
-	_, totals, took := simulate(t, spec.Load{RateRPS: 100, TimeoutMS: 500, MaxInFlight: 3}, 2*time.Second, always(time.Hour), oversleep{})
+	_, totals, took := simulate(t, Load{RateRPS: 100, TimeoutMS: 500, MaxInFlight: 3}, 2*time.Second, always(time.Hour), oversleep{})
 	if took > time.Second {
 		t.Errorf("it took %v", took)
 	}

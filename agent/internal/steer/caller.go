@@ -37,21 +37,21 @@ func openCaller(pid int) (*Caller, error) {
 	text := strconv.Itoa(pid)
 	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, spec.Bad("http.caller_pid", text, "there is no such process", fix)
+		return nil, spec.Bad("way.caller_pid", text, "there is no such process", fix)
 	}
 	if err != nil {
-		return nil, spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
+		return nil, spec.Bad("way.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
 	}
 	if ours, err := os.Readlink("/proc/self/ns/net"); err != nil || ours != theirs {
-		return nil, spec.Bad("http.caller_pid", text, "it is in another network namespace", fix+" (--netns-pid)")
+		return nil, spec.Bad("way.caller_pid", text, "it is in another network namespace", fix+" (--netns-pid)")
 	}
 	fds, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
-		return nil, spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
+		return nil, spec.Bad("way.caller_pid", text, err.Error(), "run as root: its sockets must be seen")
 	}
 	c := &Caller{fds: fds}
 	if _, err := c.sockets(); err != nil {
-		return nil, errors.Join(spec.Bad("http.caller_pid", text, err.Error(), "run as root: its sockets must be seen"), fds.Close())
+		return nil, errors.Join(spec.Bad("way.caller_pid", text, err.Error(), "run as root: its sockets must be seen"), fds.Close())
 	}
 	return c, nil
 }

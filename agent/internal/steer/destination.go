@@ -30,17 +30,17 @@ var errNotIntercepted = errors.New("the connection was not intercepted")
 func Resolve(to string) ([]netip.AddrPort, error) {
 	host, portText, err := net.SplitHostPort(to)
 	if err != nil {
-		return nil, spec.Bad("http.to", to, err.Error(), "give one like users:8082")
+		return nil, spec.Bad("way.to", to, err.Error(), "give one like users:8082")
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return nil, spec.Bad("http.to", to, err.Error(), "give one like users:8082")
+		return nil, spec.Bad("way.to", to, err.Error(), "give one like users:8082")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil || len(found) == 0 {
-		return nil, spec.Bad("http.to", to, fmt.Sprintf("%s has no address here: %v", host, err),
+		return nil, spec.Bad("way.to", to, fmt.Sprintf("%s has no address here: %v", host, err),
 			"give the name that the caller uses, as /etc/hosts or DNS know it where the agent runs, or an address")
 	}
 	var all []netip.AddrPort

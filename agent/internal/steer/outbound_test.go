@@ -52,7 +52,7 @@ func TestNamesAreResolvedSortedAndOnce(t *testing.T) {
 
 func TestNameWithoutAddressIsRefused(t *testing.T) {
 	_, err := Resolve("nobody.invalid:80")
-	refused(t, err, "http.to", "nobody.invalid")
+	refused(t, err, "way.to", "nobody.invalid")
 }
 
 // connected returns a connection of this process over loopback, and its accepted end.
@@ -117,7 +117,7 @@ func TestOwnConnectionsAreToldFromOthers(t *testing.T) {
 
 func TestCallerThatIsNotThere(t *testing.T) {
 	_, err := openCaller(1 << 30)
-	refused(t, err, "http.caller_pid", "no such process")
+	refused(t, err, "way.caller_pid", "no such process")
 }
 
 func TestConnectionToTheListenerItselfIsReset(t *testing.T) {

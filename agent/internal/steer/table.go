@@ -32,7 +32,7 @@ func CheckListening(port int) error {
 		others = append(others, strconv.Itoa(p))
 	}
 	slices.Sort(others)
-	return spec.Bad("http.port", strconv.Itoa(port), "nobody listens there in this network namespace",
+	return spec.Bad("way.port", strconv.Itoa(port), "nobody listens there in this network namespace",
 		fmt.Sprintf("start the service first, or take one of the ports in use: %s",
 			strings.Join(append(others, "(none)")[:max(1, len(others))], ", ")))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"chaosgo/agent/internal/confine"
@@ -23,9 +24,14 @@ var attempts = map[string]func() error{
 }
 
 func main() {
-	if err := confine.Process(confine.Needs{Steering: true}); err != nil {
+	attempt, needed := strings.CutSuffix(os.Args[1], ", needed")
+	needs := confine.Needs{Capabilities: confine.Steering}
+	if needed {
+		needs.Calls = []string{attempt}
+	}
+	if err := confine.Process(needs); err != nil {
 		fmt.Println("not confined:", err)
 		return
 	}
-	fmt.Println(attempts[os.Args[1]]())
+	fmt.Println(attempts[attempt]())
 }

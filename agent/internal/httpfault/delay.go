@@ -1,8 +1,10 @@
-package spec
+package httpfault
 
 import (
 	"fmt"
 	"math"
+
+	"chaosgo/agent/internal/spec"
 )
 
 // The distributions of a delay.
@@ -14,12 +16,28 @@ const (
 )
 
 const (
-	// ParetoShape gives delays a mean and a variance, and no more: a heavy tail.
-	ParetoShape = 3.0
-	// ParetoBound is where the tail is cut off, in scales; one of 9,261 would be beyond it.
-	ParetoBound = 20.0
+	// paretoShape gives delays a mean and a variance, and no more: a heavy tail.
+	paretoShape = 3.0
+	// paretoBound is where the tail is cut off, in scales; one of 9,261 would be beyond it.
+	paretoBound = 20.0
 	normalBound = 4.0
 )
+
+// HTTPDelay holds a request before the service sees it, for a time drawn anew for each. Distribution
+// says how, with D for DelayMS and J, the scale, for JitterMS:
+//
+//	constant  D; J must be 0
+//	uniform   evenly from D-J to D+J, J <= D; the default; with J = 0 the same as constant
+//	normal    mean D, standard deviation J, 0 < J <= D; drawn again when more than min(4J, D) from D
+//	pareto    D + J*X, X Lomax with shape 3: P(X > x) = (1+x)^-3, given X <= 20; mean D + 0.497 J,
+//	          median D + 0.26 J, P99 D + 3.63 J, P99.9 D + 8.66 J
+//
+// No delay is below 0 or above Longest.
+type HTTPDelay struct {
+	DelayMS      float64 `json:"delay_ms" jsonschema:"exclusiveMinimum=0"`
+	JitterMS     float64 `json:"jitter_ms,omitempty" jsonschema:"minimum=0"`
+	Distribution string  `json:"distribution,omitempty" jsonschema:"enum=constant,enum=uniform,enum=normal,enum=pareto,default=uniform"`
+}
 
 // NormalBound is how many standard deviations a normal delay may be from its mean: as far below as
 // above, so that the mean stays what was asked for.
@@ -31,20 +49,20 @@ func (d *HTTPDelay) Longest() float64 {
 	case Normal:
 		return d.DelayMS + d.JitterMS*d.NormalBound()
 	case Pareto:
-		return d.DelayMS + d.JitterMS*ParetoBound
+		return d.DelayMS + d.JitterMS*paretoBound
 	}
 	return d.DelayMS + d.JitterMS
 }
 
 func (d *HTTPDelay) validate(durationS float64) error {
 	if !(d.DelayMS > 0) || math.IsInf(d.DelayMS, 0) {
-		return Bad("http.delay.delay_ms", number(d.DelayMS), "not a delay", "give more than 0 milliseconds")
+		return spec.Bad("http.delay.delay_ms", spec.Number(d.DelayMS), "not a delay", "give more than 0 milliseconds")
 	}
 	if err := d.validateJitter(); err != nil {
 		return err
 	}
 	if d.Longest() > durationS*1000 {
-		return Bad("http.delay.delay_ms", number(d.DelayMS),
+		return spec.Bad("http.delay.delay_ms", spec.Number(d.DelayMS),
 			fmt.Sprintf("delays of up to %g ms are longer than the fault itself", d.Longest()),
 			fmt.Sprintf("shorten delay_ms or jitter_ms, or lengthen duration_s (%g)", durationS))
 	}
@@ -64,10 +82,10 @@ func (d *HTTPDelay) validateJitter() error {
 	case Pareto:
 		ok, fix = d.JitterMS > 0 && !math.IsInf(d.JitterMS, 0), "give more than 0 milliseconds"
 	default:
-		return Bad("http.delay.distribution", d.Distribution, "unknown distribution", "use constant, uniform, normal or pareto")
+		return spec.Bad("http.delay.distribution", d.Distribution, "unknown distribution", "use constant, uniform, normal or pareto")
 	}
 	if !ok {
-		return Bad("http.delay.jitter_ms", number(d.JitterMS), "not a jitter for this delay", fix)
+		return spec.Bad("http.delay.jitter_ms", spec.Number(d.JitterMS), "not a jitter for this delay", fix)
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package command
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"chaosgo/agent/internal/spec"
+)
+
+// judge answers every line of in with one event that tells whether it is a valid spec. Nothing is
+// armed. It returns at the end of in.
+func judge(in io.Reader, out, human io.Writer) int {
+	lines := bufio.NewReaderSize(in, spec.MaxLine)
+	answers := json.NewEncoder(out)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err == nil || len(line) > 0 {
+			if err := answers.Encode(judged(line, errors.Is(err, bufio.ErrBufferFull))); err != nil {
+				return stopped(human, err)
+			}
+		}
+		for errors.Is(err, bufio.ErrBufferFull) { // the rest of a line that was judged already
+			_, err = lines.ReadSlice('\n')
+		}
+		if errors.Is(err, io.EOF) {
+			return spec.ExitClean
+		}
+		if err != nil {
+			return stopped(human, err)
+		}
+	}
+}
+
+func judged(line []byte, tooLong bool) spec.Event {
+	e := spec.Event{Event: spec.EventJudged, AtUnixS: float64(time.Now().UnixMicro()) / 1e6}
+	if tooLong {
+		e.Problem = spec.Bad("line", fmt.Sprintf("(more than %d bytes)", spec.MaxLine), "too long", "shorten the body")
+		return e
+	}
+	s, err := spec.DecodeSpec(line)
+	e.ID = s.ID
+	if err != nil {
+		e.Problem = spec.ProblemOf(err)
+	}
+	return e
+}
+
+func stopped(human io.Writer, err error) int {
+	fmt.Fprintln(human, "chaos-agent judge:", err)
+	return spec.ExitCannotRun
+}

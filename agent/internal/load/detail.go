@@ -1,0 +1,128 @@
+package load
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"chaosgo/agent/internal/rfc9110"
+	"chaosgo/agent/internal/spec"
+)
+
+// Kind is the name of this kind of work.
+const Kind = "load"
+
+// Bounds of a load.
+const (
+	mostRateRPS      = 50_000.0
+	mostTimeoutMS    = 60_000.0
+	defaultTimeoutMS = 2_000.0
+)
+
+// Load is an open-loop load at a constant rate on one URL.
+type Load struct {
+	URL         string            `json:"url"`
+	Method      string            `json:"method,omitempty" jsonschema:"default=GET"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Body        string            `json:"body,omitempty"`
+	RateRPS     float64           `json:"rate_rps" jsonschema:"exclusiveMinimum=0,maximum=50000"`
+	TimeoutMS   float64           `json:"timeout_ms,omitempty" jsonschema:"exclusiveMinimum=0,maximum=60000,default=2000"`
+	MaxInFlight int               `json:"max_in_flight,omitempty" jsonschema:"minimum=0,maximum=4096"`
+	Impact      *Impact           `json:"impact,omitempty"`
+}
+
+// Impact says which requests hurt the business: any one of these that holds.
+type Impact struct {
+	Statuses  []int  `json:"statuses,omitempty"`
+	JSONField string `json:"json_field,omitempty"`
+	JSONValue string `json:"json_value,omitempty"`
+	Timeout   bool   `json:"timeout,omitempty"`
+}
+
+// framing headers of a request are set by the client of Go, which ignores those of the user.
+var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer"}
+
+// Validate judges the load and fills in defaults. Whether the host of the URL has an address is seen
+// when the load begins.
+func (l *Load) Validate(s *spec.Spec) error {
+	if err := s.RefuseWay(); err != nil {
+		return err
+	}
+	if err := validateURL("load.url", l.URL); err != nil {
+		return err
+	}
+	if l.TimeoutMS == 0 {
+		l.TimeoutMS = defaultTimeoutMS
+	}
+	if err := l.validateBounds(); err != nil {
+		return err
+	}
+	if l.Method == "" {
+		l.Method = http.MethodGet
+	}
+	if err := rfc9110.Method("load.method", l.Method); err != nil {
+		return err
+	}
+	if err := rfc9110.Headers("load.headers", l.Headers); err != nil {
+		return err
+	}
+	if err := rfc9110.NoneOf("load.headers", l.Headers, framing); err != nil {
+		return err
+	}
+	if l.Impact != nil {
+		return l.Impact.validate()
+	}
+	return nil
+}
+
+func (l *Load) validateBounds() error {
+	err := spec.Positive("load.rate_rps", l.RateRPS, mostRateRPS, "not a rate that one machine can drive", "requests per second")
+	if err != nil {
+		return err
+	}
+	if err := spec.Positive("load.timeout_ms", l.TimeoutMS, mostTimeoutMS, "not a timeout that is allowed", "milliseconds"); err != nil {
+		return err
+	}
+	return spec.Within("load.max_in_flight", l.MaxInFlight, 0, mostInFlight, "not a bound that is allowed; 0 is automatic")
+}
+
+func (i *Impact) validate() error {
+	if i.Statuses != nil && len(i.Statuses) == 0 {
+		return spec.Bad("load.impact.statuses", "[]", "no status can be one of none", "give at least one, or leave it out")
+	}
+	for _, status := range i.Statuses {
+		if err := spec.Within("load.impact.statuses", status, 100, 599, "not an HTTP status"); err != nil {
+			return err
+		}
+	}
+	if (i.JSONField == "") != (i.JSONValue == "") {
+		return spec.Bad("load.impact.json_field", i.JSONField, "json_field and json_value belong together", "give both or none")
+	}
+	if len(i.Statuses) == 0 && i.JSONField == "" && !i.Timeout {
+		return spec.Bad("load.impact", "{}", "no request could hurt the business",
+			"give statuses, json_field with json_value, or timeout, or leave impact out")
+	}
+	return nil
+}
+
+// validateURL judges a URL without looking up its host.
+func validateURL(field, text string) error {
+	u, err := url.Parse(text)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		!strings.ContainsFunc(text, unicode.IsSpace) && isPort(u.Port()) {
+		return nil
+	}
+	shown := text
+	if strings.Contains(text, "@") { // it may hold a password
+		shown = spec.Hidden(text)
+	}
+	return spec.Bad(field, shown, "not a URL of a service", "give one like http://127.0.0.1:8080/path")
+}
+
+// isPort tells the port of a URL; "" is that of its scheme.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
+}

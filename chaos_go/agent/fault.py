@@ -1,0 +1,129 @@
+"""One fault or load: one name, one spec, and one lease at each of its places."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chaos_go.agent import kinds
+from chaos_go.agent.contract import Spec
+from chaos_go.agent.lease import EXIT_S, Lease
+from chaos_go.errors import AgentError, AgentLostError
+
+
+class Fault:
+    """A fault that was armed at all of its places. A place that is lost does not end the others.
+
+    Attributes:
+        id: Its name.
+        spec: What was asked, without the way of a place.
+        leases: One per place, in the order in which the places were given.
+        scope: How its places were chosen; empty when all places of the target were taken.
+    """
+
+    def __init__(
+        self, spec: Spec, leases: Sequence[Lease], scope: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take over leases that are armed."""
+        self.id = spec.id
+        self.spec = spec
+        self.leases = tuple(leases)
+        self.scope = dict(scope or {})
+
+    @property
+    def kind(self) -> kinds.Kind:
+        """The kind of the fault or load."""
+        return kinds.named(self.spec.kind)
+
+    @property
+    def place_names(self) -> str:
+        """The names of all places, as one text."""
+        return ", ".join(lease.place.name for lease in self.leases)
+
+    @property
+    def state(self) -> str:
+        """Return ``armed`` while it is anywhere; then ``lost`` when a place was, else ``ended``."""
+        states = {lease.state for lease in self.leases}
+        return next(state for state in ("armed", "lost", "ended") if state in states)
+
+    @property
+    def armed_unix_s(self) -> float:
+        """When the last place was armed: from then on it was everywhere."""
+        return max(lease.armed_unix_s for lease in self.leases)
+
+    @property
+    def ended_unix_s(self) -> float | None:
+        """When the first place ended: until then it was everywhere. None while it is."""
+        ends = [lease.ended_unix_s for lease in self.leases if lease.ended_unix_s is not None]
+        return min(ends, default=None)
+
+    @property
+    def effect(self) -> bool | None:
+        """Whether something was touched anywhere; None while that may still come."""
+        effects = [lease.effect for lease in self.leases]
+        if True in effects:
+            return True
+        return False if all(effect is False for effect in effects) else None
+
+    @property
+    def untouched(self) -> list[str]:
+        """The names of the places where nothing was touched."""
+        return [lease.place.name for lease in self.leases if lease.effect is False]
+
+    @property
+    def said(self) -> str:
+        """One line about what was seen and done."""
+        if len(self.leases) == 1:
+            return self.leases[0].said
+        return "; ".join(f"{lease.place.name}: {lease.said}" for lease in self.leases)
+
+    @property
+    def problem(self) -> str:
+        """What went wrong, anywhere; empty when nothing did."""
+        return "; ".join(dict.fromkeys(x.problem for x in self.leases if x.problem))
+
+    def ask_to_stop(self) -> None:
+        """Ask every agent to end this, without waiting. Harmless when it has ended."""
+        for lease in self.leases:
+            lease.ask_to_stop()
+
+    def stop(self, timeout_s: float = 5.0) -> dict[str, Any]:
+        """End this everywhere and wait until it is undone. A second stop changes nothing.
+
+        Args:
+            timeout_s: How long all agents together may take before they are killed, in seconds.
+
+        Returns:
+            The record, see `record`.
+
+        Raises:
+            AgentLostError: An agent did not answer and was killed; nothing of it is left.
+        """
+        self.ask_to_stop()
+        until_s = time.monotonic() + timeout_s
+        problems = []
+        for lease in self.leases:
+            try:
+                lease.stop(max(0.0, until_s - time.monotonic()))
+            except AgentError as error:
+                problems.append(str(error))
+        if problems:
+            raise AgentLostError("; ".join(problems))
+        return self.record()
+
+    def record(self) -> dict[str, Any]:
+        """Return what is known, as plain JSON. What may be a secret is left out of the spec."""
+        record = {
+            "id": self.id,
+            "kind": self.spec.kind,
+            "spec": self.spec.redacted(),
+            "state": self.state,
+            "armed_unix_s": self.armed_unix_s,
+            "ended_unix_s": self.ended_unix_s,
+            "effect": self.effect,
+            "untouched": self.untouched,
+            "said": self.said,
+            "advice": self.leases[0].advice,
+            "problem": self.problem,
+            "places": [lease.record() for lease in self.leases],
+        }
+        return record | ({"scope": self.scope} if self.scope else {})

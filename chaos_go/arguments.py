@@ -1,0 +1,205 @@
+"""Types of the arguments of activities. Values that the agent knows are judged by the agent.
+
+Each function returns the value that it was given, or raises `BadInputError` with the name of the
+argument, the value and how to fix it. `renamed` gives old names of arguments an error of their own.
+"""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeGuard
+
+from chaoslib.exceptions import InvalidActivity
+
+from chaos_go.errors import BadInputError, RenamedArgumentError
+
+
+def number(
+    name: str, value: object, most: float = math.inf, unit: str = "", least: float = -math.inf
+) -> float:
+    """Return a finite number from ``least`` to ``most``, and not a text, a bool or NaN.
+
+    Args:
+        name: Name of the argument.
+        value: What was given.
+        most: Upper bound.
+        unit: What is counted, for the message.
+        least: Lower bound.
+
+    Raises:
+        BadInputError: It is none of these.
+    """
+    if not _is_number(value) or not least <= value <= most:
+        raise BadInputError(name, value, _fix("number", _bounds(least, most), unit, value))
+    return float(value)
+
+
+def positive(name: str, value: object, most: float = math.inf, unit: str = "") -> float:
+    """Return a finite number of more than 0 and at most ``most``.
+
+    Raises:
+        BadInputError: It is not one.
+    """
+    if not _is_number(value) or not 0 < value <= most:
+        bounds = "of more than 0" + (f" and at most {most:g}" if most < math.inf else "")
+        raise BadInputError(name, value, _fix("number", bounds, unit, value))
+    return float(value)
+
+
+def whole(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> int:
+    """Return a whole number from ``least`` to ``most``, and not a text, a bool or a fraction.
+
+    Raises:
+        BadInputError: It is none of these.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise BadInputError(name, value, _fix("whole number", _bounds(least, most), "", value))
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """Return a text.
+
+    Raises:
+        BadInputError: It is something else.
+    """
+    if not isinstance(value, str):
+        raise BadInputError(name, value, 'give a text; in YAML, quote it: "..."')
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return true or false.
+
+    Raises:
+        BadInputError: It is something else.
+    """
+    if not isinstance(value, bool):
+        raise BadInputError(name, value, "give true or false, without quotes")
+    return value
+
+
+def mapping(name: str, value: object, known: Collection[str]) -> dict[str, Any]:
+    """Return a copy of a mapping in which every key is known.
+
+    Raises:
+        BadInputError: It is something else, or nobody would read one of its keys.
+    """
+    if not isinstance(value, Mapping):
+        raise BadInputError(name, value, f"give a mapping with any of {', '.join(known)}")
+    refuse_unknown(f"{name}.", value, known)
+    return dict(value)
+
+
+def texts(name: str, value: object) -> dict[str, str]:
+    """Return a copy of a mapping of texts to texts, such as headers. Values may be secrets.
+
+    Raises:
+        BadInputError: It is something else.
+    """
+    if not isinstance(value, Mapping):
+        raise BadInputError(name, value, 'give a mapping like {"x-user": "a"}')
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise BadInputError(name, key, "give names that are texts; in YAML, quote them")
+        if not isinstance(item, str):
+            raise BadInputError(f"{name}.{key}", hidden(item), "give a text; in YAML, quote it")
+    return dict(value)
+
+
+def hidden(value: object) -> str:
+    """Return what may be said of a body or of the value of a header, which may be a secret."""
+    return f"({len(value)} characters)" if isinstance(value, str) else type(value).__name__
+
+
+def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) -> None:
+    """Refuse names that nobody would read.
+
+    Raises:
+        BadInputError: Names the first unknown one and those that are known.
+    """
+    for name in given:
+        if name not in known:
+            fix = f"no such argument; known are {', '.join(sorted(known))}"
+            raise BadInputError(f"{prefix}{name}", name, fix)
+
+
+class RenamedSignature(inspect.Signature):
+    """A signature that answers an old name of an argument with the new one.
+
+    Chaos Toolkit binds the arguments of an experiment before it runs anything, so the error comes
+    before anything is changed.
+    """
+
+    renamed: Mapping[str, str] = {}
+
+    def bind(self, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        """Bind arguments, as `inspect.Signature.bind` does.
+
+        Raises:
+            InvalidActivity: An argument has an old name.
+        """
+        if problem := renamed_argument(self.renamed, kwargs):
+            raise InvalidActivity(str(problem))
+        return super().bind(*args, **kwargs)
+
+
+def renamed_argument(
+    renamed: Mapping[str, str], given: Collection[str], prefix: str = ""
+) -> RenamedArgumentError | None:
+    """Return the error for the first old name of an argument, if one is given."""
+    for name in given:
+        if name in renamed:
+            return RenamedArgumentError(name, renamed[name], prefix)
+    return None
+
+
+def renames[**P, R](old: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function answer old names of its arguments with the new ones.
+
+    Args:
+        old: The new spelling by the old name, for instance ``{"path": "match.path"}``.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if problem := renamed_argument(old, kwargs):
+                raise problem
+            return function(*args, **kwargs)
+
+        signature = inspect.signature(function)
+        known = RenamedSignature(
+            list(signature.parameters.values()), return_annotation=signature.return_annotation
+        )
+        known.renamed = old
+        checked.__signature__ = known  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Tell a finite number that a float can hold from everything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that is too large for a float
+        return False
+
+
+def _bounds(least: float, most: float) -> str:
+    if math.isfinite(least) and math.isfinite(most):
+        return f"from {least:g} to {most:g}"
+    if math.isfinite(least):
+        return f"of at least {least:g}"
+    return f"of at most {most:g}" if math.isfinite(most) else ""
+
+
+def _fix(what: str, bounds: str, unit: str, value: object) -> str:
+    """Return how to fix a number; a text in its place often is a variable without a type."""
+    fix = " ".join(word for word in ("give a", what, bounds, unit and f"({unit})") if word)
+    quoted = ", without quotes or unit; an environment variable needs its env_var_type"
+    return fix + (quoted if isinstance(value, str) else "")

@@ -1,0 +1,128 @@
+"""What makes an action of a function that says what is asked for.
+
+A fault's function only describes the fault: it returns a `Request`, and looks at nothing else.
+`holds` makes the action of it, which chooses the places and has agents put the fault there. So
+``chaos go validate`` and the ladder can ask the same function what it would do.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos_go.agent import holder
+from chaos_go.agent.contract import Spec, Way
+from chaos_go.agent.line import Line
+from chaos_go.arguments import number, renames, text
+from chaos_go.targets import Target, read, scope
+from chaos_go.targets.scope import Scope
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an action asks for. Types are right; the agent judges the values.
+
+    Attributes:
+        action: Name of the action, from which that of the fault is derived if none is given.
+        target: Where.
+        scope: Which of the target's places.
+        seed: Of the choice among places; 0 draws one.
+        spec: What, without a way.
+    """
+
+    action: str
+    target: Target
+    scope: Scope
+    seed: int
+    spec: Spec
+
+    def specs(self) -> list[Spec]:
+        """Return the spec of each place, as far as the target tells without a look at the world."""
+        ways = self.target.ways or (Way(port=1),)  # the world has to be asked for the port
+        named = replace(self.spec, id=self.spec.id or self.action)
+        return [replace(named, way=way) for way in ways]
+
+
+def request(
+    action: str,
+    target: object,
+    kind: str,
+    detail: Line,
+    duration_s: object,
+    seed: int = 0,
+    name: object = "",
+    scope_given: object = None,
+) -> Request:
+    """Return the request of an action, from the arguments that every action has.
+
+    Raises:
+        BadInputError: One of them has a wrong type.
+    """
+    spec = Spec(
+        id=text("name", name),
+        kind=kind,
+        duration_s=number("duration_s", duration_s, unit="seconds"),
+        detail=detail,
+    )
+    return Request(action, read(target), scope.read(scope_given or {}), seed, spec)
+
+
+Record = dict[str, Any]
+"""The record of a fault, see `chaos_go.agent.fault.Fault.record`."""
+
+
+def holds[**P](
+    renamed: Mapping[str, str],
+) -> Callable[[Callable[P, Request]], Callable[P, dict[str, Any]]]:
+    """Make an action of a function that returns a request.
+
+    The action returns the record of the fault. The function itself stays its ``request``.
+
+    Args:
+        renamed: The new spelling by the old name of an argument.
+    """
+
+    def decorate(build: Callable[P, Request]) -> Callable[P, Record]:
+        @functools.wraps(build)
+        def action(*args: P.args, **kwargs: P.kwargs) -> Record:
+            return hold(build(*args, **kwargs))
+
+        action.__annotations__ = {**build.__annotations__, "return": dict[str, Any]}
+        action.__signature__ = inspect.signature(build).replace(  # type: ignore[attr-defined]
+            return_annotation=dict[str, Any]
+        )
+        action.request = build  # type: ignore[attr-defined]
+        return renames(renamed)(action)
+
+    return decorate
+
+
+def hold(asked: Request) -> Record:
+    """Choose the places of a request, have the fault put there, and return its record.
+
+    Raises:
+        ActivityFailed: A value is invalid, or the fault cannot be put in place; nothing is left.
+    """
+    places = asked.target.places()
+    chosen = scope.choose(asked.scope, places, asked.target.most_percentage, asked.seed)
+    name = asked.spec.id or _free_name(f"{asked.action}-{asked.target.slug}")
+    detail: Any = asked.spec.detail
+    if chosen.seed and hasattr(detail, "seed"):  # so that one number repeats draw and dice
+        detail = replace(detail, seed=chosen.seed)
+    spec = replace(asked.spec, id=name, detail=detail)
+    return holder.hold(chosen.places, spec, chosen.record).record()
+
+
+def _free_name(wanted: str) -> str:
+    """Return a name that no fault or load of this process has had: ``x``, else ``x-2``, ``x-3``."""
+    wanted = wanted[:_LONGEST_DERIVED]
+    taken = {fault.id for fault in holder.faults()}
+    number, name = 1, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+_LONGEST_DERIVED = 80  # a name has at most 100 bytes; many ports make a longer one

@@ -1,0 +1,64 @@
+"""What every kind of target has, and how the parts of its text are read."""
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos_go.agent.contract import Way
+from chaos_go.agent.place import Place
+from chaos_go.errors import TargetError
+
+
+@dataclass(frozen=True)
+class Target(ABC):
+    """What a target text stands for.
+
+    Attributes:
+        text: The target as it was given.
+        most_percentage: The share of its places that may be hit unless the scope says more.
+    """
+
+    text: str
+
+    most_percentage: ClassVar[float] = 100.0
+
+    @property
+    @abstractmethod
+    def ways(self) -> tuple[Way, ...]:
+        """Which traffic, as far as the text alone tells; empty when the world has to be asked."""
+
+    @abstractmethod
+    def places(self) -> tuple[Place, ...]:
+        """Look up the places, at least one.
+
+        Raises:
+            TargetError: Something that the text names is not there, or is not clear.
+        """
+
+    @property
+    def slug(self) -> str:
+        """The target as part of another name: ``port-8081``."""
+        return slug(self.text)
+
+
+def slug(text: str) -> str:
+    """Return a text as part of a name: letters, digits and single hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
+def read_ports(target: str, text: str) -> tuple[int, ...]:
+    """Read one or more ports, separated by commas. The agent judges their range.
+
+    Raises:
+        TargetError: One is not a number, or is given twice.
+    """
+    ports = []
+    for port in text.split(","):
+        # isdecimal alone would accept the digits of other scripts, and int() signs and underscores.
+        if not (port.isascii() and port.isdecimal() and len(port) <= 9):
+            raise TargetError(target, f"the port {port!r} is not a number from 1 to 65535")
+        ports.append(int(port))
+    if len(set(ports)) < len(ports):
+        raise TargetError(target, "a port is given twice; give each once")
+    return tuple(ports)

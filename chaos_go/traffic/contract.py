@@ -1,0 +1,74 @@
+"""The objects of a load on the wire, see `chaos_go.agent.contract`."""
+
+from dataclasses import dataclass, field
+
+from chaos_go.agent import kinds
+from chaos_go.agent.kinds import Kind, Totals
+from chaos_go.agent.line import SECRET, Line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impact(Line):
+    """Which requests hurt the business: any one of these that holds."""
+
+    statuses: list[int] = field(default_factory=list)
+    json_field: str = ""
+    json_value: str = ""
+    timeout: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Line):
+    """An open-loop load on one URL."""
+
+    url: str
+    rate_rps: float
+    method: str = "GET"
+    headers: dict[str, str] = field(default_factory=dict, metadata=SECRET)
+    body: str = field(default="", metadata=SECRET)
+    timeout_ms: float = 2000.0
+    max_in_flight: int = 0
+    impact: Impact | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram(Line):
+    """Counts by bucket index, see `chaos_go.traffic.histogram`."""
+
+    counts: dict[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSecond(Totals):
+    """What became of the requests that were due in one second, or, at the end, of all of them."""
+
+    start_unix_s: float
+    intended: int
+    sent: int
+    statuses: dict[str, int]
+    timeouts: int
+    connection_errors: int
+    late: int
+    dropped: int
+    impact: int
+    impact_n: int
+    latency: Histogram
+    service_time: Histogram
+
+    @property
+    def touched(self) -> int | None:
+        """A load breaks nothing, so there is nothing to count."""
+        return None
+
+    def said(self) -> str:
+        """Return how many requests were sent."""
+        return f"{self.sent} of {self.intended} requests sent"
+
+    def advice(self) -> str:
+        """Return what to check when nothing was sent."""
+        return "see whether the load could be sent at all"
+
+
+KIND = kinds.register(
+    Kind(name="load", detail=Load, totals=LoadSecond, is_fault=False, reports=False)
+)
