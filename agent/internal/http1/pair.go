@@ -16,9 +16,9 @@ const (
 	// lingerTime is how long a client may take to close after our last answer. Closing on it at once
 	// could reset the connection and overtake the answer (RFC 9112 section 9.6).
 	lingerTime = time.Second
-	// halfOpenTime is how long a client may still send when the service has closed. The kernel gives
+	// defaultHalfOpenTime is how long a client may still send when the service has closed. The kernel gives
 	// a closed socket as long (tcp_fin_timeout).
-	halfOpenTime = time.Minute
+	defaultHalfOpenTime = time.Minute
 )
 
 // past is a deadline that makes a read return at once.

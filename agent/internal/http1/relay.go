@@ -31,6 +31,7 @@ type Relay struct {
 	// nobody is refused because of us. 0 is no bound.
 	MaxConnections int
 
+	halfOpen time.Duration // shorter in tests; 0 is defaultHalfOpenTime
 	draining atomic.Bool
 	mu       sync.Mutex
 	live     map[*pair]struct{}
@@ -87,6 +88,13 @@ func (r *Relay) CloseAll() {
 	for _, p := range r.connections() {
 		p.close()
 	}
+}
+
+func (r *Relay) halfOpenTime() time.Duration {
+	if r.halfOpen > 0 {
+		return r.halfOpen
+	}
+	return defaultHalfOpenTime
 }
 
 func (r *Relay) closeIdle() {

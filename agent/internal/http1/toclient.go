@@ -34,7 +34,7 @@ func (p *pair) toClient() {
 	case errors.Is(err, io.EOF):
 		p.client.CloseWrite() //nolint:errcheck // same
 		if !p.blind.Load() {
-			p.limit(halfOpenTime)
+			p.limit(p.relay.halfOpenTime())
 		}
 	default: // one side is gone without a goodbye, and the other one has to know it
 		reset(p.client)

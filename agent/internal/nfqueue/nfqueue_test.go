@@ -21,7 +21,7 @@ import (
 
 const (
 	// patience bounds every wait for something that happens when the code is right.
-	patience = 20 * time.Second
+	patience = 5 * time.Second
 	// nothingComes is how long a datagram is waited for that must not come.
 	nothingComes = 300 * time.Millisecond
 	holdTime     = 50 * time.Millisecond

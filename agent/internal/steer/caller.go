@@ -1,7 +1,6 @@
 package steer
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"chaosgo/agent/internal/spec"
@@ -97,45 +95,6 @@ func (c *Caller) sockets() (map[uint32]bool, error) {
 		}
 	}
 	return own, nil
-}
-
-// Offsets and sizes of linux/inet_diag.h: inet_diag_req_v2 and inet_diag_msg.
-const (
-	diagRequestSize = 56
-	diagID          = 8 // of the request
-	diagInode       = 68
-	diagMessageSize = 72
-)
-
-// diagRequest asks for one TCP socket by its addresses.
-type diagRequest [diagRequestSize]byte
-
-// Len and Serialize make it part of a netlink request.
-func (r *diagRequest) Len() int          { return len(r) }
-func (r *diagRequest) Serialize() []byte { return r[:] }
-
-// inodeOf asks the kernel (sock_diag(7)) for the inode of one TCP socket of this network namespace.
-func inodeOf(local, remote netip.AddrPort) (uint32, error) {
-	r := &diagRequest{unix.AF_INET, unix.IPPROTO_TCP}
-	if local.Addr().Is6() {
-		r[0] = unix.AF_INET6
-	}
-	binary.NativeEndian.PutUint32(r[4:], ^uint32(0)) // every state
-	binary.BigEndian.PutUint16(r[diagID:], local.Port())
-	binary.BigEndian.PutUint16(r[diagID+2:], remote.Port())
-	copy(r[diagID+4:], local.Addr().AsSlice())
-	copy(r[diagID+20:], remote.Addr().AsSlice())
-	binary.NativeEndian.PutUint64(r[diagID+40:], ^uint64(0)) // INET_DIAG_NOCOOKIE
-	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
-	request.AddData(r)
-	messages, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
-	if err != nil {
-		return 0, err
-	}
-	if len(messages) != 1 || len(messages[0]) < diagMessageSize {
-		return 0, errors.New("sock_diag: not the answer to one socket")
-	}
-	return binary.NativeEndian.Uint32(messages[0][diagInode:]), nil
 }
 
 // checkDiag sees by a connection of our own whether the kernel tells whose a socket is.

@@ -112,51 +112,43 @@ func (p *ReturnPath) addTable(port int) error {
 		return explain(err)
 	}
 	p.conn = conn
-	p.table = conn.CreateTable(&nftables.Table{
-		Name:   fmt.Sprintf("chaos-agent-return-%d", p.number),
-		Family: nftables.TableFamilyINet,
-		Flags:  nftables.TableFlagOwner,
-	})
-	chain := conn.AddChain(&nftables.Chain{
-		Name: "output", Table: p.table, Type: nftables.ChainTypeRoute,
-		Hooknum:  nftables.ChainHookOutput,
-		Priority: nftables.ChainPriorityMangle,
-	})
-	for _, exprs := range p.rules(port) {
-		conn.AddRule(&nftables.Rule{Table: p.table, Chain: chain, Exprs: exprs})
-	}
+	p.table = ownedTable(conn, fmt.Sprintf("chaos-agent-return-%d", p.number))
+	returning(port, p.mark()).add(conn, p.table)
 	if err := conn.Flush(); err != nil {
 		return explain(err)
 	}
 	return nil
 }
 
-// rules as data. Connection tracking tells the service's packets to us from those to clients that
-// are connected directly.
-func (p *ReturnPath) rules(port int) [][]expr.Any {
-	mine := binaryutil.NativeEndian.PutUint32(p.mark())
-	service := binaryutil.BigEndian.PutUint16(uint16(port))
-	const sourcePort, destinationPort = 0, 2
-	tcpPort := func(offset uint32) expr.Any {
-		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2}
+// returning marks what a service on port sends to clients whose address we have taken. Our own
+// connections to the service carry returnMark when they come here; the rule notes it in the entry of
+// the connection (ct mark) and replaces it by mark, so that inbound lets them pass. The entry then
+// tells the answers of the service to us from those to clients that are connected directly.
+func returning(port int, returnMark uint32) baseChain {
+	returned := binaryutil.NativeEndian.PutUint32(returnMark)
+	setMark := func(to []byte) []expr.Any {
+		return []expr.Any{
+			&expr.Immediate{Register: 1, Data: to},
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+		}
 	}
-	return [][]expr.Any{
-		{
-			meta(expr.MetaKeyMARK), equal(mine),
-			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
-			tcpPort(destinationPort), equal(service),
-			&expr.Immediate{Register: 1, Data: mine},
+	tcp := []expr.Any{meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP})}
+	toService := rule(
+		[]expr.Any{meta(expr.MetaKeyMARK), equal(returned)}, tcp, portIs(destinationPort, port),
+		[]expr.Any{
+			&expr.Immediate{Register: 1, Data: returned},
 			&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
-			&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(mark)},
-			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 		},
-		{
-			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
-			tcpPort(sourcePort), equal(service),
-			&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, equal(mine),
-			&expr.Immediate{Register: 1, Data: mine},
-			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
-		},
+		setMark(binaryutil.NativeEndian.PutUint32(mark)),
+	)
+	fromService := rule(
+		tcp, portIs(sourcePort, port),
+		[]expr.Any{&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, equal(returned)},
+		setMark(returned),
+	)
+	return baseChain{
+		"output", nftables.ChainTypeRoute, nftables.ChainHookOutput, nftables.ChainPriorityMangle,
+		[][]expr.Any{toService, fromService},
 	}
 }
 

@@ -4,12 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"chaosgo/agent/internal/spec"
@@ -65,17 +63,37 @@ func readAddress(field string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address.Unmap(), uint16(p)), true
 }
 
-// Abort resets a connection from its local end (SOCK_DESTROY of sock_diag(7)). One that has ended
-// meanwhile is fine.
+// Abort resets a connection from its local end. One that has ended meanwhile is fine.
 func Abort(c Connection) error {
-	err := netlink.SocketDestroy(net.TCPAddrFromAddrPort(c.Local), net.TCPAddrFromAddrPort(c.Remote))
-	switch {
-	case err == nil, errors.Is(err, unix.ENOENT):
+	err := destroy(c)
+	if err == nil {
 		return nil
+	}
+	refuse := func(problem, fix string) error { return spec.Bad("http.existing", "reset", problem, fix) }
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		// Either the connection is gone, or the kernel has no module that looks it up.
+		if !isOpen(c) {
+			return nil
+		}
+		return refuse(fmt.Sprintf("the kernel does not find the connection of %s: %v", c.Remote, err),
+			"load the module tcp_diag, or use takeover or leave")
+	case errors.Is(err, unix.EPERM):
+		return refuse(fmt.Sprintf("CAP_NET_ADMIN is missing to reset the connection of %s: %v", c.Remote, err),
+			"run as root, or use takeover or leave")
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		return spec.Bad("http.existing", "reset", fmt.Sprintf("this kernel resets no connections: %v", err),
+		return refuse(fmt.Sprintf("this kernel resets no connections: %v", err),
 			"use a kernel with CONFIG_INET_DIAG_DESTROY, or takeover or leave")
 	}
-	return spec.Bad("http.existing", "reset", fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err),
-		"run with CAP_NET_ADMIN and tcp_diag loaded, or use takeover or leave")
+	return refuse(fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err), "use takeover or leave")
+}
+
+// isOpen reports whether a connection is established. It is, for this purpose, when nobody can tell.
+func isOpen(c Connection) bool {
+	found := false
+	err := eachSocket(func(line string) {
+		state, other, ok := readConnection(line)
+		found = found || ok && state == established && other == c
+	})
+	return found || err != nil
 }

@@ -98,6 +98,16 @@ func (l *Listeners) all() []*net.TCPListener {
 	return all
 }
 
+// addresses returns where the listeners are.
+func (l *Listeners) addresses() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, listener := range l.all() {
+		at := listener.Addr().(*net.TCPAddr).AddrPort()
+		all = append(all, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	}
+	return all
+}
+
 // ports gives for each address the port of the listener of its family.
 func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
 	var all []int

@@ -98,31 +98,36 @@ func (h *Host) Do(f func()) {
 	<-done
 }
 
-// Connect makes a pair of interfaces, here and on the host, with an address in CIDR notation each.
-func (h *Host) Connect(t *testing.T, here, there string) {
+// Connect makes a pair of interfaces, here and on the host, and gives both ends an address for each
+// pair of CIDRs. The host sends everything to the first address here of the family.
+func (h *Host) Connect(t *testing.T, pairs ...Addresses) {
 	t.Helper()
 	namespace, err := os.Open("/proc/" + h.pid + "/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
+	must(t, err)
+	defer namespace.Close() //nolint:errcheck // read only
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "to-" + h.Name
 	err = netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: attrs, PeerName: "uplink", PeerNamespace: netlink.NsFd(namespace.Fd()),
 	})
 	if err != nil {
-		t.Skipf("no pair of veth interfaces here: %v", err)
+		t.Skipf("no pair of veth interfaces can be made here: %v", err)
 	}
-	give(t, attrs.Name, here)
-	h.Do(func() { give(t, "uplink", there) })
+	for _, p := range pairs {
+		give(t, attrs.Name, p.Here)
+		h.Do(func() {
+			give(t, "uplink", p.There)
+			gateway, _, err := net.ParseCIDR(p.Here)
+			must(t, err)
+			uplink, err := netlink.LinkByName("uplink")
+			must(t, err)
+			must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: uplink.Attrs().Index, Gw: gateway}))
+		})
+	}
 }
 
-// RouteVia sends everything that leaves the host to a router.
-func (h *Host) RouteVia(t *testing.T, router string) {
-	t.Helper()
-	h.Do(func() { must(t, netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(router)})) })
-}
+// Addresses are those of the two ends of a connection, in CIDR notation.
+type Addresses struct{ Here, There string }
 
 func give(t *testing.T, link, cidr string) {
 	t.Helper()

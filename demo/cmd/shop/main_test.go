@@ -19,19 +19,31 @@ const asShop = "RUN_AS_SHOP"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asShop) != "" {
+		go endWithTheTest()
 		main()
 	}
 	os.Exit(m.Run())
 }
 
+// endWithTheTest ends a shop when the test that started it is gone, in whatever way: the test holds
+// the other end of stdin.
+func endWithTheTest() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(3)
+}
+
+// shopCommand prepares a shop that ends with its test.
 func shopCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), asShop+"=1")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	return cmd
 }
 
@@ -46,6 +58,10 @@ func start(t *testing.T, args ...string) (*exec.Cmd, string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // the same
+	})
 	lines := bufio.NewReader(stderr)
 	line, err := lines.ReadString('\n')
 	if err != nil {
