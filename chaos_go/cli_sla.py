@@ -69,7 +69,7 @@ def fit(
     """Calculate which delay, and which P99, keeps the extra impact within each budget.
 
     Exit code: 0 every budget has a safe limit, 2 the input is invalid, 3 a budget is inconclusive,
-    at one of several loads or at all.
+    at one or more of the loads.
     """
 
     def _fit() -> int:
@@ -103,7 +103,7 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
     """Draw the curve, its band, the budgets and the limits; with several loads also the decay.
 
     Exit code: 0 every budget has a safe limit, 2 the input is invalid, 3 a budget is inconclusive,
-    at one of several loads or at all (the picture is written).
+    at one or more of the loads (the picture is written).
     """
 
     def _plot() -> int:
