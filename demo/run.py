@@ -232,7 +232,7 @@ def _judge(journal: Path, picture: Path, budget: str) -> int:
     drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
     _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
     if budget and verdict.returncode in HAVE_DATA:
-        return sla.tell(chaos, journal, budget) or verdict.returncode
+        return sla.report(chaos, journal, budget) or verdict.returncode
     return verdict.returncode
 
 

@@ -9,7 +9,7 @@ FORMAT = "openslo"
 BAD_INPUT = 2  # exit code of `chaos go sla`
 
 
-def tell(chaos: Sequence[str], journal: Path, budget: str) -> int:
+def report(chaos: Sequence[str], journal: Path, budget: str) -> int:
     """Print the table and the SLO, and write curve.png and slo.yaml next to the journal.
 
     Args:
