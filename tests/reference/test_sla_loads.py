@@ -11,8 +11,8 @@ from scipy.special import xlog1py, xlogy
 from chaos_go.sla.average import average
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able, by_name
-from chaos_go.sla.fit import counts, saturated, span
-from chaos_go.sla.fitting import order_p
+from chaos_go.sla.likelihood import counts, saturated, span
+from chaos_go.sla.load_fits import order_p
 from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import Profile, Top, profile

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chaos_go.sla.families import FAMILIES
-from chaos_go.sla.fit import counts, saturated
+from chaos_go.sla.likelihood import counts, saturated
 from chaos_go.sla.loads import joint
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import profile
