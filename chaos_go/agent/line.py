@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, Self, get_args, get_origin, get_type_hints
@@ -37,6 +38,16 @@ class Line:
             value = json.loads(line, parse_constant=_refuse_constant)
         except ValueError as error:
             raise BadInputError("line", shorten(line), f"not JSON: {error}") from error
+        return cls.from_dict(value)
+
+    @classmethod
+    def from_dict(cls, value: Any) -> Self:
+        """Read what JSON was decoded to.
+
+        Raises:
+            BadInputError: it is not an object, a field is unknown, missing or of a wrong type. The
+                message names the field.
+        """
         read: Self = _read(cls, value, "")
         return read
 
@@ -86,6 +97,8 @@ def _read(wanted: Any, value: Any, path: str) -> Any:
     if type(value) is not wanted:
         name = getattr(wanted, "__name__", str(wanted))
         raise BadInputError(path or "line", value, f"give a value of type {name}")
+    if wanted is float and not math.isfinite(value):
+        raise BadInputError(path or "line", value, "give a finite number")
     return value
 
 
