@@ -70,12 +70,12 @@ def plot(journal: str, output: str) -> None:
     from chaos_go import verdict as judging
     from chaos_go.errors import ChaosGoError
     from chaos_go.report import picture, timeline
-    from chaos_go.traffic import series
+    from chaos_go.traffic import over_time
 
     try:
         picture.check_output(output)
         run = judging.read(journal)
-        timeline.draw(run, series.read(run), output)
+        timeline.draw(run, over_time.read(run), output)
     except (ChaosGoError, OSError) as error:
         raise _refuse(error) from error
 

@@ -55,9 +55,10 @@ def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
 def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> Ranks:
     """Return the ranks of the observations that estimate a quantile and enclose it.
 
-    The value is that of `nearest_rank`. The limits are the closest pair of order statistics of which each is on the wrong
-    side of the true quantile with a probability of at most (1 - confidence) / 2, computed from the
-    binomial distribution itself. Ties and buckets only make the interval more conservative.
+    The value is that of `nearest_rank`. The limits are the closest pair of order statistics of
+    which each is on the wrong side of the true quantile with a probability of at most
+    (1 - confidence) / 2, computed from the binomial distribution itself. Ties and buckets only make
+    the interval more conservative.
 
     Args:
         n: number of observations.

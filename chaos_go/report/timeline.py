@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chaos_go.report import picture
+from chaos_go.traffic.series import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from chaos_go.traffic.series import Series
 
 _LINES = tuple(zip(picture.COLOURS, picture.DASHES, strict=True))
 _MOST_NAMED = 3  # faults
 
 
-def draw(journal: dict[str, Any], loads: "Sequence[Series]", path: str) -> None:
+def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
     """Draw a run.
 
     Args:
@@ -49,7 +48,7 @@ def _fault_label(number: int, record: dict[str, Any], of: int) -> str:
 
 
 def _panel(
-    axes: "Axes", journal: dict[str, Any], quantity: str, loads: "Sequence[Series]", origin: float
+    axes: "Axes", journal: dict[str, Any], quantity: str, loads: Sequence[Series], origin: float
 ) -> None:
     """Draw the lines of one quantity, its limit in the hypothesis, and the faults behind them."""
     for load, (colour, dashes) in zip(loads, _LINES * len(loads), strict=False):

@@ -8,12 +8,12 @@ from journals import journal_of
 from journals import second as written
 
 from chaos_go.errors import BadInputError
-from chaos_go.traffic import histogram, series, sli
+from chaos_go.traffic import histogram, over_time, sli
 from chaos_go.traffic.recording import Window
 
 
-def over_time(*seconds, timeout_ms=2000.0):
-    return series.over_time(Window("checkout", START, START + 60, timeout_ms, seconds))
+def series(*seconds):
+    return over_time.series(Window("checkout", START, START + 60, 2000.0, seconds))
 
 
 def twelve(quick, slow):
@@ -24,15 +24,15 @@ def twelve(quick, slow):
 
 def test_p99_is_of_the_last_five_seconds():
     # 2 of 200 requests are slow: rank 198 of 200 is the last of the quick ones, with 3 it is not.
-    load = over_time(*twelve(38, 2))
+    load = series(*twelve(38, 2))
     assert load.unix_s == tuple(START + 5 + n for n in range(8))
     assert load.p99_ms == pytest.approx([10] * 8, rel=0.004)
-    load = over_time(*twelve(37, 3))
+    load = series(*twelve(37, 3))
     assert [round(value, -1) for value in load.p99_ms] == [10, 10, 700, 700, 700, 700, 700, 10]
 
 
 def test_dropped_requests_count_as_timed_out_ones():
-    load = over_time(*[second(n, 40, dropped=4) for n in range(5)])
+    load = series(*[second(n, 40, dropped=4) for n in range(5)])
     assert load.p99_ms == pytest.approx([2000], rel=0.004)
 
 
@@ -46,7 +46,7 @@ def test_dropped_requests_count_as_timed_out_ones():
 )
 def test_errors_are_those_of_the_error_rate(bad, errors):
     seconds = [second(0, 40, **bad), *(second(n, 40) for n in range(1, 5))]
-    assert over_time(*seconds).error_rate == (errors / 200,)
+    assert series(*seconds).error_rate == (errors / 200,)
 
 
 def test_a_window_of_enough_requests_has_the_values_of_the_probes():
@@ -55,13 +55,13 @@ def test_a_window_of_enough_requests_has_the_values_of_the_probes():
         for n in range(5)
     ]
     window = Window("checkout", START, START + 5, 2000.0, seconds)
-    load = series.over_time(window)
+    load = over_time.series(window)
     assert load.p99_ms == (sli.latency_ms(window).value,)
     assert load.error_rate == (sli.error_rate(window).value,)
 
 
 def test_seconds_without_requests_are_gaps():
-    load = over_time(*[second(n, 0, statuses={}) for n in range(5)])
+    load = series(*[second(n, 0, statuses={}) for n in range(5)])
     assert math.isnan(load.p99_ms[0])
     assert math.isnan(load.error_rate[0])
 
@@ -70,8 +70,8 @@ def test_the_loads_of_a_journal_are_read_and_those_that_are_too_short_left_out()
     journal = journal_of([written(n) for n in range(6)])
     traffic = journal["chaos_go"]["traffic"]
     traffic["short"] = traffic["checkout"] | {"seconds": [written(n) for n in range(4)]}
-    (load,) = series.read(journal)
-    assert (load.name, load.window_s, len(load.unix_s)) == ("checkout", series.WINDOW_S, 2)
+    (load,) = over_time.read(journal)
+    assert (load.name, load.window_s, len(load.unix_s)) == ("checkout", over_time.WINDOW_S, 2)
     assert load.p99_ms == pytest.approx([10, 10], rel=0.004)
 
 
@@ -89,4 +89,4 @@ def test_the_loads_of_a_journal_are_read_and_those_that_are_too_short_left_out()
 )
 def test_a_journal_without_a_load_is_refused(journal, fix):
     with pytest.raises(BadInputError, match=fix):
-        series.read(journal)
+        over_time.read(journal)
