@@ -268,6 +268,7 @@ def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
         assert part in text, part
 
 
+@pytest.mark.simulation
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
 def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
     picture = tmp_path / "curve.svg"
