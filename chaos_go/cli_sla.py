@@ -77,7 +77,7 @@ def fit(
 
         from chaos_go.errors import BadInputError
         from chaos_go.report import sla_text
-        from chaos_go.sla import options
+        from chaos_go.sla import curve, options
 
         options.impact(impact)
         p99_ms = None if p99 is None else options.p99(p99)
@@ -87,7 +87,7 @@ def fit(
         if as_json:
             click.echo(json.dumps(answer.as_json(), indent=2, allow_nan=False))
         else:
-            click.echo(sla_text.report(answer, observations, impact, p99_ms))
+            click.echo(sla_text.report(answer, curve.points(observations), impact, p99_ms))
         return _code(answer)
 
     _guarded(_fit)
@@ -108,13 +108,13 @@ def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, outp
 
     def _plot() -> int:
         from chaos_go.report import picture, sla_curve, waiting
-        from chaos_go.sla import options
+        from chaos_go.sla import curve, options
 
         options.impact(impact)
         picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
         with waiting.told(f"drawing {output}"):
-            sla_curve.draw(answer, observations, output, impact)
+            sla_curve.draw(curve.drawing(answer, observations), output, impact)
         return _code(answer)
 
     _guarded(_plot)

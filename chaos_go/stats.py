@@ -58,8 +58,7 @@ def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
 def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> Ranks:
     """Return the ranks of the observations that estimate a quantile and enclose it.
 
-    The estimate is the nearest rank: the smallest observation that at least the fraction
-    ``quantile`` of all observations does not exceed. The limits are the closest pair of order
+    The estimate is that of `nearest_rank`. The limits are the closest pair of order
     statistics of which each is on the wrong side of the true quantile with a probability of at most
     (1 - confidence) / 2. This probability is exact, from the binomial distribution. Ties and
     buckets only make the interval more conservative. See David and Nagaraja, section 7.1.
@@ -81,8 +80,17 @@ def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> R
     tail = (1 - confidence) / 2
     low = _binomial_ppf(tail, n, quantile)
     high = _binomial_ppf(1 - tail, n, quantile) + 1
-    value = max(1, math.ceil(quantile * n - _ROUNDING))
-    return Ranks(low, value, high)
+    return Ranks(low, nearest_rank(n, quantile), high)
+
+
+def nearest_rank(n: int, quantile: float) -> int:
+    """Return the rank of the smallest of n observations with ``quantile`` of all at or below it.
+
+    Args:
+        n: number of observations, at least 1.
+        quantile: between 0 and 1.
+    """
+    return max(1, math.ceil(quantile * n - _ROUNDING))
 
 
 def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval:

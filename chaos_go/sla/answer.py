@@ -115,6 +115,10 @@ class Load:
     background: float
     thresholds: tuple[Threshold, ...]
 
+    def impact(self, extra: float) -> float:
+        """Return the impact, a fraction, at which the extra impact over the background is this."""
+        return self.background + (1 - self.background) * extra
+
 
 @dataclass(frozen=True)
 class Likeness:

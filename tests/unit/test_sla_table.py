@@ -123,8 +123,11 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ('0,100,1\n300,"1,000",4\n', "column n='1,000': no commas: write 1000, or 1.000 for a"),
         ("0,100,1\n,100,4\n", "dose_ms='': not given. dose_ms is the injected delay in millisec"),
         ("0,100,1\n, ,4\n", "row 3, column dose_ms='': not given. dose_ms is"),
-        ('0,100,1\n300,"100,4\n500,100,4\n600,100,4\n', "row 3='300,100,4': this row opens a quote"),
-        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': this row opens a quote"),
+        (
+            '0,100,1\n300,"100,4\n500,100,4\n600,100,4\n',
+            "row 3='300,100,4': this row opens a",
+        ),
+        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': this row opens a"),
         ("0,9,1\n" + '300,9,"4\n' + "500,9,4\n" * 30_000, "row 3='': no CSV (field larger"),
         ('0,100,1\n300,"100,4\n', "row 3='300,100,4': this row opens a quote and"),
         ('0,100,1\n300,"100,4', "row 3='300,100,4': this row opens a quote and"),
