@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chaos_go.traffic.contract import LoadSecond
 from chaos_go.errors import BadInputError
 from chaos_go.traffic import sli
+from chaos_go.traffic.contract import LoadSecond
 from chaos_go.traffic.recording import Window
 from chaos_go.traffic.series import Series
 
