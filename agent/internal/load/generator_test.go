@@ -141,9 +141,9 @@ func stalling() http.HandlerFunc {
 	}
 }
 
-// The truth is a P95 of 200 ms and a P99 of 360 ms, because everybody who comes during a freeze waits.
-// With 8 slots only 16 of 4,000 requests are in the hands of the frozen service: the service time,
-// which is what a closed loop reports, omits all others.
+// The true P95 is 200 ms and the true P99 is 360 ms, because every request that is due during a freeze
+// waits. With 8 slots only 16 of 4,000 requests are at the service while it is frozen. The service time,
+// which is what a closed loop reports, counts only those.
 func TestStallIsSeenFromTheIntendedTime(t *testing.T) {
 	url := serve(t, stalling())
 	_, totals := run(t, Load{URL: url, RateRPS: 500, MaxInFlight: 8}, 8*time.Second)
