@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from chaos_go import activity_modules
+from chaos_go import activity_modules, targets
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "activities.md"
@@ -46,11 +46,18 @@ def main(arguments: list[str]) -> int:
 
 def page() -> str:
     """Return the whole page."""
-    parts = [HEAD]
+    parts = [HEAD, _targets()]
     for kind, title in TITLES.items():
         parts.append(f"\n## {title}\n")
         parts += [_module(name) for name, of in activity_modules().items() if of == kind]
     return "".join(parts)
+
+
+def _targets() -> str:
+    """Return the grammar of targets, which is written once: where it is read."""
+    rows = [f"| `{example}` | {_cell(meaning)} |\n" for example, meaning in targets.describe()]
+    intro = "A fault needs a target: a text that says where. It has one of these forms."
+    return "".join([f"\n## Targets\n\n{intro}\n\n| target | meaning |\n|---|---|\n", *rows])
 
 
 def _module(name: str) -> str:

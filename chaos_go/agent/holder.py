@@ -305,7 +305,7 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
     """Raise why a lease was not armed, or not by an agent of this release."""
     armed, refusal = lease.armed_detail, lease.refusal
     if refusal is not None and refusal.field:
-        raise judge.refusal(refusal, lease.spec)
+        raise judge.refusal(refusal, lease.spec, lease.place.name)
     if refusal is not None:
         raise CannotRunHereError(f"{lease.place.name}: {say(refusal)}")
     if lease.state == "arming":
@@ -313,7 +313,7 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
             f"agent of {lease.place.name} did not arm {lease.id!r} within {timeout_s:g} s and was "
             f"ended; {lease.agent.last_words()}"
         )
-    if armed is None:
+    if armed is None or lease.state == "lost":
         raise AgentError(f"{lease.id!r} could not be armed: {lease.problem}")
     if (armed.agent_version, armed.protocol) != (__version__, PROTOCOL):
         raise AgentError(

@@ -51,12 +51,19 @@ def under(argument: str, spec: Spec, error: BadInputError) -> BadInputError:
     return BadInputError(path, error.value, error.fix)
 
 
-def refusal(problem: Problem, spec: Spec) -> BadInputError:
-    """Return the error for a value that an agent refused."""
+def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
+    """Return the error for a value that an agent refused.
+
+    Args:
+        problem: What the agent said.
+        spec: What it was asked.
+        place: Where; a target may have several places, so the message names it.
+    """
     name = kinds.argument(spec.kind, problem.field)
     fix = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
-    value = _own_value(problem, spec)
-    return TargetError(value, fix) if name == "target" else BadInputError(name, value, fix)
+    if name == "target":
+        return TargetError(place or _own_value(problem, spec), fix)
+    return BadInputError(name, _own_value(problem, spec), fix)
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
@@ -64,6 +71,8 @@ def _own_value(problem: Problem, spec: Spec) -> object:
     value: object = spec.redacted()
     for part in problem.field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 5 was written, more likely than 5.0
     return value if isinstance(value, int | float) else problem.value
 
 

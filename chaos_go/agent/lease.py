@@ -131,7 +131,7 @@ class Lease:
         self.ask_to_stop()
         if not self.wait_while("armed", timeout_s):
             problem = (
-                f"agent of {self.place.name} did not stop {self.id!r} within {timeout_s:g} s "
+                f"agent of {self.place.name} did not stop {self.id!r} within {timeout_s:.2g} s "
                 "and was killed; see whether the machine is overloaded"
             )
             self.lose(problem)

@@ -1,13 +1,19 @@
-"""An agent in this process that speaks the wire over a queue: it stands in at the channel."""
+"""An agent in this process that speaks the wire over a queue: it stands in at the channel.
+
+`FakeReach` leads to it: places with the same reach and way share an agent, as in the real world.
+"""
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from chaos_go import __version__
-from chaos_go.agent.contract import Armed, Command, Event, HTTPTotals, Problem, Spec
+from chaos_go.agent.contract import PROTOCOL, Armed, Command, Event, Problem, Spec, Way
+from chaos_go.agent.place import Place
+from chaos_go.faults.http import HTTP, HTTPTotals
 
 SEED_DRAWN = 4711
 DEATHS = {"SIGKILL": -9}
@@ -20,16 +26,18 @@ class FakeChannel:
         heard: every command, in order.
         killed: whether Python had to kill it.
         mute: it takes lines and answers none.
-        raises: what sending to it raises, if anything.
+        blocks: sending to it blocks until this is set.
+        breaks: its stream ends without an exit code.
     """
 
-    def __init__(self, argv: Sequence[str] = ()) -> None:
-        self.argv = list(argv)
+    def __init__(self, command: str = "fault") -> None:
+        self.command = command
         self.heard: list[Command] = []
         self.killed = False
         self.closed = False
         self.mute = False
-        self.raises: BaseException | None = None
+        self.blocks: threading.Event | None = None
+        self.breaks = False
         self.spec: Spec | None = None
         self.refuses: Callable[[Spec], Problem | None] = refuse_bad_expressions
         self.armed: dict[str, Spec] = {}
@@ -39,9 +47,9 @@ class FakeChannel:
         self._gone = threading.Event()
 
     def send(self, line: str) -> None:
-        if self.raises:
-            raise self.raises
-        if self.code is not None:
+        if self.blocks:
+            self.blocks.wait()
+        if self.code is not None or self.breaks:
             raise BrokenPipeError
         if self.spec is None:
             self.spec = Spec.from_line(line)
@@ -69,11 +77,16 @@ class FakeChannel:
         self.killed = True
         self.die(DEATHS["SIGKILL"])
 
-    def wait(self, timeout_s: float) -> int:
+    def wait(self, timeout_s: float) -> int | None:
         if not self._gone.wait(timeout_s):
             raise TimeoutError
-        assert self.code is not None
         return self.code
+
+    def break_off(self) -> None:
+        """End the stream; nobody learns what became of the agent."""
+        self.breaks = True
+        self._gone.set()
+        self._out.put(None)
 
     def say(self, line: str) -> None:
         self._out.put(line)
@@ -86,7 +99,7 @@ class FakeChannel:
             problem = Problem(field="id", value=name, message="no such fault here", fix="name one")
             self.emit("error", name, error=problem)
             return
-        self.emit("disarmed", name, reason=reason, http=self.totals(name))
+        self.emit("disarmed", name, reason=reason, totals=self.totals(name))
         if not self.armed:
             self.die(0)
 
@@ -109,7 +122,7 @@ class FakeChannel:
                 self.die(2 if problem.field else 3)
         elif not self.mute:
             self.armed[spec.id] = spec
-            seed = (spec.http.seed if spec.http else 0) or SEED_DRAWN
+            seed = (spec.detail.seed if isinstance(spec.detail, HTTP) else 0) or SEED_DRAWN
             self.emit("armed", spec.id, armed=armed_detail(seed=seed))
 
 
@@ -120,8 +133,12 @@ class FakeAgents:
         self.channels: list[FakeChannel] = []
         self.prepare = prepare
 
-    def open(self, argv: Sequence[str]) -> FakeChannel:
-        channel = FakeChannel(argv)
+    def place(self, name: str, way: Way | None = None) -> Place:
+        """Return a place whose agents are these."""
+        return Place(name, FakeReach(name, self), way or Way(port=8081))
+
+    def open(self, command: str) -> FakeChannel:
+        channel = FakeChannel(command)
         self.prepare(channel)
         self.channels.append(channel)
         return channel
@@ -133,13 +150,26 @@ class FakeAgents:
                 channel.touched[name] = channel.touched.get(name, 0) + 1
 
 
+@dataclass(frozen=True)
+class FakeReach:
+    """Leads to the agents of a test."""
+
+    name: str
+    agents: FakeAgents = field(compare=False)
+
+    def open(self, command: str) -> FakeChannel:
+        return self.agents.open(command)
+
+
 def armed_detail(**changes: Any) -> Armed:
-    values = {"agent_version": __version__, "protocol": 1, "pid": 12, "untouched_connections": 0}
+    values = {"agent_version": __version__, "protocol": PROTOCOL, "pid": 12}
+    values["untouched_connections"] = 0
     return Armed(**(values | changes))
 
 
 def refuse_bad_expressions(spec: Spec) -> Problem | None:
-    if spec.http and spec.http.match and spec.http.match.path == "(":
+    detail = spec.detail
+    if isinstance(detail, HTTP) and detail.match and detail.match.path == "(":
         return Problem(
             field="http.match.path",
             value="(",

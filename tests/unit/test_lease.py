@@ -1,3 +1,7 @@
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -5,34 +9,36 @@ from chaoslib.exceptions import InterruptExecution
 from fake_agent import FakeAgents, FakeChannel, armed_detail
 from lease_behaviour import LeaseBehaviour, Surroundings, eventually
 
-from chaos_go.agent.contract import Event, Problem, Proxy
+from chaos_go.agent.contract import Event, Problem, Proxy, Spec, Way
+from chaos_go.agent.fault import Fault
 from chaos_go.agent.holder import LeaseHolder
-from chaos_go.agent.lease import Lease
+from chaos_go.agent.place import Place
 from chaos_go.errors import AgentError, AgentLostError, BadInputError, CannotRunHereError
+from chaos_go.traffic.contract import Load
 
 
 class FakeSurroundings(Surroundings):
-    argv = ("fake",)
     proxy = Proxy(listen="127.0.0.1:9081", upstream="127.0.0.1:8081")
 
     def __init__(self) -> None:
         self.fakes = FakeAgents()
-        self.holder = LeaseHolder(self.fakes.open)
+        self.place = self.fakes.place("proxy/127.0.0.1:9081->127.0.0.1:8081", Way(proxy=self.proxy))
+        self.holder = LeaseHolder()
 
     @property
     def channel(self) -> FakeChannel:
         return self.fakes.channels[-1]
 
-    def hold(self, name: str = "users-503", **changes: object) -> Lease:
-        lease = super().hold(name, **changes)
-        if lease.spec.duration_s < 1:  # time passes at once for a fake
+    def hold(self, name: str = "users-503", **changes: object) -> Fault:
+        fault = super().hold(name, **changes)
+        if fault.spec.duration_s < 1:  # time passes at once for a fake
             self.channel.disarm(name, "deadline")
-        return lease
+        return fault
 
     def request(self) -> None:
         self.fakes.touch()
 
-    def kill_agent(self, lease: Lease) -> None:
+    def kill_agent(self, fault: Fault) -> None:
         self.channel.die(-9)
 
     def agents(self) -> int:
@@ -53,7 +59,7 @@ class TestOnAFakeAgent(LeaseBehaviour):
 def test_heartbeats_come_by_themselves(here: FakeSurroundings) -> None:
     here.hold("slow")  # its beat, every 2.5 s, must not hold up the faster one
     fast = here.spec("fast", lease_s=1.0)
-    here.holder.hold(["other"], here.place, fast)
+    here.holder.hold([here.fakes.place("other")], fast)
     assert eventually(lambda: sum(x.command == "heartbeat" for x in here.channel.heard) >= 2)
 
 
@@ -65,7 +71,7 @@ def test_heartbeats_begin_again_after_a_pause_without_faults(here: FakeSurroundi
 
 def test_other_place_gets_an_agent_of_its_own(here: FakeSurroundings) -> None:
     here.hold("a")
-    here.holder.hold(here.argv, "port/9999", here.spec("b"))
+    here.holder.hold([here.fakes.place("port/9999")], here.spec("b"))
     assert here.agents() == 2
 
 
@@ -87,32 +93,42 @@ def test_unanswered_add_is_taken_back(here: FakeSurroundings) -> None:
     first = here.hold("a")
     here.channel.mute = True
     with pytest.raises(AgentError, match=r"did not arm 'b' within 0.05 s"):
-        here.holder.hold(here.argv, here.place, here.spec("b"), start_timeout_s=0.05)
-    assert [(x.command, x.id) for x in here.channel.heard if x.command == "remove"] == [
-        ("remove", "b")
-    ]
+        here.holder.hold([here.place], here.spec("b"), start_timeout_s=0.05)
+    removed = [("remove", "b")]
+    assert eventually(
+        lambda: [(x.command, x.id) for x in here.channel.heard if x.command == "remove"] == removed
+    )
     assert first.state == "armed"
 
 
 def test_agent_that_does_not_stop_is_killed(here: FakeSurroundings) -> None:
-    lease = here.hold()
+    fault = here.hold()
     here.channel.mute = True
     with pytest.raises(AgentLostError, match=r"did not stop 'users-503' within 0.05 s"):
-        lease.stop(timeout_s=0.05)
+        fault.stop(timeout_s=0.05)
     assert here.channel.killed
-    assert lease.state == "lost"
-    assert lease.stop()["problem"].endswith("see whether the machine is overloaded")
+    assert fault.state == "lost"
+    assert fault.stop()["problem"].endswith("see whether the machine is overloaded")
+
+
+def interrupt_soon(here: FakeSurroundings) -> None:
+    """Have agents that do not answer, and then a signal, as Chaos Toolkit takes SIGTERM."""
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        raise InterruptExecution("SIGTERM")
+
+    signal.signal(signal.SIGUSR1, interrupt)
+    here.fakes.prepare = lambda channel: setattr(channel, "mute", True)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
 
 
 def test_interruption_while_arming_passes_and_leaves_nothing(here: FakeSurroundings) -> None:
-    def interrupt(channel: FakeChannel) -> None:
-        channel.raises = InterruptExecution("SIGTERM")
-
-    here.fakes.prepare = interrupt
+    interrupt_soon(here)
     with pytest.raises(InterruptExecution):
         here.hold()
     assert here.channel.killed
-    assert here.holder.leases() == []
+    assert here.holder.faults() == []
 
 
 def test_place_that_does_not_allow_it_is_named(here: FakeSurroundings) -> None:
@@ -144,27 +160,27 @@ def test_other_release_of_the_agent_is_refused_and_ended(here: FakeSurroundings)
     with pytest.raises(AgentError, match=r"agent=9.9.9.*make agent"):
         here.hold()
     assert here.channel.killed
-    assert here.holder.leases() == []
+    assert here.holder.faults() == []
 
 
 def test_garbage_later_on_is_noted_but_ends_nothing(here: FakeSurroundings) -> None:
-    lease = here.hold()
+    fault = here.hold()
     here.channel.say("panic: oh dear")
-    assert eventually(lambda: lease.problem != "")
-    assert lease.state == "armed"
-    assert "panic: oh dear" in lease.stop()["problem"]
+    assert eventually(lambda: fault.problem != "")
+    assert fault.state == "armed"
+    assert "panic: oh dear" in fault.stop()["problem"]
 
 
 def test_failing_subscriber_does_not_end_the_lease(here: FakeSurroundings) -> None:
-    lease = here.hold()
+    fault = here.hold()
 
     def fail(event: Event) -> None:
         if event.event != "armed":
             raise RuntimeError("broken subscriber")
 
-    lease.subscribe(fail)
-    here.channel.emit("stats", "users-503", http=here.channel.totals("users-503"))
-    assert lease.stop()["state"] == "ended"
+    fault.leases[0].subscribe(fail)
+    here.channel.emit("stats", "users-503", totals=here.channel.totals("users-503"))
+    assert fault.stop()["state"] == "ended"
 
 
 def test_find_names_what_is_known(here: FakeSurroundings) -> None:
@@ -173,3 +189,139 @@ def test_find_names_what_is_known(here: FakeSurroundings) -> None:
     here.hold("a")
     with pytest.raises(BadInputError, match=r"name='x'.*known: a"):
         here.holder.find("x")
+
+
+# Faults at many places
+
+
+def many(here: FakeSurroundings, count: int = 30) -> list[Place]:
+    return [here.fakes.place(f"port/{8000 + at}", Way(port=8000 + at)) for at in range(count)]
+
+
+def test_many_places_are_armed_at_the_same_time(here: FakeSurroundings) -> None:
+    here.fakes.prepare = lambda channel: time.sleep(0.2)
+    began = time.monotonic()
+    fault = here.holder.hold(many(here), here.spec("wide"))
+    assert time.monotonic() - began < 3  # 30 times 0.2 s one after the other would be 6
+    assert fault.state == "armed"
+    assert here.agents() == 30
+    assert {channel.spec.way.port for channel in here.fakes.channels} == set(range(8000, 8030))
+    fault.stop()
+    assert here.agents() == 0
+
+
+def test_one_place_that_refuses_leaves_nothing_anywhere(here: FakeSurroundings) -> None:
+    def prepare(channel: FakeChannel) -> None:
+        problem = Problem(message="nobody listens on port 8007", fix="start the service")
+        channel.refuses = lambda spec: problem if spec.way.port == 8007 else None
+
+    here.fakes.prepare = prepare
+    with pytest.raises(CannotRunHereError, match="port/8007: nobody listens on port 8007"):
+        here.holder.hold(many(here), here.spec("wide"))
+    assert here.agents() == 0
+    assert here.holder.faults() == []
+    here.fakes.prepare = lambda channel: None
+    assert here.holder.hold(many(here), here.spec("wide")).state == "armed"  # its name is free
+
+
+def test_a_place_that_refuses_ends_the_wait_for_the_others(here: FakeSurroundings) -> None:
+    def prepare(channel: FakeChannel) -> None:
+        channel.mute = True
+        channel.refuses = lambda spec: Problem(message="no") if spec.way.port == 8003 else None
+
+    here.fakes.prepare = prepare
+    began = time.monotonic()
+    with pytest.raises(CannotRunHereError, match="port/8003: no"):
+        here.holder.hold(many(here, 5), here.spec("wide"), start_timeout_s=30)
+    assert time.monotonic() - began < 10
+    assert here.agents() == 0
+
+
+def test_interruption_while_arming_many_leaves_nothing_anywhere(here: FakeSurroundings) -> None:
+    interrupt_soon(here)
+    began = time.monotonic()
+    with pytest.raises(InterruptExecution):
+        here.holder.hold(many(here), here.spec("wide"), start_timeout_s=30)
+    assert time.monotonic() - began < 10
+    assert here.agents() == 0
+    assert here.holder.faults() == []
+
+
+def test_a_lost_place_does_not_end_the_others(here: FakeSurroundings) -> None:
+    fault = here.holder.hold(many(here, 3), here.spec("wide"))
+    lost = next(channel for channel in here.fakes.channels if channel.spec.way.port == 8001)
+    lost.die(-9)
+    assert eventually(lambda: fault.ended_unix_s is not None)
+    assert [lease.state for lease in fault.leases] == ["armed", "lost", "armed"]
+    assert fault.state == "armed"
+    here.fakes.touch()
+    record = fault.stop()
+    assert [place["state"] for place in record["places"]] == ["ended", "lost", "ended"]
+    assert record["state"] == "lost"
+    assert "agent of port/8001 ended unexpectedly: killed by SIGKILL" in record["problem"]
+    assert record["ended_unix_s"] == record["places"][1]["ended_unix_s"]  # the first end
+    assert record["armed_unix_s"] == max(place["armed_unix_s"] for place in record["places"])
+
+
+def test_untouched_places_are_named_and_one_touched_place_is_an_effect(
+    here: FakeSurroundings,
+) -> None:
+    fault = here.holder.hold(many(here, 3), here.spec("wide"))
+    here.fakes.channels[0].touched["wide"] = 4
+    touched = f"port/{here.fakes.channels[0].spec.way.port}"
+    record = fault.stop()
+    assert record["effect"] is True
+    assert record["untouched"] == sorted({"port/8000", "port/8001", "port/8002"} - {touched})
+    assert f"{touched}: 4 of 4 requests matched, 4 aborted" in record["said"]
+
+
+def test_a_fault_without_any_touched_place_has_no_effect(here: FakeSurroundings) -> None:
+    assert here.holder.hold(many(here, 2), here.spec("wide")).stop()["effect"] is False
+
+
+@pytest.mark.parametrize("names", [[], ["port/1", "port/1"]])
+def test_places_are_given_and_each_once(here: FakeSurroundings, names: list[str]) -> None:
+    with pytest.raises(BadInputError, match="at least one place, each once"):
+        here.holder.hold([here.fakes.place(name) for name in names], here.spec("x"))
+
+
+def test_one_blocked_channel_delays_nobody_elses_heartbeat(here: FakeSurroundings) -> None:
+    fault = here.holder.hold(many(here), here.spec("wide", lease_s=2.0))
+    blocked = here.fakes.channels[7]
+    blocked.blocks = threading.Event()
+    others = [channel for channel in here.fakes.channels if channel is not blocked]
+    before = {id(channel): len(channel.heard) for channel in others}
+    time.sleep(2.5)  # longer than the lease: an agent that heard nothing would have ended
+    beats = [len(channel.heard) - before[id(channel)] for channel in others]
+    assert min(beats) >= 2, beats
+    blocked.blocks.set()
+    assert fault.state == "armed"
+
+
+def test_beats_for_a_blocked_channel_do_not_pile_up(here: FakeSurroundings) -> None:
+    here.hold(lease_s=1.0)
+    here.channel.blocks = threading.Event()
+    time.sleep(1.6)
+    heard = len(here.channel.heard)
+    here.channel.blocks.set()
+    time.sleep(0.2)
+    assert len(here.channel.heard) - heard <= 3  # one that was sent, one that waited, one new
+
+
+def test_a_stream_that_breaks_leaves_the_fault_until_its_lease_ends(
+    here: FakeSurroundings,
+) -> None:
+    fault = here.hold(lease_s=4.0)
+    here.channel.break_off()
+    assert eventually(lambda: fault.state == "lost")
+    (place,) = fault.record()["places"]
+    assert place["exit_code"] is None
+    assert place["gone_by_unix_s"] == pytest.approx(place["ended_unix_s"] + 4.0, abs=0.001)
+    assert "its stream broke" in place["problem"]
+
+
+def test_other_kinds_at_a_place_get_an_agent_of_their_own(here: FakeSurroundings) -> None:
+    here.hold("a")
+    load = Spec(id="b", kind="load", duration_s=60.0, detail=Load(url="http://a", rate_rps=1.0))
+    here.holder.hold([here.place], load)
+    assert [channel.command for channel in here.fakes.channels] == ["fault", "load"]

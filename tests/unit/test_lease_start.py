@@ -9,19 +9,22 @@ import pytest
 
 from chaos_go.agent import binary
 from chaos_go.agent.channel import LocalChannel
-from chaos_go.agent.contract import HTTP, HTTPAbort, Spec
+from chaos_go.agent.contract import Command, Spec, Way
 from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.place import LocalReach, Place
+from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentError
+from chaos_go.faults.http import HTTP, HTTPAbort
 
 SPEC = Spec(
     id="x",
     kind="http",
     duration_s=5.0,
-    http=HTTP(port=8081, percentage=100.0, abort=HTTPAbort(status=503)),
+    detail=HTTP(percentage=100.0, abort=HTTPAbort(status=503)),
 )
 ARMED = (
     '{"event":"armed","id":"x","at_unix_s":1,"armed":'
-    '{"agent_version":"0.0.1","protocol":1,"pid":1,"untouched_connections":0}}'
+    '{"agent_version":"0.0.1","protocol":2,"pid":1,"untouched_connections":0}}'
 )
 
 Program = Callable[[str], Path]
@@ -41,9 +44,11 @@ def program(tmp_path: Path) -> Program:
 def refusal(path: Path, start_timeout_s: float = 20.0) -> str:
     """Start a program as an agent and give the one line that says why it is none."""
     holder = LeaseHolder()
-    with pytest.raises(AgentError) as error:
-        holder.hold([str(path), "fault"], "port/8081", SPEC, start_timeout_s)
-    assert holder.leases() == []
+    place = Place("port/8081", LocalReach(), Way(port=8081))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(AgentError) as error:
+        patch.setenv(binary.OVERRIDE, str(path))
+        holder.hold([place], SPEC, start_timeout_s=start_timeout_s)
+    assert holder.faults() == []
     assert "\n" not in str(error.value)
     pid_file = path.with_name("pid")
     if pid_file.exists():
@@ -102,7 +107,8 @@ def test_agent_without_permission_to_execute_is_named(
     monkeypatch.setenv(binary.OVERRIDE, str(path))
     with pytest.raises(AgentError, match=r"not executable; run `chmod \+x"):
         binary.find_agent()
-    assert "cannot be started: Permission denied" in refusal(path)
+    with pytest.raises(AgentError, match="cannot be started: Permission denied"):
+        LocalChannel([str(path)])
 
 
 def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,3 +167,20 @@ def test_only_the_end_of_what_an_agent_complains_is_kept() -> None:
     assert channel.complaints().endswith("last")
     assert len(channel.complaints()) <= 4096
     channel.close()
+
+
+def test_a_process_that_does_not_read_blocks_nobody_and_can_be_ended() -> None:
+    channel = LocalChannel(["sleep", "60"])
+    agent = AgentProcess(channel, "port/8081", lease_s=10.0)
+    agent.start()
+    began = time.monotonic()
+    for _ in range(20):  # 200 kB: a pipe holds 64
+        agent.send(Command(command="remove", id="x" * 10_000))
+    agent.heartbeat()
+    channel.close()  # must not wait for the line that is stuck
+    assert time.monotonic() - began < 5
+    agent.kill()
+    assert agent.ended
+    assert agent.exit_code == -9
+    with pytest.raises(OSError, match="closed"):
+        channel.send("{}")
