@@ -46,7 +46,7 @@ type memory struct {
 	armed  map[string]bool
 	closed bool
 	refuse error
-	drain  time.Duration // what passes through takes so long to end
+	drain  time.Duration // how long the connections that pass through take to end
 	quiet  bool          // nothing is worth a stats event
 	needs  confine.Needs
 	emit   func(spec.Event)
@@ -254,7 +254,7 @@ func TestRemoveEndsOneFault(t *testing.T) {
 	})
 }
 
-// Confinement is one-way and the objects differ, so that kinds share no process.
+// Confinement cannot be taken back, so that two kinds never share a process.
 func TestAnotherKindNeedsAnotherAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
@@ -298,7 +298,7 @@ func TestOnlyWorkThatHasTotalsGivesStats(t *testing.T) {
 	}
 }
 
-// What is confined stays so: only the first fault is asked, and only once it is armed.
+// The process is confined once: after the first fault is armed, to what that fault needs.
 func TestConfinedToWhatTheWorkNeeds(t *testing.T) {
 	work := &memory{armed: map[string]bool{}, needs: confine.Needs{Capabilities: confine.Steering, Calls: []string{"mount"}}}
 	current = work
@@ -371,7 +371,7 @@ func TestNoSpecInTime(t *testing.T) {
 	})
 }
 
-// A control plane that hangs does not read its pipe either: that must not keep the fault alive.
+// A control plane that hangs does not read its pipe. That must not keep the fault alive.
 func TestReaderThatHangsDoesNotHoldTheFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		work := &memory{armed: map[string]bool{}}
@@ -389,7 +389,7 @@ func TestReaderThatHangsDoesNotHoldTheFault(t *testing.T) {
 	})
 }
 
-// More events than any queue holds, for a reader that hangs: the lease still ends in time.
+// There are more events than the queue holds, and nobody reads them. The lease still ends in time.
 func TestEventsThatNobodyReadsDelayNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		current = &memory{armed: map[string]bool{}, talks: 100_000}
