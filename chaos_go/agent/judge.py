@@ -80,7 +80,12 @@ def _run(lines: str) -> str:
     agent = str(find_agent())
     try:
         done = subprocess.run(
-            [agent, "judge"], input=lines, capture_output=True, text=True, timeout=_PATIENCE_S
+            [agent, "judge"],
+            input=lines,
+            capture_output=True,
+            check=False,  # the exit code is looked at below
+            text=True,
+            timeout=_PATIENCE_S,
         )
     except OSError as error:
         raise AgentError(f"agent={agent}: cannot be started: {error.strerror}") from error

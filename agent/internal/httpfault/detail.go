@@ -1,6 +1,9 @@
 package httpfault
 
-import "chaosgo/agent/internal/spec"
+import (
+	"chaosgo/agent/internal/distribution"
+	"chaosgo/agent/internal/spec"
+)
 
 // Kind is the name of this kind of fault.
 const Kind = "http"
@@ -43,6 +46,11 @@ type HTTPAbort struct {
 	Status  int               `json:"status" jsonschema:"minimum=200,maximum=599"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    string            `json:"body,omitempty"`
+}
+
+// HTTPDelay holds a request before the service sees it.
+type HTTPDelay struct {
+	distribution.Delay
 }
 
 // HTTPModify changes the service's answer: each of SetHeaders replaces all header lines of its name,

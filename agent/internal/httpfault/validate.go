@@ -66,7 +66,7 @@ func (h *HTTP) validateFault(durationS float64) error {
 	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
 	case h.Delay != nil && h.Abort == nil && h.Modify == nil:
-		return h.Delay.validate(durationS)
+		return h.Delay.Validate("http.delay", durationS)
 	case h.Modify != nil && h.Abort == nil && h.Delay == nil:
 		return h.Modify.validate()
 	}

@@ -34,7 +34,10 @@ var current *memory
 func init() {
 	for _, kind := range []string{"memory", "other", "third"} {
 		Register(spec.Kind{Name: kind, Fault: true, Detail: func() spec.Detail { return &asked{} },
-			Totals: func() any { return &counted{} }}, func(func(spec.Event)) Work { return current })
+			Totals: func() any { return &counted{} }}, func(emit func(spec.Event)) Work {
+			current.emit = emit
+			return current
+		})
 	}
 }
 
@@ -46,6 +49,8 @@ type memory struct {
 	drain  time.Duration // what passes through takes so long to end
 	quiet  bool          // nothing is worth a stats event
 	needs  confine.Needs
+	emit   func(spec.Event)
+	talks  int // how many stats it emits of its own when it is armed
 }
 
 func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
@@ -53,6 +58,9 @@ func (m *memory) Arm(s *spec.Spec) (*spec.Armed, error) {
 		return nil, m.refuse
 	}
 	m.armed[s.ID] = true
+	for range m.talks {
+		m.emit(spec.Event{Event: spec.EventStats, ID: s.ID, Totals: &counted{}})
+	}
 	return &spec.Armed{}, nil
 }
 func (m *memory) Disarm(id string) { delete(m.armed, id) }
@@ -375,6 +383,27 @@ func TestReaderThatHangsDoesNotHoldTheFault(t *testing.T) {
 		fmt.Fprintln(in, fault("a", 60, 5))
 		if got := <-code; got != spec.ExitLease || len(work.armed) > 0 {
 			t.Errorf("exit code %d, armed %v", got, work.armed)
+		}
+		in.Close()
+		unread.Close()
+	})
+}
+
+// More events than any queue holds, for a reader that hangs: the lease still ends in time.
+func TestEventsThatNobodyReadsDelayNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		current = &memory{armed: map[string]bool{}, talks: 100_000}
+		stdin, in := io.Pipe()
+		unread, stdout := io.Pipe()
+		begin := time.Now()
+		code := make(chan int)
+		go func() { code <- Run(Options{In: stdin, Out: stdout, Kinds: []string{"memory"}}) }()
+		fmt.Fprintln(in, fault("a", 60, 5))
+		if got := <-code; got != spec.ExitLease || len(current.armed) > 0 {
+			t.Errorf("exit code %d, armed %v", got, current.armed)
+		}
+		if took := time.Since(begin); took != 5*time.Second+patience {
+			t.Errorf("took %v", took)
 		}
 		in.Close()
 		unread.Close()

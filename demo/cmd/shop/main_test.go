@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// asShop makes this test binary run as the shop itself: real processes and signals without a second build.
+// asShop makes this test binary run as the shop. So the tests have real processes and signals without a second build.
 const asShop = "RUN_AS_SHOP"
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func shopCommand(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs a role on a free port and returns its address, as its first line on stderr tells it.
+// start runs a role on a free port and returns its address, which it reads from the first line of stderr.
 func start(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := shopCommand(t, append(args, "--listen", "127.0.0.1:0")...)
@@ -94,7 +94,8 @@ func waitUntil(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// terminate sends SIGTERM while a request is in flight; it returns that request's answer and the process' end.
+// terminate sends SIGTERM while a request is in flight. It returns the answer to that request and how the process
+// ended.
 func terminate(t *testing.T, args ...string) (answer string, answerErr, exitErr error) {
 	t.Helper()
 	cmd, address := start(t, append(args, "--latency", "1s", "--tail", "1s")...)
