@@ -160,7 +160,7 @@ OLD: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, str]]]] = {
             "levels_ms": ([50], "levels.doses_ms"),
             "start_ms": (60, "levels.start_ms"),
             "max_dose_ms": (240, "levels.max_ms"),
-            "max_levels": (6, "levels.most"),
+            "max_levels": (6, "levels.max_count"),
             "target_width": (0.1, "levels.target_width"),
             "windows": (3, "count"),
             "window_s": (8, "windows.length_s"),
