@@ -5,7 +5,8 @@ place, in one process for any number of specs.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from chaos_go.agent import kinds
 from chaos_go.agent.binary import find_agent
@@ -13,6 +14,29 @@ from chaos_go.agent.contract import Event, Problem, Spec
 from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
+
+
+class Asked(NamedTuple):
+    """What an agent will be asked, and where the user wrote it.
+
+    Attributes:
+        argument: The mapping that has the values of the spec, for instance ``fault.arguments``, or
+            ``p99_load`` for one with the fields of the kind itself; "" when they are arguments of
+            their own.
+        spec: What will be asked.
+        elsewhere: Where the user wrote an argument that is not in that mapping, by its path.
+    """
+
+    argument: str
+    spec: Spec
+    elsewhere: Mapping[str, str] = {}
+
+    def error(self, found: BadInputError) -> BadInputError:
+        """Return what `judge` found, as an error that names what the user wrote."""
+        if not self.argument or found.field == "name":  # which is an argument of its own everywhere
+            return found
+        path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
+        return BadInputError(self.elsewhere.get(path, path), found.value, found.fix)
 
 
 def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
@@ -26,29 +50,20 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
     """
     if not specs:
         return []
-    lines = "".join(f"{spec.to_line()}\n" for spec in specs)
-    answers = [Event.from_line(line) for line in _run(lines).splitlines()]
+    said = _run("".join(f"{spec.to_line()}\n" for spec in specs))
+    try:
+        answers = [Event.from_line(line) for line in said.splitlines()]
+    except BadInputError as error:
+        raise AgentError(
+            f"agent={find_agent()}: `judge` said {shorten(said)!r}, which is no answer; build the "
+            "agent of this release with `make agent`"
+        ) from error
     if len(answers) != len(specs):
         raise AgentError(f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs")
     return [
         refusal(answer.error, spec) if answer.error else None
         for answer, spec in zip(answers, specs, strict=True)
     ]
-
-
-def under(argument: str, spec: Spec, error: BadInputError) -> BadInputError:
-    """Return the same error for a value inside of an argument.
-
-    Args:
-        argument: Where the user wrote the values of the spec, for instance ``fault.arguments``, or
-            ``p99_load`` for a mapping that has the fields of the kind itself.
-        spec: What was judged.
-        error: As `judge` returned it.
-    """
-    if error.field == "name":  # it is an argument of its own everywhere
-        return error
-    path = f"{argument}.{error.field.removeprefix(f'{spec.kind}.')}"
-    return BadInputError(path, error.value, error.fix)
 
 
 def refusal(problem: Problem, spec: Spec) -> BadInputError:
@@ -73,7 +88,11 @@ def _run(lines: str) -> str:
     agent = str(find_agent())
     try:
         done = subprocess.run(
-            [agent, "judge"], input=lines, capture_output=True, text=True, timeout=_PATIENCE_S
+            [agent, "judge"],
+            input=lines,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_PATIENCE_S,
         )
     except OSError as error:
         raise AgentError(f"agent={agent}: cannot be started: {error.strerror}") from error

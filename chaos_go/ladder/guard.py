@@ -24,17 +24,17 @@ def check(guard: dict[str, Any]) -> dict[str, Any]:
         BadInputError: Chaos Toolkit could not run it.
     """
     if not isinstance(guard, dict):
-        raise BadInputError("guard", guard, _EXAMPLE)
+        raise BadInputError("limits.guard", guard, _EXAMPLE)
     if not guard:
         return {}
     probe = {"type": "probe", "name": "guard", **guard}
     if probe["type"] != "probe" or "tolerance" not in probe or "provider" not in probe:
-        raise BadInputError("guard", guard, _EXAMPLE)
+        raise BadInputError("limits.guard", guard, _EXAMPLE)
     try:
         ensure_activity_is_valid(probe)
         ensure_hypothesis_tolerance_is_valid(probe["tolerance"])
     except (InvalidActivity, InvalidExperiment, *_STUMBLES) as error:
-        raise BadInputError("guard", guard, f"{error}; {_EXAMPLE}") from error
+        raise BadInputError("limits.guard", guard, f"{error}; {_EXAMPLE}") from error
     return probe
 
 

@@ -56,7 +56,8 @@ def read_ports(target: str, text: str) -> tuple[int, ...]:
     ports = []
     for port in text.split(","):
         # isdecimal alone would accept the digits of other scripts, and int() signs and underscores.
-        if not (port.isascii() and port.isdecimal() and len(port) <= 9):
+        # A port of 0 would not be on the wire at all, so the agent could not name it.
+        if not (port.isascii() and port.isdecimal() and len(port) <= 9 and int(port)):
             raise TargetError(target, f"the port {port!r} is not a number from 1 to 65535")
         ports.append(int(port))
     if len(set(ports)) < len(ports):
