@@ -13,7 +13,7 @@ _EXAMPLE = (
     "or {} for none"
 )
 
-_STUMBLES = (AttributeError, LookupError, TypeError, ValueError)
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What Chaos Toolkit raises where a value is of a type that it does not expect."""
 
 
