@@ -14,6 +14,7 @@ from chaos_go.agent.contract import Event, Problem, Spec
 from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
+_REBUILD = "build the agent of this release with `make agent`"
 
 
 class Asked(NamedTuple):
@@ -50,16 +51,12 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
     """
     if not specs:
         return []
-    said = _run("".join(f"{spec.to_line()}\n" for spec in specs))
-    try:
-        answers = [Event.from_line(line) for line in said.splitlines()]
-    except BadInputError as error:
-        raise AgentError(
-            f"agent={find_agent()}: `judge` said {shorten(said)!r}, which is no answer; build the "
-            "agent of this release with `make agent`"
-        ) from error
+    lines = "".join(f"{spec.to_line()}\n" for spec in specs)
+    answers = _answers(_run(lines))
     if len(answers) != len(specs):
-        raise AgentError(f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs")
+        raise AgentError(
+            f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs; {_REBUILD}"
+        )
     return [
         refusal(answer.error, spec) if answer.error else None
         for answer, spec in zip(answers, specs, strict=True)
@@ -75,10 +72,10 @@ def refusal(problem: Problem, spec: Spec) -> BadInputError:
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
-    """Return the value as it was given, where the field is one of the spec: 5, and not '5'."""
-    value: object = spec.redacted()
+    """Return the value as it was given, where the field is a number of the spec: 5, and not '5'."""
+    value: object = spec
     for part in problem.field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        value = getattr(value, "detail" if (value, part) == (spec, spec.kind) else part, None)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 5 was written, more likely than 5.0
     return value if isinstance(value, int | float) else problem.value
@@ -88,20 +85,30 @@ def _run(lines: str) -> str:
     agent = str(find_agent())
     try:
         done = subprocess.run(
-            [agent, "judge"],
-            input=lines,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=_PATIENCE_S,
+            [agent, "judge"], input=lines.encode(), capture_output=True, timeout=_PATIENCE_S
         )
     except OSError as error:
         raise AgentError(f"agent={agent}: cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise AgentError(f"agent={agent}: `judge` did not end in {_PATIENCE_S:g} s") from error
     if done.returncode:
-        said = shorten(done.stderr) or "nothing"
+        said = shorten(done.stderr.decode(errors="backslashreplace")) or "nothing"
         raise AgentError(
             f"agent={agent}: `judge` ended with exit code {done.returncode} and said {said}; "
-            "build the agent of this release with `make agent`"
+            f"{_REBUILD}"
         )
-    return done.stdout
+    return done.stdout.decode(errors="backslashreplace")
+
+
+def _answers(said: str) -> list[Event]:
+    answers = []
+    for line in said.split("\n")[:-1]:
+        try:
+            answers.append(Event.from_line(line))
+        except BadInputError as error:
+            what = f"said {shorten(line)!r}, which is no event: {error.field}: {error.fix}"
+            raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}") from error
+        if answers[-1].event != "judged":
+            what = f"said {answers[-1].event!r} in place of a judgement"
+            raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}")
+    return answers

@@ -30,7 +30,7 @@ def read(target: str, rest: str) -> Target:
     """Read ``HOST:PORT``, which the agent judges.
 
     Raises:
-        TargetError: It is missing.
+        TargetError: There is none.
     """
     if not rest:
         raise TargetError(target, "HOST:PORT is missing; give one like to/users:8082")

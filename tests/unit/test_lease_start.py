@@ -44,9 +44,10 @@ def refusal(path: Path, start_timeout_s: float = 20.0) -> str:
     """Start a program as an agent and give the one line that says why it is none."""
     holder = LeaseHolder()
     place = Place("port/8081", LocalReach(), Way(port=8081))
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(AgentError) as error:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv(binary.OVERRIDE, str(path))
-        holder.hold([place], SPEC, start_timeout_s=start_timeout_s)
+        with pytest.raises(AgentError) as error:
+            holder.hold([place], SPEC, start_timeout_s=start_timeout_s)
     assert holder.faults() == []
     assert "\n" not in str(error.value)
     pid_file = path.with_name("pid")
