@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos_go import arguments, stats
+from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError
 from chaos_go.traffic import load as loads
 from chaos_go.traffic import sli
@@ -69,7 +70,8 @@ def _measure(
             f"requests, {needed} are needed: give {math.ceil(needed / load.rate_rps)} s",
         )
     # The load outlives the last second that counts, so that this one is whole.
-    longest_s = seconds + 2 * load.timeout_ms / 1000 + SLACK_S
+    # It is bounded so that the agent names a timeout that is too long, and not this duration.
+    longest_s = min(seconds + 2 * load.timeout_ms / 1000 + SLACK_S, LONGEST_DURATION_S)
     recording = loads.record(f"probe-{uuid.uuid4().hex[:8]}", load, longest_s)
     try:
         return indicator(recording.last(seconds)).value

@@ -44,6 +44,9 @@ class Request:
         return [replace(named, way=way) for way in ways]
 
 
+_ALL: dict[str, Any] = {}  # a scope; never changed
+
+
 def request(
     action: str,
     target: object,
@@ -52,7 +55,7 @@ def request(
     duration_s: object,
     seed: int = 0,
     name: object = "",
-    scope_given: object = None,
+    scope_given: object = _ALL,
 ) -> Request:
     """Return the request of an action, from the arguments that every action has.
 
@@ -65,7 +68,7 @@ def request(
         duration_s=number("duration_s", duration_s, unit="seconds"),
         detail=detail,
     )
-    return Request(action, read(target), scope.read(scope_given or {}), seed, spec)
+    return Request(action, read(target), scope.read(scope_given), seed, spec)
 
 
 Record = dict[str, Any]

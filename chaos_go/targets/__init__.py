@@ -6,6 +6,7 @@ world. One file per kind of target. The grammar is `GRAMMAR`, and is described n
 
 from collections.abc import Callable
 
+from chaos_go.arguments import NOT_UNICODE, is_unicode
 from chaos_go.errors import TargetError
 from chaos_go.targets import pid, port, proxy, to
 from chaos_go.targets.target import Target
@@ -35,6 +36,8 @@ def read(text: object) -> Target:
     examples = ", ".join(forms[0][0] for forms, _ in GRAMMAR.values())
     if not isinstance(text, str):
         raise TargetError(text, f"give a text like {examples}")
+    if not is_unicode(text):
+        raise TargetError(text, NOT_UNICODE)
     kind, slash, rest = text.partition("/")
     if not slash or kind not in GRAMMAR:
         raise TargetError(text, f"unknown kind of target; give one like {examples}")

@@ -128,7 +128,7 @@ func (a *HTTPAbort) validate() error {
 
 func (m *HTTPModify) validate() error {
 	if len(m.SetHeaders) == 0 && m.Body == "" && !m.RemoveBody {
-		return spec.Bad("http.modify", "", "changes nothing", "give headers, a body, or the removal of the body")
+		return spec.Bad("http.modify", "", "changes nothing", "give headers to set, a body, or remove_body")
 	}
 	if m.Body != "" && m.RemoveBody {
 		return spec.Bad("http.modify.remove_body", "true", "a body is given as well", "give one of body and remove_body")
