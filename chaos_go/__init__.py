@@ -36,7 +36,6 @@ def _files(package: Path) -> list[str]:
     return sorted(name for name in names if not name.startswith("_"))
 
 
-
 def discover(discover_system: bool = True) -> dict[str, Any]:  # noqa: ARG001 - chaoslib passes it
     """List every action, probe and control for ``chaos discover --no-install chaostoolkit-go``.
 
