@@ -45,7 +45,8 @@ def verdict(context: click.Context, journal: str) -> None:
 def validate(context: click.Context, files: tuple[str, ...]) -> None:
     """Find what Chaos Toolkit would silently ignore in experiment FILES.
 
-    The values of a ladder are judged too, as far as they are written there; nothing is started.
+    The agent judges the values of faults, loads and ladders, as far as they are known before a run;
+    nothing is put in place. Without an agent for this machine a warning says that it did not.
 
     Exit code: 0 when nothing was found, 1 otherwise.
     """
@@ -69,10 +70,13 @@ def plot(journal: str, output: str) -> None:
     """
     from chaos_go import verdict as judging
     from chaos_go.errors import ChaosGoError
-    from chaos_go.report import timeline
+    from chaos_go.report import picture, timeline
+    from chaos_go.traffic import over_time
 
     try:
-        timeline.draw(judging.read(journal), output)
+        picture.check_output(output)
+        run = judging.read(journal)
+        timeline.draw(run, over_time.read(run), output)
     except (ChaosGoError, OSError) as error:
         raise _refuse(error) from error
 

@@ -5,7 +5,8 @@ place, in one process for any number of specs.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from chaos_go.agent import kinds
 from chaos_go.agent.binary import find_agent
@@ -14,6 +15,29 @@ from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
 _REBUILD = "build the agent of this release with `make agent`"
+
+
+class Asked(NamedTuple):
+    """What an agent will be asked, and where the user wrote it.
+
+    Attributes:
+        argument: The mapping that has the values of the spec, for instance ``fault.arguments``, or
+            ``p99_load`` for one with the fields of the kind itself; "" when they are arguments of
+            their own.
+        spec: What will be asked.
+        elsewhere: Where the user wrote an argument that is not in that mapping, by its path.
+    """
+
+    argument: str
+    spec: Spec
+    elsewhere: Mapping[str, str] = {}
+
+    def error(self, found: BadInputError) -> BadInputError:
+        """Return what `judge` found, as an error that names what the user wrote."""
+        if not self.argument or found.field == "name":  # which is an argument of its own everywhere
+            return found
+        path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
+        return BadInputError(self.elsewhere.get(path, path), found.value, found.fix)
 
 
 def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
@@ -39,27 +63,19 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
     ]
 
 
-def under(argument: str, spec: Spec, error: BadInputError) -> BadInputError:
-    """Return the same error for a value inside of an argument.
+def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
+    """Return the error for a value that an agent refused.
 
     Args:
-        argument: Where the user wrote the values of the spec, for instance ``fault.arguments``, or
-            ``p99_load`` for a mapping that has the fields of the kind itself.
-        spec: What was judged.
-        error: As `judge` returned it.
+        problem: What the agent said.
+        spec: What it was asked.
+        place: Where; a target may have several places, so the message names it.
     """
-    if error.field == "name":  # it is an argument of its own everywhere
-        return error
-    path = f"{argument}.{error.field.removeprefix(f'{spec.kind}.')}"
-    return BadInputError(path, error.value, error.fix)
-
-
-def refusal(problem: Problem, spec: Spec) -> BadInputError:
-    """Return the error for a value that an agent refused."""
     name = kinds.argument(spec.kind, problem.field)
     fix = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
-    value = _own_value(problem, spec)
-    return TargetError(value, fix) if name == "target" else BadInputError(name, value, fix)
+    if name == "target":
+        return TargetError(place or _own_value(problem, spec), fix)
+    return BadInputError(name, _own_value(problem, spec), fix)
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
@@ -76,7 +92,11 @@ def _run(lines: str) -> str:
     agent = str(find_agent())
     try:
         done = subprocess.run(
-            [agent, "judge"], input=lines.encode(), capture_output=True, timeout=_PATIENCE_S
+            [agent, "judge"],
+            input=lines.encode(),
+            capture_output=True,
+            check=False,  # the exit code is looked at below
+            timeout=_PATIENCE_S,
         )
     except OSError as error:
         raise AgentError(f"agent={agent}: cannot be started: {error.strerror}") from error

@@ -104,7 +104,7 @@ def refuse(spec: Spec, argument: str = "load") -> None:
     """
     (error,) = judge.judge([spec])
     if error:
-        raise judge.under(argument, spec, error)
+        raise judge.Asked(argument, spec).error(error)
 
 
 def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Recording:
