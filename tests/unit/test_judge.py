@@ -10,6 +10,7 @@ from chaos_go.agent import binary, judge, kinds
 from chaos_go.agent.contract import Problem, Spec, Way
 from chaos_go.errors import AgentError, BadInputError, TargetError
 from chaos_go.faults.http import HTTP, HTTPAbort, HTTPDelay, Match
+from chaos_go.traffic import load
 from chaos_go.traffic.contract import Load
 
 GOOD = Spec(
@@ -119,6 +120,15 @@ def test_an_error_inside_of_an_argument(spec: Spec, field: str, argument: str, p
     assert error.field == path
     assert str(error).startswith(f"{path}=")
     assert str(error).endswith("no good; do better")
+
+
+def test_a_load_is_refused_by_the_name_that_the_user_gave_its_mapping() -> None:
+    load.refuse(LOAD)
+    bad = replace(LOAD, detail=Load(url="ftp://a/", rate_rps=1.0))
+    with pytest.raises(BadInputError, match=r"^load\.url='ftp://a/': "):
+        load.refuse(bad)
+    with pytest.raises(BadInputError, match=r"^p99_load\.url='ftp://a/': "):
+        load.refuse(bad, "p99_load")
 
 
 # Agents that are none
