@@ -25,23 +25,24 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Yield the problems with values of actions, loads and ladders."""
+    """Yield the problems with values of actions, loads and ladders, in their order in the file."""
     known = _configuration(experiment)
+    problems: dict[str, list[BadInputError]] = {}  # by the place in the file
     asked: list[tuple[str, Asked]] = []
     for path, arguments, ask in _askers(experiment):
         errors, found = _ask_all(ask, substitute(dict(arguments), known, {}) or {})
-        yield from (f"{path}.arguments: {error}" for error in errors)
+        problems[path] = errors
         asked += [(path, one) for one in found]
     try:
         judged = judge.judge_all([one.spec for _, one in asked])
     except AgentError as error:
         logger.warning("the values of faults and loads were not judged: %s", error)
-        return
+        judged = []
+    for (path, one), wrong in zip(asked, judged, strict=False):
+        problems[path] += [one.error(error) for error in wrong]
     # A dictionary, since each rate of a ladder and each port of a target would tell the same.
     yield from dict.fromkeys(
-        f"{path}.arguments: {one.error(wrong)}"
-        for (path, one), errors in zip(asked, judged, strict=True)
-        for wrong in errors
+        f"{path}.arguments: {error}" for path, errors in problems.items() for error in errors
     )
 
 
@@ -53,12 +54,14 @@ def _ask_all(ask: "_Ask", given: Mapping[str, Any]) -> tuple[list[BadInputError]
         try:
             return errors, ask(left)
         except BadInputError as error:
+            if any(f"{one.field}.".startswith(f"{error.field}.") for one in errors):
+                return errors, []  # it is about what was dropped: that is needed
             errors.append(error)
             if error.field == "target":  # all the rest can be judged at any other place
                 left = with_a_target({**left, "target": "${target}"})
             elif not _drop(left, error.field):
                 return errors, []
-        except TypeError:  # what was dropped is needed
+        except (KeyError, TypeError):  # what was dropped is needed
             return errors, []
 
 
