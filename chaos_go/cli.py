@@ -45,7 +45,8 @@ def verdict(context: click.Context, journal: str) -> None:
 def validate(context: click.Context, files: tuple[str, ...]) -> None:
     """Find what Chaos Toolkit would silently ignore in experiment FILES.
 
-    The values of a ladder are judged too, as far as they are written there; nothing is started.
+    The agent judges the values of faults, loads and ladders, as far as they are known before the
+    run. Nothing is put in place.
 
     Exit code: 0 when nothing was found, 1 otherwise.
     """
