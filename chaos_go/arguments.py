@@ -62,11 +62,52 @@ def text(name: str, value: object) -> str:
     """Return a text.
 
     Raises:
-        BadInputError: It is something else.
+        BadInputError: It is something else, or cannot be sent, see `is_unicode`.
     """
     if not isinstance(value, str):
         raise BadInputError(name, value, 'give a text; in YAML, quote it: "..."')
+    if not is_unicode(value):
+        raise BadInputError(name, value, NOT_UNICODE)
     return value
+
+
+def filled(name: str, value: object) -> str:
+    """Return a text that is not empty: an empty one would stand for none.
+
+    Raises:
+        BadInputError: As `text`, or it is empty.
+    """
+    if text(name, value) == "":
+        raise BadInputError(name, value, "empty; give one of those that the reference lists")
+    return str(value)
+
+
+def secret_text(name: str, value: object) -> str:
+    """Return a text that may be a secret, such as a body; messages do not show it.
+
+    Raises:
+        BadInputError: As `text`.
+    """
+    if not isinstance(value, str):
+        raise BadInputError(name, hidden(value), 'give a text; in YAML, quote it: "..."')
+    if not is_unicode(value):
+        raise BadInputError(name, hidden(value), NOT_UNICODE)
+    return value
+
+
+NOT_UNICODE = "not Unicode, so it cannot be sent; an environment variable must be UTF-8"
+
+
+def is_unicode(value: str) -> bool:
+    """Tell whether a text can be sent: half of a surrogate pair cannot.
+
+    Python makes such a text of an environment variable that is not UTF-8, and of JSON.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def flag(name: str, value: object) -> bool:
@@ -80,14 +121,23 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
-def mapping(name: str, value: object, known: Collection[str]) -> dict[str, Any]:
+def mapping(
+    name: str, value: object, known: Collection[str], secret: bool = False
+) -> dict[str, Any]:
     """Return a copy of a mapping in which every key is known.
+
+    Args:
+        name: Name of the argument.
+        value: What was given.
+        known: The keys that somebody reads.
+        secret: Whether messages hide what was given in place of a mapping.
 
     Raises:
         BadInputError: It is something else, or nobody would read one of its keys.
     """
     if not isinstance(value, Mapping):
-        raise BadInputError(name, value, f"give a mapping with any of {', '.join(known)}")
+        shown = hidden(value) if secret else value
+        raise BadInputError(name, shown, f"give a mapping with any of {', '.join(known)}")
     refuse_unknown(f"{name}.", value, known)
     return dict(value)
 
@@ -99,12 +149,11 @@ def texts(name: str, value: object) -> dict[str, str]:
         BadInputError: It is something else.
     """
     if not isinstance(value, Mapping):
-        raise BadInputError(name, value, 'give a mapping like {"x-user": "a"}')
+        raise BadInputError(name, hidden(value), 'give a mapping like {"x-user": "a"}')
     for key, item in value.items():
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not is_unicode(key):
             raise BadInputError(name, key, "give names that are texts; in YAML, quote them")
-        if not isinstance(item, str):
-            raise BadInputError(f"{name}.{key}", hidden(item), "give a text; in YAML, quote it")
+        secret_text(f"{name}.{key}", item)
     return dict(value)
 
 
@@ -123,6 +172,11 @@ def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) 
         if name not in known:
             fix = f"no such argument; known are {', '.join(sorted(known))}"
             raise BadInputError(f"{prefix}{name}", name, fix)
+
+
+def has_variable(value: object) -> bool:
+    """Tell whether a value refers to the configuration or a secret: ``${name}``."""
+    return "${" in str(value)
 
 
 class RenamedSignature(inspect.Signature):

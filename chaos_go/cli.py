@@ -45,8 +45,9 @@ def verdict(context: click.Context, journal: str) -> None:
 def validate(context: click.Context, files: tuple[str, ...]) -> None:
     """Find what Chaos Toolkit would silently ignore in experiment FILES.
 
-    The agent judges the values of faults, loads and ladders, as far as they are known before the
-    run. Nothing is put in place.
+    The agent judges the values of faults, loads and ladders, as far as they are known before a run;
+    nothing is put in place. If there is no agent for this machine, a warning says that the values
+    were not judged.
 
     Exit code: 0 when nothing was found, 1 otherwise.
     """

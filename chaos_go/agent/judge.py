@@ -5,7 +5,8 @@ place, in one process for any number of specs.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from chaos_go.agent import kinds
 from chaos_go.agent.binary import find_agent
@@ -13,6 +14,30 @@ from chaos_go.agent.contract import Event, Problem, Spec
 from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
+_REBUILD = "build the agent of this release with `make agent`"
+
+
+class Asked(NamedTuple):
+    """What an agent will be asked, and where the user wrote it.
+
+    Attributes:
+        argument: The mapping that has the values of the spec, for instance ``fault.arguments``, or
+            ``p99_load`` for one with the fields of the kind itself; "" when they are arguments of
+            their own.
+        spec: What will be asked.
+        elsewhere: Where the user wrote an argument that is not in that mapping, by its path.
+    """
+
+    argument: str
+    spec: Spec
+    elsewhere: Mapping[str, str] = {}
+
+    def error(self, found: BadInputError) -> BadInputError:
+        """Return what `judge` found, as an error that names what the user wrote."""
+        if not self.argument or found.field == "name":  # which is an argument of its own everywhere
+            return found
+        path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
+        return BadInputError(self.elsewhere.get(path, path), found.value, found.fix)
 
 
 def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
@@ -27,28 +52,15 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
     if not specs:
         return []
     lines = "".join(f"{spec.to_line()}\n" for spec in specs)
-    answers = [Event.from_line(line) for line in _run(lines).splitlines()]
+    answers = _answers(_run(lines))
     if len(answers) != len(specs):
-        raise AgentError(f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs")
+        raise AgentError(
+            f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs; {_REBUILD}"
+        )
     return [
         refusal(answer.error, spec) if answer.error else None
         for answer, spec in zip(answers, specs, strict=True)
     ]
-
-
-def under(argument: str, spec: Spec, error: BadInputError) -> BadInputError:
-    """Return the same error for a value inside of an argument.
-
-    Args:
-        argument: Where the user wrote the values of the spec, for instance ``fault.arguments``, or
-            ``p99_load`` for a mapping that has the fields of the kind itself.
-        spec: What was judged.
-        error: As `judge` returned it.
-    """
-    if error.field == "name":  # it is an argument of its own everywhere
-        return error
-    path = f"{argument}.{error.field.removeprefix(f'{spec.kind}.')}"
-    return BadInputError(path, error.value, error.fix)
 
 
 def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
@@ -67,10 +79,10 @@ def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
-    """Return the value as it was given, where the field is one of the spec: 5, and not '5'."""
-    value: object = spec.redacted()
+    """Return the value as it was given, where the field is a number of the spec: 5, and not '5'."""
+    value: object = spec
     for part in problem.field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        value = getattr(value, "detail" if (value, part) == (spec, spec.kind) else part, None)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 5 was written, more likely than 5.0
     return value if isinstance(value, int | float) else problem.value
@@ -81,10 +93,9 @@ def _run(lines: str) -> str:
     try:
         done = subprocess.run(
             [agent, "judge"],
-            input=lines,
+            input=lines.encode(),
             capture_output=True,
             check=False,  # the exit code is looked at below
-            text=True,
             timeout=_PATIENCE_S,
         )
     except OSError as error:
@@ -92,9 +103,23 @@ def _run(lines: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise AgentError(f"agent={agent}: `judge` did not end in {_PATIENCE_S:g} s") from error
     if done.returncode:
-        said = shorten(done.stderr) or "nothing"
+        said = shorten(done.stderr.decode(errors="backslashreplace")) or "nothing"
         raise AgentError(
             f"agent={agent}: `judge` ended with exit code {done.returncode} and said {said}; "
-            "build the agent of this release with `make agent`"
+            f"{_REBUILD}"
         )
-    return done.stdout
+    return done.stdout.decode(errors="backslashreplace")
+
+
+def _answers(said: str) -> list[Event]:
+    answers = []
+    for line in said.split("\n")[:-1]:
+        try:
+            answers.append(Event.from_line(line))
+        except BadInputError as error:
+            what = f"said {shorten(line)!r}, which is no event: {error.field}: {error.fix}"
+            raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}") from error
+        if answers[-1].event != "judged":
+            what = f"said {answers[-1].event!r} in place of a judgement"
+            raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}")
+    return answers

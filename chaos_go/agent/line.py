@@ -20,9 +20,12 @@ class Line:
         """Return the object as one line of JSON, without the newline.
 
         Raises:
-            ValueError: a number is NaN or infinite, which JSON cannot say.
+            ValueError: a number is NaN or infinite, which JSON cannot say; or a text is not
+                Unicode, so that it cannot be sent.
         """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        line = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        line.encode()  # here, and not first in the thread that sends it
+        return line
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON would have it, absent fields left out."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
-from chaos_go.agent.contract import Spec
+from chaos_go.agent.judge import Asked
 from chaos_go.arguments import refuse_unknown, renamed_argument
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
@@ -123,14 +123,14 @@ def validate_control(control: dict[str, Any]) -> None:
         InvalidControl: Names the argument, its value and how to fix it.
     """
     try:
-        for _, spec in asked(control):
-            loads.refuse(spec)
+        for one in asked(control):
+            loads.refuse(one.spec)
     except ChaosGoError as error:
         raise InvalidControl(f"control {control['name']!r}: {error}") from error
 
 
-def asked(control: dict[str, Any]) -> list[tuple[str, Spec]]:
-    """Return what the control will ask an agent, with the argument that it is made of.
+def asked(control: dict[str, Any]) -> list[Asked]:
+    """Return what the control will ask an agent.
 
     Args:
         control: As in the experiment.
@@ -151,7 +151,7 @@ def asked(control: dict[str, Any]) -> list[tuple[str, Spec]]:
         raise BadInputError("scope", control["scope"], fix)
     if "${" in str(given):
         return []
-    return [("load", loads.spec_of(given["name"], loads.read(given["load"])))]
+    return [Asked("load", loads.spec_of(given["name"], loads.read(given["load"])))]
 
 
 def _refuse_unknown(unknown: Mapping[str, Any]) -> None:

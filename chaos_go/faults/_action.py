@@ -13,9 +13,10 @@ from typing import Any
 
 from chaos_go.agent import holder
 from chaos_go.agent.contract import Spec, Way
+from chaos_go.agent.judge import Asked
 from chaos_go.agent.line import Line
-from chaos_go.arguments import number, renames, text
-from chaos_go.targets import Target, read, scope
+from chaos_go.arguments import has_variable, number, renames, text
+from chaos_go.targets import Target, read, scope, with_a_target
 from chaos_go.targets.scope import Scope
 
 
@@ -44,6 +45,9 @@ class Request:
         return [replace(named, way=way) for way in ways]
 
 
+_ALL: dict[str, Any] = {}  # a scope; never changed
+
+
 def request(
     action: str,
     target: object,
@@ -52,7 +56,7 @@ def request(
     duration_s: object,
     seed: int = 0,
     name: object = "",
-    scope_given: object = None,
+    scope_given: object = _ALL,
 ) -> Request:
     """Return the request of an action, from the arguments that every action has.
 
@@ -65,7 +69,7 @@ def request(
         duration_s=number("duration_s", duration_s, unit="seconds"),
         detail=detail,
     )
-    return Request(action, read(target), scope.read(scope_given or {}), seed, spec)
+    return Request(action, read(target), scope.read(scope_given), seed, spec)
 
 
 Record = dict[str, Any]
@@ -93,9 +97,19 @@ def holds[**P](
             return_annotation=dict[str, Any]
         )
         action.request = build  # type: ignore[attr-defined]
+        action.asked = functools.partial(_asked, build)  # type: ignore[attr-defined]
         return renames(renamed)(action)
 
     return decorate
+
+
+def _asked(build: Callable[..., Request], given: Mapping[str, Any]) -> list[Asked]:
+    """Return what agents would be asked for these arguments, as far as they are known.
+
+    No value depends on the target. So the others are judged even if a variable hides the target.
+    """
+    known = with_a_target(given)
+    return [] if has_variable(known) else [Asked("", spec) for spec in build(**known).specs()]
 
 
 def hold(asked: Request) -> Record:

@@ -12,7 +12,6 @@ from chaos_go import arguments
 from chaos_go.agent import kinds
 from chaos_go.agent.kinds import Kind, Totals
 from chaos_go.agent.line import SECRET, Line
-from chaos_go.errors import BadInputError
 from chaos_go.faults._action import Request, holds, request
 
 __all__ = ["abort", "delay", "modify"]
@@ -199,11 +198,11 @@ def abort(
         ActivityFailed: An argument is invalid, the fault cannot be put in place everywhere, or no
             agent could be started. Nothing of the attempt is left then.
     """
-    given = arguments.mapping("answer", answer, ("headers", "body"))
+    given = arguments.mapping("answer", answer, ("headers", "body"), secret=True)
     change = HTTPAbort(
         status=arguments.whole("status", status),
         headers=arguments.texts("answer.headers", given.get("headers", {})),
-        body=_body(given.get("body", "")),
+        body=arguments.secret_text("answer.body", given.get("body", "")),
     )
     detail = _detail(percentage, match, seed, connections, abort=change)
     return request("abort", target, KIND.name, detail, duration_s, detail.seed, name, scope)
@@ -255,7 +254,7 @@ def delay(
     change = HTTPDelay(
         delay_ms=arguments.number("delay_ms", delay_ms, unit="milliseconds"),
         jitter_ms=arguments.number("jitter_ms", jitter_ms, unit="milliseconds"),
-        distribution=arguments.text("distribution", distribution),
+        distribution=arguments.filled("distribution", distribution),
     )
     detail = _detail(percentage, match, seed, connections, delay=change)
     return request("delay", target, KIND.name, detail, duration_s, detail.seed, name, scope)
@@ -305,23 +304,15 @@ def modify(
     Raises:
         ActivityFailed: As `abort`, or there is nothing to change.
     """
-    given = arguments.mapping("answer", answer, ("headers", "body", "remove_body"))
+    known = ("headers", "body", "remove_body")
+    given = arguments.mapping("answer", answer, known, secret=True)
     change = HTTPModify(
         set_headers=arguments.texts("answer.headers", given.get("headers", {})),
-        body=_body(given.get("body", "")),
+        body=arguments.secret_text("answer.body", given.get("body", "")),
         remove_body=arguments.flag("answer.remove_body", given.get("remove_body", False)),
     )
     detail = _detail(percentage, match, seed, connections, modify=change)
     return request("modify", target, KIND.name, detail, duration_s, detail.seed, name, scope)
-
-
-def _body(value: object) -> str:
-    """Return the text of a body. One of another type may be a secret, so it is not shown."""
-    if not isinstance(value, str):
-        raise BadInputError(
-            "answer.body", arguments.hidden(value), "give a text; in YAML, quote it"
-        )
-    return value
 
 
 def _detail(
@@ -335,7 +326,11 @@ def _detail(
         percentage=arguments.number("percentage", percentage, unit="percent"),
         match=_match(match),
         seed=arguments.whole("seed", seed),
-        existing=arguments.text("connections.existing", given.get("existing", "")),
+        existing=(
+            arguments.filled("connections.existing", given["existing"])
+            if "existing" in given
+            else ""
+        ),
         max_connections=(
             arguments.whole("connections.limit", given["limit"], least=1) if "limit" in given else 0
         ),

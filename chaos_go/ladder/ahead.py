@@ -4,17 +4,23 @@ A value with a ``${variable}`` in it is not known yet. What stands in for it fit
 argument, so that only what is written down can be refused.
 """
 
-import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from chaos_go.ladder import measure
+from chaos_go.agent.judge import Asked
+from chaos_go.arguments import has_variable
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.plan import Plan
+from chaos_go.targets import with_a_target
 
 _URL = "http://localhost/"
+_FAULT = {
+    "module": "chaos_go.faults.http",
+    "func": "delay",
+    "arguments": {"target": "port/1"},
+}
 _STAND_INS: dict[str, Any] = {
-    "target": "port/1",
     "load": {"url": _URL, "impact": {"timeout": True}},
     "url": _URL,
     "timeout_ms": 1,
@@ -32,33 +38,72 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def read(arguments: Mapping[str, Any]) -> Plan:
+def asked(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Asked]:
+    """Return what agents will be asked, as far as it is known; nothing is started.
+
+    A fault with a variable in it, except in its target, is not judged: its values depend on each
+    other. So does a dose on them.
+
+    Args:
+        arguments: As in the experiment; the names of all are known, and no needed one is missing.
+        defaults: Of all arguments that have one.
+
+    Raises:
+        BadInputError: Names the argument, its value and how to fix it.
+    """
+    arguments = {**defaults, **arguments}
+    plan = read(arguments, defaults)
+    known = with_a_target(plan.dosed.arguments)
+    if has_variable(known) or _is_fault_unknown(arguments):
+        return plan.asked_for_loads()
+    plan = replace(plan, dosed=replace(plan.dosed, arguments=known))
+    doses = _known_doses(arguments.get("levels", {}), plan)
+    return [*plan.asked_for_loads(), *plan.asked_for_fault(doses)]
+
+
+def read(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> Plan:
     """Return the plan of a ladder, with stand-ins for what is not known; nothing is started.
 
     Args:
         arguments: As in the experiment; the names of all are known, and no needed one is missing.
+        defaults: Of all arguments that have one.
 
     Raises:
         BadInputError: Names the argument, its value and how to fix it.
     """
     known = _known(arguments)
+    if _is_fault_unknown(arguments):
+        known |= {"fault": _FAULT, "dose": "delay_ms"}
+    else:
+        known["fault"] = arguments["fault"]  # its values are only looked at when all are known
     if has_variable(_part(arguments, "levels").get("max_ms")):
         known["levels"] = {**_part(known, "levels"), "max_ms": _longest_dose(known)}
-    plan = plans.read(**{**_defaults(), **known})
+    plan = plans.read(**{**defaults, **known})
     window = _part(arguments, "windows").get("length_s")
     if not has_variable([window, arguments.get("p99_load")]):
         plans.check_p99_rate(plan)
     return plan
 
 
-def has_variable(value: object) -> bool:
-    """Tell whether a value refers to the configuration or a secret."""
-    return "${" in str(value)
+def _is_fault_unknown(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether it is not known which action the fault is, or which arguments it has."""
+    fault = arguments["fault"]
+    if not isinstance(fault, Mapping):
+        return has_variable(fault)
+    has_no_names = isinstance(fault.get("arguments"), str)
+    parts = [fault.get("module"), fault.get("func"), arguments.get("dose")]
+    return has_variable([*parts, fault["arguments"] if has_no_names else ""])
 
 
-def _defaults() -> dict[str, Any]:
-    parameters = inspect.signature(measure).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+def _known_doses(levels: object, plan: Plan) -> dict[str, float]:
+    """Return the doses of a plan without those that stand in for a variable."""
+    if not isinstance(levels, Mapping) or has_variable(levels.get("doses_ms")):
+        return {}
+    return {
+        written: dose_ms
+        for written, dose_ms in plan.doses.items()
+        if not has_variable(levels.get(written.removeprefix("levels.")))
+    }
 
 
 def _part(arguments: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ _EXAMPLE = (
     "or {} for none"
 )
 
-_STUMBLES = (AttributeError, LookupError, TypeError, ValueError)
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What Chaos Toolkit raises where a value is of a type that it does not expect."""
 
 
@@ -24,17 +24,17 @@ def check(guard: dict[str, Any]) -> dict[str, Any]:
         BadInputError: Chaos Toolkit could not run it.
     """
     if not isinstance(guard, dict):
-        raise BadInputError("guard", guard, _EXAMPLE)
+        raise BadInputError("limits.guard", guard, _EXAMPLE)
     if not guard:
         return {}
     probe = {"type": "probe", "name": "guard", **guard}
     if probe["type"] != "probe" or "tolerance" not in probe or "provider" not in probe:
-        raise BadInputError("guard", guard, _EXAMPLE)
+        raise BadInputError("limits.guard", guard, _EXAMPLE)
     try:
         ensure_activity_is_valid(probe)
         ensure_hypothesis_tolerance_is_valid(probe["tolerance"])
     except (InvalidActivity, InvalidExperiment, *_STUMBLES) as error:
-        raise BadInputError("guard", guard, f"{error}; {_EXAMPLE}") from error
+        raise BadInputError("limits.guard", guard, f"{error}; {_EXAMPLE}") from error
     return probe
 
 

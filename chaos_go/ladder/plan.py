@@ -8,7 +8,8 @@ from typing import Any
 
 from chaos_go import arguments
 from chaos_go.agent import judge
-from chaos_go.agent.contract import LONGEST_DURATION_S, Spec
+from chaos_go.agent.contract import LONGEST_DURATION_S
+from chaos_go.agent.judge import Asked
 from chaos_go.errors import BadInputError
 from chaos_go.ladder import dose as doses
 from chaos_go.ladder import guard as guards
@@ -23,6 +24,7 @@ LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
 _LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
 
+_FAULT = "fault.arguments"
 _LEVELS = {
     "doses_ms": [],
     "start_ms": 100.0,
@@ -103,17 +105,39 @@ class Plan:
             "p99_load": self.p99_load.redacted() if self.p99_load else {},
         }
 
-    def asked(self) -> list[tuple[str, Spec]]:
-        """Return what agents will be asked, as far as the arguments tell, each with its argument.
+    @property
+    def doses(self) -> dict[str, float]:
+        """The doses that are known before the run, by the argument that says each.
 
-        These are the loads, and the fault with the largest dose.
+        Where the design chooses, these are the first one and the largest one.
         """
-        asked = [("load", loads.spec_of(self.name, load)) for load in self.loads]
+        if self.levels_ms:
+            return {f"levels.doses_ms[{at}]": dose for at, dose in enumerate(self.levels_ms)}
+        return {"levels.start_ms": self.start_ms, "levels.max_ms": self.max_dose_ms}
+
+    def asked_for_loads(self) -> list[Asked]:
+        """Return what agents will be asked for the loads."""
+        asked = [Asked("load", loads.spec_of(self.name, load)) for load in self.loads]
         if self.p99_load:
-            asked.append(("p99_load", loads.spec_of(self.name, self.p99_load)))
-        longest_s = self.longest_level_s + self.max_dose_ms / 1000
-        faults = self.dosed.specs(self.max_dose_ms, min(longest_s, LONGEST_DURATION_S), self.name)
-        return asked + [("fault.arguments", spec) for spec in faults]
+            asked.append(Asked("p99_load", loads.spec_of(self.name, self.p99_load)))
+        return asked
+
+    def asked_for_fault(self, doses: Mapping[str, float]) -> list[Asked]:
+        """Return what agents will be asked for the fault with each of some doses.
+
+        Args:
+            doses: The doses, by the argument that says each.
+
+        Raises:
+            BadInputError: An argument of the fault has a wrong type.
+        """
+        asked = []
+        for written, dose_ms in doses.items():
+            longest_s = min(self.longest_level_s + dose_ms / 1000, LONGEST_DURATION_S)
+            elsewhere = {f"{_FAULT}.{self.dosed.dose}": written}
+            specs = self.dosed.specs(dose_ms, longest_s, self.name)
+            asked += [Asked(_FAULT, spec, elsewhere) for spec in specs]
+        return asked
 
 
 def read(
@@ -168,11 +192,11 @@ def refuse(plan: Plan) -> None:
         BadInputError: Names the argument, its value and how to fix it.
         AgentError: The agent cannot be executed here.
     """
-    asked = plan.asked()
-    errors = judge.judge([spec for _, spec in asked])
-    for (argument, spec), error in zip(asked, errors, strict=True):
+    asked = [*plan.asked_for_loads(), *plan.asked_for_fault(plan.doses)]
+    errors = judge.judge([one.spec for one in asked])
+    for one, error in zip(asked, errors, strict=True):
         if error:
-            raise judge.under(argument, spec, error)
+            raise one.error(error)
 
 
 def fraction(name: str, value: object, most: float = 0.5) -> float:

@@ -127,5 +127,5 @@ def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
 
 def _refuse_doubled(where: str, found: Mapping[str, Any]) -> None:
     if isinstance(found, Doubled):
-        fix = "given more than once; keep one of them"
+        fix = "given twice; keep one of them"
         raise BadInputError(f"{where}.{found.key}", found.given, fix)

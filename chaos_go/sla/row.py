@@ -66,7 +66,7 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
         raise BadInputError(where, ",".join(columns), fix)
     for name in columns:
         if name and columns.count(name) > 1:
-            raise BadInputError(where, name, "given more than once; keep one of them")
+            raise BadInputError(where, name, "given twice; keep one of them")
         if strict and name not in COLUMNS:
             what = "unknown column" if name else "a column without a name; remove it or name it"
             raise BadInputError(where, name, f"{what}; known are {', '.join(COLUMNS)}")

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from chaos_go import arguments
@@ -127,7 +128,7 @@ def _share(text: str) -> float:
 
 def _number(scope: Scope, of: int) -> int:
     if scope.percentage is not None:
-        return math.ceil(scope.percentage / 100 * of)
+        return math.ceil(Fraction(str(scope.percentage)) * of / 100)  # exact: 7 % of 100 are 7
     if scope.count is None:
         return of
     if scope.count > of:

@@ -48,15 +48,15 @@ def slug(text: str) -> str:
 
 
 def read_ports(target: str, text: str) -> tuple[int, ...]:
-    """Read one or more ports, separated by commas. The agent judges their range.
+    """Read one or more ports, separated by commas. The agent judges the upper end of their range.
 
     Raises:
-        TargetError: One is not a number, or is given twice.
+        TargetError: One is not a number, is 0, which stands for no port, or is given twice.
     """
     ports = []
     for port in text.split(","):
         # isdecimal alone would accept the digits of other scripts, and int() signs and underscores.
-        if not (port.isascii() and port.isdecimal() and len(port) <= 9):
+        if not (port.isascii() and port.isdecimal() and len(port) <= 9 and int(port)):
             raise TargetError(target, f"the port {port!r} is not a number from 1 to 65535")
         ports.append(int(port))
     if len(set(ports)) < len(ports):

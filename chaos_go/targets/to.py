@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import LocalReach, Place
+from chaos_go.errors import TargetError
 from chaos_go.targets.target import Target
 
 FORMS = (("to/users:8082", "the calls made in this network namespace to a dependency"),)
@@ -26,5 +27,11 @@ class DependencyTarget(Target):
 
 
 def read(target: str, rest: str) -> Target:
-    """Read ``HOST:PORT``, which the agent judges."""
+    """Read ``HOST:PORT``, which the agent judges.
+
+    Raises:
+        TargetError: There is none.
+    """
+    if not rest:
+        raise TargetError(target, "HOST:PORT is missing; give one like to/users:8082")
     return DependencyTarget(target, rest)

@@ -41,14 +41,11 @@ def read(given: object, name: str = "load") -> Load:
     method = arguments.text(f"{name}.method", load.get("method", "GET"))
     if not method:
         raise BadInputError(f"{name}.method", method, "give one like GET, or leave it out")
-    if not isinstance(load.get("body", ""), str):
-        fix = "give the text of the body; in YAML, quote JSON"
-        raise BadInputError(f"{name}.body", type(load["body"]).__name__, fix)
     return Load(
         url=arguments.text(f"{name}.url", load["url"]),
         method=method,
         headers=arguments.texts(f"{name}.headers", load.get("headers", {})),
-        body=load.get("body", ""),
+        body=arguments.secret_text(f"{name}.body", load.get("body", "")),
         rate_rps=arguments.number(
             f"{name}.rate_rps", load.get("rate_rps", RATE_RPS), unit="requests per second"
         ),
@@ -87,8 +84,12 @@ def read_impact(given: object, name: str = "load.impact") -> Impact | None:
 
 
 def spec_of(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Spec:
-    """Return what an agent is asked for a load."""
-    return Spec(id=name, kind=KIND.name, duration_s=duration_s, detail=load)
+    """Return what an agent is asked for a load.
+
+    Raises:
+        BadInputError: The name is not a text.
+    """
+    return Spec(id=arguments.text("name", name), kind=KIND.name, duration_s=duration_s, detail=load)
 
 
 def refuse(spec: Spec, argument: str = "load") -> None:
@@ -103,7 +104,7 @@ def refuse(spec: Spec, argument: str = "load") -> None:
     """
     (error,) = judge.judge([spec])
     if error:
-        raise judge.under(argument, spec, error)
+        raise judge.Asked(argument, spec).error(error)
 
 
 def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Recording:

@@ -106,12 +106,14 @@ def _seconds(path: str, value: Any) -> Iterator[str]:
 def _configured(path: str, value: Any) -> Iterator[str]:
     """Check a value of the configuration: a mapping with a type is read, others are inline."""
     if isinstance(value, dict) and "type" in value:
-        yield from _by_type({"env": _mapping(_ENV), "probe": _mapping(_ACTIVITY)})(path, value)
+        env = _required(_mapping(_ENV), "key")
+        yield from _by_type({"env": env, "probe": _mapping(_ACTIVITY)})(path, value)
 
 
 def _secret(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, dict) and "type" in value:
-        yield from _by_type({"env": _mapping(_ENV), "vault": _mapping(_VAULT)})(path, value)
+        env = _required(_mapping(_ENV), "key")
+        yield from _by_type({"env": env, "vault": _mapping(_VAULT)})(path, value)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _secret(f"{path}.{key}", item)

@@ -1,7 +1,7 @@
 """Judges the values of arguments, before anything runs, by the agent that a run would ask.
 
-What is not known before the run is not judged: an action with a ``${variable}`` that neither the
-configuration nor the environment has now, except for its target, which no other value depends on.
+What is not known before the run is not judged: a ``${variable}`` that neither the configuration nor
+the environment has now.
 """
 
 import logging
@@ -15,90 +15,61 @@ from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import InvalidExperiment
 
 from chaos_go.agent import judge
-from chaos_go.agent.contract import Spec
+from chaos_go.agent.judge import Asked
 from chaos_go.errors import AgentError, BadInputError
-from chaos_go.ladder import ahead, measure
-from chaos_go.ladder.ahead import has_variable
-from chaos_go.traffic import load as loads
 from chaos_go.validate.activities import activities, controls
 
 logger = logging.getLogger("chaostoolkit")
-
-_STAND_IN_TARGET = "port/1"
-
-Asked = tuple[str, str, Spec]
-"""Place in the file, the argument there that the spec is made of ("" for all), and the spec."""
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
     """Yield the problems with values of actions, loads and ladders."""
     known = _configuration(experiment)
-    asked: list[Asked] = []
+    asked: list[tuple[str, Asked]] = []
     for path, arguments, ask in _askers(experiment):
         given = substitute(dict(arguments), known, {}) or {}
         try:
-            asked += [(path, argument, spec) for argument, spec in ask(given)]
+            asked += [(path, one) for one in ask(given)]
         except BadInputError as error:
             yield f"{path}.arguments: {error}"
     try:
-        errors = judge.judge([spec for _, _, spec in asked])
+        errors = judge.judge([one.spec for _, one in asked])
     except AgentError as error:
         logger.warning("the values of faults and loads were not judged: %s", error)
         return
     seen: set[str] = set()
-    for (path, argument, spec), wrong in zip(asked, errors, strict=True):
+    for (path, one), wrong in zip(asked, errors, strict=True):
         if wrong is None:
             continue
-        problem = f"{path}.arguments: {judge.under(argument, spec, wrong) if argument else wrong}"
+        problem = f"{path}.arguments: {one.error(wrong)}"
         if problem not in seen:  # each rate of a ladder and each port of a target would tell it
             seen.add(problem)
             yield problem
 
 
-_Ask = Callable[[Mapping[str, Any]], list[tuple[str, Spec]]]
+_Ask = Callable[[Mapping[str, Any]], list[Asked]]
 
 
 def _askers(experiment: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], _Ask]]:
-    """Yield everything in the experiment that an agent will be asked, and how."""
+    """Yield everything in the experiment that an agent will be asked, and how.
+
+    These are functions and modules of controls with an attribute ``asked``, whoever wrote them.
+    """
     for path, activity in activities(experiment):
         provider = activity.get("provider", {})
-        if ask := _asker_of(provider):
-            yield f"{path}.provider", provider.get("arguments", {}), ask
+        function: Any = getattr(_module(provider), provider.get("func", ""), None)
+        if hasattr(function, "asked"):
+            yield f"{path}.provider", provider.get("arguments", {}), function.asked
     for path, control in controls(experiment):
         provider = control.get("provider", {})
         if hasattr(_module(provider), "asked"):
             yield f"{path}.provider", provider.get("arguments", {}), partial(_control, control)
 
 
-def _asker_of(provider: Mapping[str, Any]) -> _Ask | None:
-    function = getattr(_module(provider), provider.get("func", ""), None)
-    if hasattr(function, "request"):
-        return partial(_fault, function)
-    if function is measure:
-        return lambda given: ahead.read(given).asked()
-    return _load if provider.get("module") == "probes.http" else None
-
-
-def _control(control: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[str, Spec]]:
+def _control(control: Mapping[str, Any], given: Mapping[str, Any]) -> list[Asked]:
     known = {**control, "provider": {**control["provider"], "arguments": given}}
-    asked: list[tuple[str, Spec]] = _module(control["provider"]).asked(known)
+    asked: list[Asked] = _module(control["provider"]).asked(known)
     return asked
-
-
-def _fault(action: Any, given: Mapping[str, Any]) -> list[tuple[str, Spec]]:
-    known = {**given}
-    if has_variable(given.get("target")):
-        known["target"] = _STAND_IN_TARGET
-    if has_variable(known):
-        return []
-    return [("", spec) for spec in action.request(**known).specs()]
-
-
-def _load(given: Mapping[str, Any]) -> list[tuple[str, Spec]]:
-    load = given.get("load")
-    if has_variable(load):
-        return []
-    return [("load", loads.spec_of("load", loads.read(load)))]
 
 
 def _module(provider: Mapping[str, Any]) -> Any:
@@ -114,9 +85,6 @@ def _configuration(experiment: Mapping[str, Any]) -> dict[str, Any]:
             continue  # a probe would have to be run
         try:
             known |= load_configuration({name: value})
-        except (
-            InvalidExperiment,
-            ValueError,
-        ):  # the environment does not have it, and there is no default
-            continue
+        except (InvalidExperiment, ValueError):
+            continue  # neither the environment nor a default has a value that fits
     return {name: value for name, value in known.items() if value is not None}

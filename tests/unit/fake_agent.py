@@ -12,6 +12,7 @@ from typing import Any
 
 from chaos_go import __version__
 from chaos_go.agent.contract import PROTOCOL, Armed, Command, Event, Problem, Spec, Way
+from chaos_go.agent.kinds import Totals
 from chaos_go.agent.place import Place
 from chaos_go.faults.http import HTTP, HTTPTotals
 
@@ -109,7 +110,7 @@ class FakeChannel:
             self._gone.set()
             self._out.put(None)
 
-    def totals(self, name: str) -> HTTPTotals:
+    def totals(self, name: str) -> Totals:
         hits = self.touched.get(name, 0)
         zeros = dict.fromkeys(HTTPTotals.__dataclass_fields__, 0)
         return HTTPTotals(**(zeros | {"seen": hits, "matched": hits, "aborted": hits}))

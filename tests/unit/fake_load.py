@@ -1,17 +1,23 @@
 """A load without an agent: its own time, and seconds that arrive when the test says so.
 
-It stands in at the lease, the layer below traffic, and feeds real `Recording`s.
+It stands in at the lease, the layer below traffic, and feeds real `Recording`s and `Fault`s.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chaos_go.agent import binary, holder
-from chaos_go.agent.contract import Event, Histogram, Load, LoadSecond, Spec
+from chaos_go.agent import holder, judge
+from chaos_go.agent.contract import Event, Spec, Way
+from chaos_go.agent.fault import Fault
+from chaos_go.agent.holder import LeaseHolder
+from chaos_go.agent.place import LocalReach, Place
+from chaos_go.faults.http import HTTP, HTTPAbort
 from chaos_go.traffic import histogram, load, recording
+from chaos_go.traffic.contract import Histogram, Load, LoadSecond
 from chaos_go.traffic.recording import Clock, Recording
 
 START = 1_764_108_000.25
@@ -44,11 +50,21 @@ class Timeline(Clock):
 
 
 class FakeLease:
-    """What traffic, probes and controls use of a lease."""
+    """What faults, traffic, probes and controls use of a lease.
 
-    def __init__(self, spec: Spec, armed_unix_s: float = START) -> None:
+    Attributes:
+        stops: how often somebody waited for its end.
+        fails_to_stop: what that raises, if anything.
+    """
+
+    effect: bool | None = None
+    said = "nothing was reported"
+    advice = "see whether its agent reports"
+
+    def __init__(self, spec: Spec, armed_unix_s: float = START, place: Place | None = None) -> None:
         self.id = spec.id
         self.spec = spec
+        self.place = place or Place(f"load/{spec.id}", LocalReach())
         self.state = "armed"
         self.reason = ""
         self.problem = ""
@@ -68,6 +84,9 @@ class FakeLease:
     def end(self, reason: str, at_unix_s: float, state: str = "ended") -> None:
         self.state, self.reason, self.ended_unix_s = state, reason, at_unix_s
 
+    def ask_to_stop(self) -> None:
+        pass
+
     def stop(self, timeout_s: float = 5.0) -> dict[str, Any]:
         self.stops += 1
         if self.fails_to_stop:
@@ -78,14 +97,17 @@ class FakeLease:
 
     def record(self) -> dict[str, Any]:
         return {
-            "id": self.id,
-            "kind": self.spec.kind,
+            "place": self.place.name,
             "state": self.state,
             "reason": self.reason,
-            "spec": {"id": self.id},
             "totals": {},
             "problem": self.problem,
         }
+
+
+def fault_of(*leases: FakeLease) -> Fault:
+    """Return the real fault that stands on fake leases."""
+    return Fault(leases[0].spec, leases)  # type: ignore[arg-type]
 
 
 def second(
@@ -112,46 +134,65 @@ def second(
 
 
 def arrives(lease: FakeLease, record: LoadSecond) -> None:
-    lease.emit(Event(event="stats", id=lease.id, at_unix_s=record.start_unix_s + 1, load=record))
+    lease.emit(Event(event="stats", id=lease.id, at_unix_s=record.start_unix_s + 1, totals=record))
 
 
 def load_spec(name: str = "checkout", timeout_ms: float = 2000.0) -> Spec:
-    load = Load(url=URL, rate_rps=100.0, timeout_ms=timeout_ms)
-    return Spec(id=name, kind="load", duration_s=3600.0, load=load)
+    return load.spec_of(name, Load(url=URL, rate_rps=100.0, timeout_ms=timeout_ms))
 
 
-class World:
+class World(LeaseHolder):
     """A process in which leases are fakes and time is a `Timeline`.
+
+    The real agent judges every value, as it does before it arms.
 
     Attributes:
         time: passes while a probe waits.
-        leases: all that were held, loads and faults.
-        held: the arguments of each call of ``hold``.
+        leases: all that were held, of loads and faults.
+        held: places and spec of each call of ``hold`` that was not refused.
         refuses: what ``hold`` raises, if anything.
         delivers: counters of every second that a load delivers; None for no seconds.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
         self.time = Timeline()
         self.leases: list[FakeLease] = []
-        self.held: list[tuple[list[str], str, Spec]] = []
+        self.held: list[tuple[list[Place], Spec]] = []
         self.refuses: Exception | None = None
         self.delivers: dict[str, Any] | None = {}
-        monkeypatch.setattr(binary, "find_agent", lambda: "/opt/chaos-agent")
-        monkeypatch.setattr(holder, "hold", self.hold)
-        monkeypatch.setattr(holder, "leases", lambda: list(self.leases))
+        for name in ("hold", "faults", "find", "fault_window"):
+            monkeypatch.setattr(holder, name, getattr(self, name))
         monkeypatch.setattr(recording, "Clock", lambda: self.time)
 
-    def hold(self, argv: list[str], place: str, spec: Spec) -> FakeLease:
+    def hold(
+        self,
+        places: Sequence[Place],
+        spec: Spec,
+        scope: Mapping[str, Any] | None = None,
+        start_timeout_s: float = 10.0,
+    ) -> Fault:
         if self.refuses:
             raise self.refuses
-        self.held.append((argv, place, spec))
-        started = FakeLease(spec, self.time.now())
-        self.leases.append(started)
+        for error in judge.judge([replace(spec, way=place.way) for place in places]):
+            if error:
+                raise error
+        self.held.append((list(places), spec))
+        leases = [FakeLease(spec, self.time.now(), place) for place in places]
+        for lease in leases if isinstance(spec.detail, Load) else ():
+            self._plan_seconds(lease)
+        return self._keep(leases)
+
+    def _keep(self, leases: list[FakeLease]) -> Fault:
+        self.leases += leases
+        fault = fault_of(*leases)
+        self._faults.append(fault)
+        return fault
+
+    def _plan_seconds(self, lease: FakeLease) -> None:
         for number in range(120) if self.delivers is not None else ():
-            arrival = started.armed_unix_s + number + 1.5
-            self.time.at(arrival, lambda n=number: self.deliver(started, n))
-        return started
+            arrival = lease.armed_unix_s + number + 1.5
+            self.time.at(arrival, lambda n=number: self.deliver(lease, n))
 
     def deliver(self, to: FakeLease, number: int) -> None:
         if to.state == "armed":
@@ -161,12 +202,23 @@ class World:
         return load.start(name, Load(url=URL, rate_rps=100.0))
 
     def arm(self, name: str, armed_s: float, ended_s: float | None = None) -> FakeLease:
-        fault = FakeLease(Spec(id=name, kind="http", duration_s=60.0), START + armed_s)
-        if ended_s is not None:
-            fault.end("stop", START + ended_s)
-        self.leases.append(fault)
-        return fault
+        """Have a fault that was armed at some second of the time, at one place."""
+        return self.arm_at(name, (armed_s, ended_s))[0]
 
-    def stop_all(self) -> None:
+    def arm_at(self, name: str, *times: tuple[float, float | None]) -> list[FakeLease]:
+        """Have a fault at one place per pair of times, from when it was armed there to its end."""
+        detail = HTTP(percentage=100.0, abort=HTTPAbort(status=503))
+        spec = Spec(id=name, kind="http", duration_s=60.0, detail=detail)
+        leases = []
+        for port, (armed_s, ended_s) in enumerate(times, start=8081):
+            place = Place(f"port/{port}", LocalReach(), Way(port=port))
+            lease = FakeLease(spec, START + armed_s, place)
+            if ended_s is not None:
+                lease.end("stop", START + ended_s)
+            leases.append(lease)
+        self._keep(leases)
+        return leases
+
+    def stop_all(self, timeout_s: float = 5.0) -> None:
         for running in load.running():
             load.stop(running)

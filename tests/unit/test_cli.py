@@ -1,6 +1,7 @@
 """`chaos go`, as Chaos Toolkit calls it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,31 @@ def test_validate_names_file_and_place(file):
     assert result.exit_code == 1
     assert result.output == f"{path}: rollback: unknown key (did you mean rollbacks?)\n"
     assert call("validate", file(good, "good.json")).exit_code == 0
+
+
+def test_validate_works_without_an_agent_and_says_what_it_left_out(file, tmp_path):
+    provider = {"type": "python", "module": "chaos_go.faults.http", "func": "abort"}
+    provider["arguments"] = {"target": "port/8081", "status": 9999}
+    evidence = {"type": "python", "module": "chaos_go.controls.evidence"}
+    path = file(
+        {
+            "title": "t",
+            "description": "d",
+            "controls": [{"name": "e", "provider": evidence}],
+            "method": [{"type": "action", "name": "a", "provider": provider}],
+        },
+        "e.json",
+    )
+    command = [CHAOS, "--no-version-check", "--no-log-file", "go", "validate", path]
+    run = {"capture_output": True, "text": True, "timeout": 60, "check": False}
+    done = subprocess.run(command, **run)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith(f"{path}: method[0].provider.arguments: status=9999: not a final")
+    without = {**os.environ, "CHAOS_GO_AGENT": str(tmp_path / "agent")}
+    done = subprocess.run(command, env=without, **run)
+    assert done.returncode == 0
+    assert "the values of faults and loads were not judged: agent=" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_plot_writes_a_picture(file, tmp_path):

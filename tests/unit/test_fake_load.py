@@ -1,10 +1,11 @@
-"""The fake lease offers nothing that a real one has not."""
+"""The fake lease is a part of the real one, so that what works with it can work in a run."""
 
 from types import SimpleNamespace
 
 from fake_load import FakeLease, load_spec
 
 from chaos_go.agent.lease import Lease
+from chaos_go.agent.place import LocalReach, Place
 
 OWN = {"callbacks", "emit", "end", "fails_to_stop", "stops"}  # how tests steer it
 
@@ -15,6 +16,9 @@ def public(thing):
 
 def test_the_fake_is_a_part_of_the_real_lease():
     fake = FakeLease(load_spec())
-    real = Lease(load_spec(), SimpleNamespace(place="load/checkout", exit_code=None))
+    agent = SimpleNamespace(place="load/checkout", exit_code=None)
+    real = Lease(load_spec(), Place("load/checkout", LocalReach()), agent)
     assert public(fake) - OWN <= public(real)
     assert set(fake.record()) <= set(real.record())
+    for name in ("said", "advice", "effect"):
+        assert getattr(fake, name) == getattr(real, name), name

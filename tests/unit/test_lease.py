@@ -9,11 +9,16 @@ from chaoslib.exceptions import InterruptExecution
 from fake_agent import FakeAgents, FakeChannel, armed_detail
 from lease_behaviour import LeaseBehaviour, Surroundings, eventually
 
+from chaos_go.agent import holder as holder_module
+from chaos_go.agent import process
 from chaos_go.agent.contract import Event, Problem, Proxy, Spec, Way
 from chaos_go.agent.fault import Fault
 from chaos_go.agent.holder import LeaseHolder
 from chaos_go.agent.place import Place
+from chaos_go.agent.process import AgentProcess
+from chaos_go.controls import evidence
 from chaos_go.errors import AgentError, AgentLostError, BadInputError, CannotRunHereError
+from chaos_go.faults import stop
 from chaos_go.traffic.contract import Load
 
 
@@ -325,3 +330,133 @@ def test_other_kinds_at_a_place_get_an_agent_of_their_own(here: FakeSurroundings
     load = Spec(id="b", kind="load", duration_s=60.0, detail=Load(url="http://a", rate_rps=1.0))
     here.holder.hold([here.place], load)
     assert [channel.command for channel in here.fakes.channels] == ["fault", "load"]
+
+
+# Heartbeats, and agents that hang
+
+
+def test_an_agent_hears_four_heartbeats_per_lease(here: FakeSurroundings) -> None:
+    here.hold(lease_s=1.0)
+    began = time.monotonic()
+    assert eventually(lambda: len(here.channel.heard) >= 8)
+    lasted_s = time.monotonic() - began
+    assert 1.7 < lasted_s < 4.0  # 2 s; with one beat per lease it would be 8 s
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an agent count as hung after 0.3 s of silence in place of 3 s."""
+    monkeypatch.setattr(process, "_SHORTEST_SILENCE_S", 0.3)
+
+
+def test_an_agent_that_hangs_is_killed_and_its_fault_lost(
+    here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch)
+    fault = here.hold(lease_s=0.4)  # a beat every 0.1 s
+    other = here.holder.hold([here.fakes.place("other")], here.spec("other"))
+    first = here.fakes.channels[0]
+    assert eventually(lambda: fault.state == "lost", within_s=5.0)
+    assert first.killed
+    assert "it hung for 0." in fault.problem
+    assert "killed by SIGKILL" in fault.problem
+    assert other.state == "armed"
+
+
+def test_an_agent_that_speaks_is_not_killed(
+    here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch)
+    fault = here.hold(lease_s=0.4)
+    channel = here.channel
+    until_s = time.monotonic() + 1.5
+    while time.monotonic() < until_s:
+        channel.emit("stats", fault.id, totals=channel.totals(fault.id))
+        time.sleep(0.02)
+    assert not channel.killed
+    assert fault.state == "armed"
+
+
+def test_a_load_reports_when_it_likes_and_is_not_killed_for_silence(
+    here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch)
+    detail = Load(url="http://a", rate_rps=1.0)
+    spec = Spec(id="l", kind="load", duration_s=60.0, lease_s=0.4, detail=detail)
+    load = here.holder.hold([here.place], spec)
+    time.sleep(1.2)
+    assert not here.channel.killed
+    assert load.state == "armed"
+
+
+def agent_that_was_silent(monkeypatch: pytest.MonkeyPatch) -> tuple[AgentProcess, FakeChannel]:
+    """Return an agent that holds a fault and was last heard of a minute ago."""
+    channel = FakeChannel()
+    agent = AgentProcess(channel, "port/8081", 10.0, reports=True)
+    agent.start()
+    agent.send(FakeSurroundings().spec("x", way=Way(port=8081)))
+    assert eventually(lambda: agent.holds)
+    now = time.monotonic
+    monkeypatch.setattr(process.time, "monotonic", lambda: now() + 60)
+    return agent, channel
+
+
+def test_a_pause_of_the_whole_machine_is_not_taken_for_a_hung_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the pause the agent has three beats to answer: nobody could before."""
+    agent, channel = agent_that_was_silent(monkeypatch)
+    for _ in range(3):
+        agent.heartbeat()
+    assert not channel.killed
+    agent.heartbeat()
+    assert channel.killed
+    assert eventually(lambda: agent.ended)
+    assert agent.last_words().startswith("it hung for 60.")
+
+
+def test_an_agent_that_answers_after_a_pause_is_not_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent, channel = agent_that_was_silent(monkeypatch)
+    for _ in range(3):
+        agent.heartbeat()
+    channel.say("anything")
+    channel.disarm("x", "stop")
+    assert eventually(lambda: agent.ended)
+    agent.heartbeat()
+    assert not channel.killed
+
+
+# The end of several faults at once
+
+
+@pytest.mark.parametrize("by", ["fault", "all", "stop", "evidence"])
+def test_all_are_asked_to_stop_before_any_is_waited_for(
+    here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Places end at the same time: one that takes long does not keep a fault at the others."""
+    monkeypatch.setattr(holder_module, "faults", here.holder.faults)
+    if by == "fault":
+        faults = [here.holder.hold(many(here, 2), here.spec("wide"))]
+    else:
+        faults = [here.holder.hold([place], here.spec(place.name)) for place in many(here, 2)]
+    here.fakes.touch()
+    slow, other = here.fakes.channels
+    disarm, waited = slow.disarm, []
+
+    def disarm_last(name: str, reason: str) -> None:
+        waited.append(eventually(lambda: any(x.command == "remove" for x in other.heard), 2.0))
+        disarm(name, reason)
+
+    monkeypatch.setattr(slow, "disarm", disarm_last)
+    if by == "fault":
+        faults[0].stop()
+    elif by == "all":
+        here.holder.stop_all()
+    elif by == "stop":
+        stop()
+    else:
+        monkeypatch.setattr(evidence, "_earlier", set())
+        evidence.cleanup_control()
+    assert waited == [True]
+    assert [fault.state for fault in faults] == ["ended"] * len(faults)

@@ -73,6 +73,19 @@ def test_while_a_fault_is_still_armed_the_window_ends_now(running):
     assert (window["start_unix_s"], window["end_unix_s"]) == (START + 21, START + 50)
 
 
+def test_a_fault_of_several_places_was_armed_while_it_was_everywhere(running):
+    running.arm_at("users-503", (20.4, 40), (22.4, 35.7), (19, None))
+    window = traffic.p99_detail(fault="users-503")["window"]
+    assert (window["start_unix_s"], window["end_unix_s"]) == (START + 23, START + 35)
+
+
+def test_a_load_is_no_fault(running):
+    assert traffic.p99_detail(window_s=20, fault="checkout")["window"]["seconds"] == 20
+    running.arm("users-503", 20, 30)
+    with pytest.raises(ActivityFailed, match="fault='checkout': name one that was armed: users-5"):
+        traffic.p99_ms(fault="checkout")
+
+
 def test_of_two_faults_of_one_name_the_later_counts(running):
     running.arm("users-503", 5, 15)
     running.arm("users-503", 20, 30)
@@ -99,8 +112,8 @@ def test_a_fault_that_was_armed_too_short(running):
 
 @pytest.mark.parametrize("probe", PROBES)
 @pytest.mark.parametrize("window_s", [0, 0.5, -3, 3601, math.nan, math.inf, "30", True, None])
-def test_a_window_that_cannot_be_meant(running, probe, window_s):
-    with pytest.raises(ActivityFailed, match=r"window_s.*at least 1 and at most 3600 seconds"):
+def test_an_invalid_window(running, probe, window_s):
+    with pytest.raises(ActivityFailed, match=r"window_s=.*from 1 to 3600 \(seconds\)"):
         probe(window_s=window_s)
 
 

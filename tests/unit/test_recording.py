@@ -3,9 +3,11 @@
 import logging
 
 import pytest
-from fake_load import START, FakeLease, Timeline, arrives, load_spec, second
+from fake_load import START, FakeLease, Timeline, arrives, fault_of, load_spec, second
 
+from chaos_go.agent.contract import Spec
 from chaos_go.errors import NotEnoughDataError
+from chaos_go.faults.http import HTTP
 from chaos_go.traffic.recording import Recording
 
 
@@ -15,7 +17,7 @@ class Rig:
     def __init__(self):
         self.time = Timeline()
         self.lease = FakeLease(load_spec())
-        self.recording = Recording("checkout", self.lease.spec, self.lease, self.time)
+        self.recording = Recording("checkout", fault_of(self.lease), self.time)
 
     def deliver(self, numbers, delay_s=0.5, **counters):
         for number in numbers:
@@ -162,6 +164,12 @@ def test_the_record_tells_that_the_load_ended_early(rig):
     rig.deliver(range(3)).time.go_to(START + 5)
     rig.lease.end("deadline", START + 5)
     assert "ended (deadline) after 3 s" in rig.recording.problem()
+
+
+def test_a_fault_that_is_no_load_has_no_record(rig):
+    http = Spec(id="x", kind="http", duration_s=1.0, detail=HTTP(percentage=1.0))
+    with pytest.raises(TypeError, match="name=x: the spec is not one of a load"):
+        Recording("x", fault_of(FakeLease(http)), rig.time)
 
 
 def test_every_error_is_one_line(rig):

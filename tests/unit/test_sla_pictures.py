@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import struct
 import warnings
 
 import numpy as np
@@ -39,6 +40,20 @@ def overlap(labels):
 
 def lines(axes, label):
     return [line for line in axes.get_lines() if line.get_label() == label]
+
+
+def test_a_png_is_800_pixels_wide_and_higher_with_several_loads(tmp_path):
+    path = tmp_path / "curve.png"
+    for drawing, height in ((single(RISING, 0.01), 560), (several(0.01), 880)):
+        sla_curve.draw(drawing, str(path), "rejections")
+        head = path.read_bytes()[:24]
+        assert head[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">2I", head[16:24]) == (800, height)
+
+
+def test_a_file_that_cannot_be_written_is_told():
+    with pytest.raises(BadInputError, match=r"output='/proc/a\.svg': No such"):
+        sla_curve.draw(single(RISING, 0.01), "/proc/a.svg", "rejections")
 
 
 def test_a_budget_above_all_that_was_observed_is_inside_the_picture():

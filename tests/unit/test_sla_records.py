@@ -47,23 +47,17 @@ DOUBLED = '{"dose_ms": 0, "n": 100, "k": 1, "n": 200}'
     [
         (
             f'[{{"dose_ms": 9, "n": 9, "k": 1}}, {DOUBLED}]',
-            "observations[1].n=[100, 200]: given more",
+            "observations[1].n=[100, 200]: given twice;",
         ),
-        (
-            f'{{"observations": [{DOUBLED}]}}',
-            "observations[0].n=[100, 200]: given more",
-        ),
-        (
-            '{"observations": [], "observations": [1]}',
-            "file.observations=[[], [1]]: given more",
-        ),
+        (f'{{"observations": [{DOUBLED}]}}', "observations[0].n=[100, 200]: given twice; keep"),
+        ('{"observations": [], "observations": [1]}', "file.observations=[[], [1]]: given twice"),
         (
             f'{{"run": [{{"output": {{"kind": "ladder", "observations": [{DOUBLED}]}}}}]}}',
-            "run[0].observations[0].n=[100, 200]: given more than once",
+            "run[0].observations[0].n=[100, 200]: given twice",
         ),
         (
             '{"run": [{"output": {"kind": "ladder", "name": 1, "name": 2, "observations": [1]}}]}',
-            "run[0].name=[1, 2]: given more than once",
+            "run[0].name=[1, 2]: given twice",
         ),
     ],
 )

@@ -125,9 +125,9 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ("0,100,1\n, ,4\n", "row 3, column dose_ms='': not given. dose_ms is"),
         (
             '0,100,1\n300,"100,4\n500,100,4\n600,100,4\n',
-            "row 3='300,100,4': this row opens a",
+            "row 3='300,100,4': this row opens a quote",
         ),
-        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': this row opens a"),
+        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': this row opens a quote"),
         ("0,9,1\n" + '300,9,"4\n' + "500,9,4\n" * 30_000, "row 3='': no CSV (field larger"),
         ('0,100,1\n300,"100,4\n', "row 3='300,100,4': this row opens a quote and"),
         ('0,100,1\n300,"100,4', "row 3='300,100,4': this row opens a quote and"),
@@ -168,7 +168,7 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
     [
         ("", "empty"),
         ("\n\n", "empty"),
-        ("dose_ms,n,k,n\n0,1,1,1\n", "row 1='n': given more than once"),
+        ("dose_ms,n,k,n\n0,1,1,1\n", "row 1='n': given twice"),
         ("dose_ms,n,k,windw\n0,1,1,1\n", "row 1='windw': unknown column"),
         ("dose_ms,n,k,\n0,1,1,\n", "row 1='': a column without a name; remove it"),
         ("dose_ms,k\n0,1\n", "no column n: n is the number of transactions"),

@@ -2,20 +2,72 @@
 
 import json
 
+import dice
 import pytest
 import tiny
 from chaoslib.run import Runner
 from chaoslib.types import Dry, Schedule, Strategy
 from hypothesis import given
 from hypothesis import strategies as st
+from journals import journal_of, second
 
-from chaos_go import verdict
+from chaos_go import faults, verdict
 from chaos_go.controls import evidence
-from chaos_go.errors import BadInputError
+from chaos_go.errors import BadInputError, NoEffectError
 from chaos_go.faults import http
+from chaos_go.report import timeline
+from chaos_go.traffic import over_time
 
 EVIDENCE = {"name": "e", "provider": {"type": "python", "module": "chaos_go.controls.evidence"}}
-GOOD = {
+SAID = "80 of 90 requests matched, 30 aborted"
+ADVICE = "see that traffic reaches the target and that path, method and headers match it"
+PLACE = {
+    "place": "port/8081",
+    "state": "ended",
+    "armed_unix_s": 100.0,
+    "ended_unix_s": 120.5,
+    "gone_by_unix_s": 120.5,
+    "armed": {"pid": 12},
+    "reason": "stop",
+    "totals": {"seen": 90, "matched": 80, "aborted": 30, "delayed": 0},
+    "said": SAID,
+    "exit_code": 0,
+    "effect": True,
+    "problem": "",
+}
+LOST = {"state": "lost", "reason": "", "effect": True, "exit_code": -9, "problem": "killed"}
+BROKEN = LOST | {"exit_code": None, "gone_by_unix_s": 130.5, "problem": "its stream broke"}
+STILL_ARMED = {"state": "armed", "ended_unix_s": None, "gone_by_unix_s": None, "reason": ""}
+STILL_ARMED |= {"exit_code": None, "effect": None}
+
+
+def record_of(*places, **changes):
+    """Return the record of a fault at these places, as `chaos_go.agent.fault.Fault` makes it."""
+    states = {place["state"] for place in places}
+    effects = [place["effect"] for place in places]
+    ends = [place["ended_unix_s"] for place in places if place["ended_unix_s"] is not None]
+    said = [place["said"] for place in places]
+    named = [f"{place['place']}: {place['said']}" for place in places]
+    problems = [place["problem"] for place in places if place["problem"]]
+    return {
+        "id": "f",
+        "kind": "http",
+        "spec": {"id": "f"},
+        "state": next(state for state in ("armed", "lost", "ended") if state in states),
+        "armed_unix_s": max(place["armed_unix_s"] for place in places),
+        "ended_unix_s": min(ends, default=None),
+        "effect": True if True in effects else (False if set(effects) == {False} else None),
+        "untouched": [place["place"] for place in places if place["effect"] is False],
+        "said": said[0] if len(said) == 1 else "; ".join(named),
+        "advice": ADVICE,
+        "problem": "; ".join(problems),
+        "places": list(places),
+    } | changes
+
+
+GOOD = record_of(PLACE)
+OPEN = record_of(PLACE | STILL_ARMED)
+GOOD_OF_SCHEMA_1 = {
     "id": "f",
     "place": "port/8081",
     "state": "ended",
@@ -27,7 +79,8 @@ GOOD = {
     "problem": "",
     "totals": {"seen": 90, "matched": 80, "aborted": 30, "delayed": 0},
 }
-OPEN = GOOD | {"state": "armed", "ended_unix_s": None, "reason": "", "exit_code": None}
+OPEN_OF_SCHEMA_1 = GOOD_OF_SCHEMA_1 | {"state": "armed", "ended_unix_s": None}
+OPEN_OF_SCHEMA_1 |= {"reason": "", "exit_code": None}
 MET = [1.0, 2.0]
 
 
@@ -50,16 +103,28 @@ def _tiny_faults(monkeypatch):
 
 
 @pytest.fixture
+def table(monkeypatch):
+    yield from dice.known(monkeypatch)
+
+
+@pytest.fixture
 def run(monkeypatch):
     """Run an experiment and give its journal as the file would have it."""
 
     def _run(
-        numbers=MET, *, method=None, records=(GOOD,), strategy=Strategy.DEFAULT, dry=None, **changes
+        numbers=MET,
+        *,
+        method=None,
+        records=(GOOD,),
+        schema=2,
+        strategy=Strategy.DEFAULT,
+        dry=None,
+        **changes,
     ):
         tiny.numbers[:] = numbers
 
         def write(context, state):  # what the control writes, without leases
-            state["chaos_go"] = {"schema": 1, "faults": list(records), "traffic": {}}
+            state["chaos_go"] = {"schema": schema, "faults": list(records), "traffic": {}}
 
         monkeypatch.setattr(evidence, "after_experiment_control", write)
         probe = python("probe", "p99", "number") | {"tolerance": {"type": "range", "range": [0, 5]}}
@@ -92,8 +157,9 @@ def judged(journal, outcome, *words):
     return result.reasons
 
 
-def test_held_says_what_was_seen(run):
-    reasons = judged(run(), "held", "baseline", "p99 = 1")
+@pytest.mark.parametrize(("schema", "record"), [(1, GOOD_OF_SCHEMA_1), (2, GOOD)])
+def test_held_says_what_was_seen(run, schema, record):
+    reasons = judged(run(records=[record], schema=schema), "held", "baseline", "p99 = 1")
     assert reasons[1].endswith("after the method: p99 = 2")
     assert reasons[2] == ("fault f at port/8081: 80 of 90 requests matched, 30 aborted in 20.5 s")
 
@@ -138,28 +204,158 @@ def test_a_failed_rollback_is_unsafe_unless_the_records_prove_the_end(run, monke
     failing["provider"]["arguments"] = {"fails": True}
     judged(run(rollbacks=[failing]), "inconclusive", "fix-it", "over nevertheless")
     judged(run(rollbacks=[failing], records=[OPEN]), "unsafe", "port/8081 may still be in place")
+    one_of_two = [record_of(PLACE, PLACE | STILL_ARMED | {"place": "port/8082"})]
+    judged(run(rollbacks=[failing], records=one_of_two), "unsafe", "port/8082 may still be in")
+    broken = [record_of(PLACE | BROKEN)]
+    reasons = judged(run(rollbacks=[failing], records=broken), "inconclusive", "agent was lost")
+    assert "every fault is over nevertheless" in reasons[1]
+    old = {"schema": 1, "rollbacks": [failing]}
+    judged(run(records=[GOOD_OF_SCHEMA_1], **old), "inconclusive", "fix-it", "over nevertheless")
+    judged(run(records=[OPEN_OF_SCHEMA_1], **old), "unsafe", "port/8081 may still be in place")
     judged(run(rollbacks=[failing], controls=[]), "unsafe", "fix-it failed: ")
     # What a rollback of others should undo is not in our records.
     judged(run(rollbacks=[python("action", "scale", "act", fails=True)]), "unsafe", "scale")
 
 
-@pytest.mark.parametrize(
-    ("change", "outcome", "word"),
-    [
-        ({"effect": False}, "inconclusive", "touched no request (80 of 90"),
-        ({"effect": None}, "inconclusive", "touched no request"),
-        ({"reason": "lease"}, "inconclusive", "unasked (reason lease"),
-        ({"exit_code": 4}, "inconclusive", "exit code 4"),
-        ({"problem": "odd"}, "inconclusive", "had a problem: odd"),
-        ({"state": "lost", "exit_code": -9, "problem": "killed"}, "inconclusive", "lost: killed"),
-        ({"state": "lost", "exit_code": None}, "unsafe", "may still be in place"),
-        ({"state": "armed"}, "unsafe", "may still be in place"),
-        ({"ended_unix_s": None}, "unsafe", "may still be in place"),
-        ({"reason": "deadline", "exit_code": None}, "held", ""),
-    ],
-)
+OUTCOMES = [
+    # what is otherwise in the record of a fault at one place, in both schemas
+    ({"effect": False}, "inconclusive", "touched nothing (80 of 90"),
+    ({"effect": None}, "inconclusive", "touched nothing"),
+    ({"reason": "lease"}, "inconclusive", "unasked (reason lease"),
+    ({"exit_code": 4}, "inconclusive", "exit code 4"),
+    ({"problem": "odd"}, "inconclusive", "had a problem: odd"),
+    ({"state": "lost", "exit_code": -9, "problem": "killed"}, "inconclusive", "lost: killed"),
+    ({"state": "lost", "exit_code": None}, "unsafe", "may still be in place"),
+    ({"state": "armed"}, "unsafe", "may still be in place"),
+    ({"ended_unix_s": None}, "unsafe", "may still be in place"),
+    ({"reason": "deadline", "exit_code": None}, "held", ""),
+]
+
+
+@pytest.mark.parametrize(("change", "outcome", "word"), OUTCOMES)
 def test_what_the_record_of_a_fault_says(run, change, outcome, word):
-    judged(run(records=[GOOD | change]), outcome, word)
+    place = PLACE | {"gone_by_unix_s": None} | change
+    reasons = judged(run(records=[record_of(place)]), outcome, word)
+    assert outcome == "held" or "fault f at port/8081 " in reasons[0]
+
+
+@pytest.mark.parametrize(("change", "outcome", "word"), OUTCOMES)
+def test_a_record_of_schema_1_is_judged_as_it_was(run, change, outcome, word):
+    reasons = judged(run(records=[GOOD_OF_SCHEMA_1 | change], schema=1), outcome, word)
+    assert outcome == "held" or "fault f at port/8081 " in reasons[0]
+
+
+def places(*changes):
+    """Return a fault at as many places as there are changes."""
+    return record_of(
+        *(PLACE | {"place": f"port/{8081 + at}"} | change for at, change in enumerate(changes))
+    )
+
+
+def test_a_fault_at_several_places_is_held_with_what_each_says(run):
+    reasons = judged(run(records=[places({}, {"said": "5 of 5 calls"}, {})]), "held")
+    assert reasons[2] == (
+        f"fault f at port/8081, port/8082, port/8083: port/8081: {SAID}; port/8082: 5 of 5 calls; "
+        f"port/8083: {SAID} in 20.5 s"
+    )
+
+
+def test_the_window_of_several_places_is_that_in_which_all_were_armed(run):
+    late = {"armed_unix_s": 103.0}
+    early = {"ended_unix_s": 110.0, "gone_by_unix_s": 110.0}
+    reasons = judged(run(records=[places(late, early)]), "held")
+    assert reasons[2].endswith(" in 7.0 s")
+
+
+def test_a_lost_place_is_named_and_the_others_are_not_blamed(run):
+    reasons = judged(run(records=[places({}, LOST, {})]), "inconclusive")
+    assert reasons[0] == "fault f at port/8082 is over, but its agent was lost: killed"
+    assert sum("fault f" in reason for reason in reasons) == 1
+
+
+def test_every_place_with_a_problem_is_named_the_worst_first(run):
+    record = places({"reason": "lease"}, STILL_ARMED, LOST)
+    reasons = judged(run(records=[record]), "unsafe", "fault f at port/8082 may still be in place")
+    assert "fault f at port/8081 ended unasked (reason lease, exit code 0)" in reasons
+    assert "fault f at port/8083 is over, but its agent was lost: killed" in reasons
+
+
+def test_a_stream_that_broke_is_over_when_its_lease_is(run):
+    reasons = judged(run(records=[places({}, BROKEN)]), "inconclusive")
+    assert reasons[0] == (
+        "fault f at port/8082 is gone 10 s after it was last heard of, since nobody renews its "
+        "lease, but its agent was lost: its stream broke"
+    )
+    never_gone = BROKEN | {"gone_by_unix_s": None}
+    judged(run(records=[places({}, never_gone)]), "unsafe", "port/8082 may still be in place")
+
+
+def test_one_touched_place_is_an_effect_and_the_untouched_ones_are_named(run):
+    nothing = {"effect": False, "said": "0 of 9 requests matched"}
+    reasons = judged(run(records=[places(nothing, {}, nothing)]), "held")
+    assert reasons[2].endswith("nothing was touched at port/8081, port/8083")
+
+
+def test_a_fault_that_touched_nothing_anywhere_says_what_was_seen_and_what_to_check(run):
+    nothing = {"effect": False, "said": "0 of 9 requests matched"}
+    reasons = judged(run(records=[places(nothing, nothing)]), "inconclusive")
+    assert reasons[0] == (
+        "fault f at port/8081, port/8082 touched nothing (port/8081: 0 of 9 requests matched; "
+        f"port/8082: 0 of 9 requests matched); {ADVICE}"
+    )
+
+
+def test_a_problem_of_the_fault_as_a_whole_counts_too(run):
+    record = record_of(PLACE, problem="fault 'f' could not be stopped: oh dear")
+    judged(run(records=[record]), "inconclusive", "fault f at port/8081 had a problem", "oh dear")
+
+
+def test_totals_of_a_record_are_not_read(run):
+    place = PLACE | {"totals": {"dice": "rolled"}, "said": "7 of 9 dice fell"}
+    record = record_of(place, kind="dice", spec={"id": "f", "dice": {}}, advice="roll them")
+    assert judged(run(records=[record]), "held")[2].endswith(": 7 of 9 dice fell in 20.5 s")
+    record |= {"effect": False}
+    reasons = judged(run(records=[record]), "inconclusive")
+    assert reasons[0] == "fault f at port/8081 touched nothing (7 of 9 dice fell); roll them"
+
+
+def test_a_kind_that_nobody_knows_is_recorded_stopped_judged_and_drawn(table, tmp_path):
+    """Evidence, stop, verdict and picture read what every record has, and no totals of a kind."""
+    table.places, table.falls = ["table", "floor"], {"floor": 0}
+    tiny.numbers[:] = MET
+    probe = python("probe", "p99", "number") | {"tolerance": {"type": "range", "range": [0, 5]}}
+    experiment = {
+        "title": "t",
+        "description": "d",
+        "controls": [EVIDENCE],
+        "steady-state-hypothesis": {"title": "h", "probes": [probe]},
+        "method": [python("action", "roll", "roll", "dice", wait_ms=5)],
+        "rollbacks": [python("action", "stop", "stop", "chaos_go.faults")],
+    }
+    journal = json.loads(json.dumps(Runner(Strategy.DEFAULT).run(experiment, settings={})))
+    (record,) = journal["chaos_go"]["faults"]
+    assert record["spec"]["dice"] == {"wait_ms": 5, "sides": 6}
+    assert (record["effect"], record["untouched"]) == (True, ["floor"])
+    assert record["said"] == "table: 4 of 9 dice fell; floor: 0 of 9 dice fell"
+    reasons = judged(journal, "held")
+    assert reasons[2].startswith("fault dice at table, floor: table: 4 of 9 dice fell; floor: 0 of")
+    assert reasons[2].endswith("; nothing was touched at floor")
+    start = record["armed_unix_s"]
+    seconds = [second(number) | {"start_unix_s": start + number} for number in range(9)]
+    journal["chaos_go"]["traffic"] = journal_of(seconds)["chaos_go"]["traffic"]
+    timeline.draw(journal, over_time.read(journal), str(tmp_path / "run.svg"))
+    assert "fault dice" in (tmp_path / "run.svg").read_text()
+
+
+def test_a_kind_that_nobody_knows_and_that_touched_nothing(table):
+    table.places, table.falls = ["table", "floor"], {"table": 0, "floor": 0}
+    dice.roll(wait_ms=5, name="idle")
+    with pytest.raises(NoEffectError) as error:
+        faults.stop("idle")
+    assert str(error.value) == (
+        "fault 'idle' at table, floor touched nothing (table: 0 of 9 dice fell; floor: 0 of 9 dice "
+        "fell); roll them"
+    )
 
 
 def test_a_fault_without_effect_outweighs_a_violation(run):
@@ -216,16 +412,19 @@ def test_the_hypothesis_must_be_checked_on_both_sides(run, strategy):
 
 def test_a_section_of_another_schema(run):
     journal = run()
-    journal["chaos_go"]["schema"] = 2
-    judged(journal, "inconclusive", "chaos_go.schema=2")
+    journal["chaos_go"]["schema"] = 3
+    judged(journal, "inconclusive", "chaos_go.schema=3")
 
 
-HELD = {}
+HELD = []
 
 
 @pytest.fixture
 def held(run):
-    HELD.setdefault("journal", json.dumps(run()))
+    if not HELD:
+        lost = places({}, BROKEN, {"effect": False})
+        journals = [run(), run(records=[GOOD_OF_SCHEMA_1], schema=1), run(records=[lost])]
+        HELD.extend(json.dumps(journal) for journal in journals)
 
 
 def paths(value, path=()):
@@ -238,9 +437,8 @@ def paths(value, path=()):
 @pytest.mark.usefixtures("held")
 @given(st.data())
 def test_no_damage_to_a_journal_makes_the_judge_stumble(data):
-    journal = json.loads(HELD["journal"])
-    places = [path for path in paths(journal) if path]
-    *way, last = data.draw(st.sampled_from(places))
+    journal = json.loads(data.draw(st.sampled_from(HELD)))
+    *way, last = data.draw(st.sampled_from([path for path in paths(journal) if path]))
     value = data.draw(st.sampled_from([None, 0, "x", [], {}, [None], {"a": None}, True]))
     owner = journal
     for key in way:

@@ -29,3 +29,8 @@ def is_even(value: float, strictly: bool = False) -> bool:
 
 async def never_awaited() -> None:
     """Be what Chaos Toolkit accepts and never awaits."""
+
+
+def slow_down(host: str, port: int, wait_ms: float, duration_s: float, name: str) -> dict[str, str]:
+    """Be an action that a ladder could use, and that no test calls."""
+    raise AssertionError(f"{name} of {host}:{port} was started: {wait_ms} ms for {duration_s} s")

@@ -10,7 +10,7 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// leaving is a service that answers one request, without a word about the connection, and closes it.
+// leaving is a service that answers one request and closes, without announcing that.
 func leaving(t *testing.T) (address string) {
 	return serveEach(t, func(c *net.TCPConn) {
 		defer c.Close()
@@ -19,7 +19,7 @@ func leaving(t *testing.T) (address string) {
 	})
 }
 
-// drip sends one byte after the other until the connection is gone.
+// drip sends one byte after the other until the connection has ended.
 func drip(c net.Conn) {
 	for {
 		if _, err := c.Write([]byte("a")); err != nil {
@@ -29,7 +29,7 @@ func drip(c net.Conn) {
 	}
 }
 
-// A client whose service has closed is let go after a time, whatever it does meanwhile.
+// After the service has closed, its client is closed after halfOpen, whatever it sends.
 func TestAHalfOpenClientIsLetGo(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	silent := func(net.Conn) {}
@@ -59,7 +59,7 @@ func TestAHalfOpenClientIsLetGo(t *testing.T) {
 	}
 }
 
-// Half-open clients count as connections: they are bounded in number as all others are.
+// Half-open clients count as connections, so MaxConnections bounds their number.
 func TestHalfOpenClientsTakeRoomAndGiveItBack(t *testing.T) {
 	const most = 2
 	r := &Relay{Decide: passAll, Counters: &relay.Counters{}, MaxConnections: most, halfOpen: time.Second}

@@ -11,7 +11,7 @@ import (
 	"chaosgo/agent/internal/takeover"
 )
 
-// sweepInterval is how often connections that have ended are looked for.
+// sweepInterval is how often sweep looks for connections that have ended.
 const sweepInterval = 250 * time.Millisecond
 
 // side is the end of connections that is in this network namespace: the service's or the callers'.
@@ -27,7 +27,7 @@ type side struct {
 // existing are the connections that were open before the place was intercepted.
 type existing struct {
 	side     *side
-	asked    string // spec.Existing...
+	asked    string // one of the constants Existing...
 	handling string // what is done
 	found    int
 	problem  string // why they are left alone although something else was asked

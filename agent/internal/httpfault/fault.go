@@ -23,15 +23,15 @@ type fault struct {
 	abort      *relay.Response
 	delay      *distribution.Delay
 	edit       *relay.Edit
-	over       chan struct{} // closed at the end: what only this fault holds goes on
+	over       chan struct{} // closed when the fault ends; the requests that it holds then go on
 
 	mu     sync.Mutex
 	random *rand.Rand
 	count  HTTPTotals
-	asked  time.Duration // sum over all delayed requests
-	held   time.Duration
-	most   time.Duration
-	ended  uint64 // delays that are over, so that held can be averaged
+	asked  time.Duration // sum of the delays that were drawn
+	held   time.Duration // sum of the delays that were obtained
+	most   time.Duration // longest of these
+	ended  uint64        // how many delays held is the sum of
 }
 
 func newFault(s *spec.Spec) (*fault, error) {
@@ -77,8 +77,8 @@ func (f *fault) compile(m *Match) error {
 	return nil
 }
 
-// hits decides by matching and a random draw whether this fault does anything to one request. If it delays,
-// the time is drawn; an edit is counted later, when the answer was really changed.
+// hits tells whether the fault is applied to a request: the request matches, and the random draw selects
+// it. For a delay it also draws the time. An edit is counted later, when the answer was really changed.
 func (f *fault) hits(r *relay.Request) (hit bool, delay time.Duration) {
 	matches := f.matches(r)
 	f.mu.Lock()
@@ -151,7 +151,7 @@ func (f *fault) totals() *HTTPTotals {
 	return &t
 }
 
-// mean is in milliseconds, and 0 of nothing.
+// mean gives milliseconds, and 0 when n is 0.
 func mean(sum time.Duration, n uint64) float64 {
 	if n == 0 {
 		return 0

@@ -62,7 +62,7 @@ func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
 	}
 }
 
-// The service never hears of the request, and the hold does not outlive its client.
+// The service does not see the request, and the hold ends when its client goes away.
 func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 	b := start(t)
 	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(60_000, 0) })

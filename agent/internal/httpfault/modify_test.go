@@ -39,7 +39,7 @@ func TestModifyChangesAnswersAndComposesByOrder(t *testing.T) {
 	}
 }
 
-// What the service is still working on when the fault ends is answered as if it had never been.
+// A request that the service handles while the fault ends gets the answer of the service, unchanged.
 func TestAnAnswerThatComesAfterTheEndOfAFaultIsNotChanged(t *testing.T) {
 	b := start(t)
 	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(60_000, 0) })

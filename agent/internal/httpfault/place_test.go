@@ -16,7 +16,7 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// behind is a service and an explicit proxy in front of it, with the requests the service has seen.
+// behind is a service with an explicit proxy in front of it. It counts the requests at the service.
 type behind struct {
 	place  *place
 	proxy  spec.Proxy

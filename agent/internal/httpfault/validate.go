@@ -18,7 +18,7 @@ const (
 	mostConnections       = 1_000_000
 )
 
-// framing headers of an answer are set by the agent: a wrong one would break the connection.
+// framing are headers of an answer that the agent sets itself. A wrong one would break the connection.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Trailer"}
 
 // Validate judges the fault and fills in defaults.
@@ -27,7 +27,7 @@ func (h *HTTP) Validate(s *spec.Spec) error {
 		return err
 	}
 	if h.KeepClientAddress && s.Way.Port == 0 {
-		return spec.Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
+		return spec.Bad("http.keep_client_address", "true", "only the port of a service can have it", "leave it out, or intercept the port of the service")
 	}
 	if err := spec.Positive("http.percentage", h.Percentage, 100, "not a percentage of requests", "percent"); err != nil {
 		return err
@@ -95,8 +95,8 @@ func (m *Match) validate() error {
 	return nil
 }
 
-// expression refuses what whole cannot compile. The expression may be a secret and is not in the
-// message.
+// expression refuses what whole cannot compile. The message does not repeat the expression, which may be
+// a secret; shown is what may be told of it.
 func expression(field, value, shown string) error {
 	if _, err := whole(value); err != nil {
 		why := "cannot be read"
@@ -128,10 +128,10 @@ func (a *HTTPAbort) validate() error {
 
 func (m *HTTPModify) validate() error {
 	if len(m.SetHeaders) == 0 && m.Body == "" && !m.RemoveBody {
-		return spec.Bad("http.modify", "", "changes nothing", "give set_headers, and body or remove_body, or one of them")
+		return spec.Bad("http.modify", "", "changes nothing", "give headers to set, a body, or remove_body")
 	}
 	if m.Body != "" && m.RemoveBody {
-		return spec.Bad("http.modify.remove_body", "true", "there is a body, too", "give one of body and remove_body")
+		return spec.Bad("http.modify.remove_body", "true", "a body is given as well", "give one of body and remove_body")
 	}
 	return answerHeaders("http.modify.set_headers", m.SetHeaders)
 }

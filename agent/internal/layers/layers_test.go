@@ -80,11 +80,7 @@ func packages(t *testing.T) map[string]*parsed {
 		case entry.IsDir() || filepath.Ext(file) != ".go":
 			return nil
 		}
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file, raw, parser.ImportsOnly)
+		imported, err := importsOf(file)
 		if err != nil {
 			return err
 		}
@@ -99,19 +95,32 @@ func packages(t *testing.T) map[string]*parsed {
 		if strings.HasSuffix(file, "_test.go") {
 			into = &all[name].tests
 		}
-		for _, i := range tree.Imports {
-			imported, err := strconv.Unquote(i.Path.Value)
-			if err != nil {
-				return err
-			}
-			*into = append(*into, imported)
-		}
+		*into = append(*into, imported...)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
+}
+
+func importsOf(file string) (paths []string, err error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := parser.ParseFile(token.NewFileSet(), file, raw, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range tree.Imports {
+		imported, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, imported)
+	}
+	return paths, nil
 }
 
 // layerOf returns the layer of a package, from 0; -1 is outside of all.

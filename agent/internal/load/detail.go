@@ -41,11 +41,10 @@ type Impact struct {
 	Timeout   bool   `json:"timeout,omitempty"`
 }
 
-// framing headers of a request are set by the client of Go, which ignores those of the user.
+// framing are headers of a request that the HTTP client of Go sets itself. It ignores those of a load.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer"}
 
-// Validate judges the load and fills in defaults. Whether the host of the URL has an address is seen
-// when the load begins.
+// Validate judges the load and fills in defaults. It does not look up the host of the URL.
 func (l *Load) Validate(s *spec.Spec) error {
 	if err := s.RefuseWay(); err != nil {
 		return err
@@ -90,7 +89,7 @@ func (l *Load) validateBounds() error {
 
 func (i *Impact) validate() error {
 	if i.Statuses != nil && len(i.Statuses) == 0 {
-		return spec.Bad("load.impact.statuses", "[]", "no status can be one of none", "give at least one, or leave it out")
+		return spec.Bad("load.impact.statuses", "[]", "the list is empty", "give at least one, or leave it out")
 	}
 	for _, status := range i.Statuses {
 		if err := spec.Within("load.impact.statuses", status, 100, 599, "not an HTTP status"); err != nil {

@@ -59,7 +59,7 @@ func TestAConnectionIsReset(t *testing.T) {
 	}
 }
 
-// What the kernel answers to a process without privileges, and not a word about anything else.
+// Without the capability the message names the capability, and nothing else.
 func TestAResetWithoutPrivilegesSaysWhatIsMissing(t *testing.T) {
 	if !testnet.Inside(t) {
 		return

@@ -15,16 +15,17 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// Caller is one process, whose connections are told from those of everybody else by the inodes of
-// its sockets.
+// Caller is one process whose calls are faulted. Its connections are recognised by the inodes of its
+// sockets.
 type Caller struct {
 	mu sync.Mutex
-	// fds is its /proc/PID/fd. While it is open it never becomes that of a later process of this pid.
+	// fds is its /proc/PID/fd. While it is open it cannot become that of a later process with the same
+	// pid.
 	fds *os.File
 }
 
-// FindCaller opens a process of this network namespace, after a look whether the kernel tells whose
-// the connections to the listeners are.
+// FindCaller opens a process of this network namespace. Before that it checks that the kernel tells
+// which socket a connection to the listeners belongs to.
 func FindCaller(pid int, l *Listeners) (*Caller, error) {
 	if err := l.checkDiag(); err != nil {
 		return nil, err
@@ -56,12 +57,12 @@ func openCaller(pid int) (*Caller, error) {
 	return c, nil
 }
 
-// Close lets go of the process.
+// Close closes what FindCaller opened.
 func (c *Caller) Close() {
 	c.fds.Close() //nolint:errcheck // read only
 }
 
-// Owns tells whether the caller has the socket of a connection.
+// Owns reports whether the caller has the socket with these two addresses.
 func (c *Caller) Owns(local, remote netip.AddrPort) bool {
 	inode, err := inodeOf(local, remote)
 	if err != nil {
@@ -71,7 +72,7 @@ func (c *Caller) Owns(local, remote netip.AddrPort) bool {
 	return err == nil && own[inode]
 }
 
-// sockets gives the inodes of its sockets; none when it has ended.
+// sockets returns the inodes of the sockets of the process; none when it has ended.
 func (c *Caller) sockets() (map[uint32]bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +88,7 @@ func (c *Caller) sockets() (map[uint32]bool, error) {
 	for _, name := range names {
 		n, err := unix.Readlinkat(int(c.fds.Fd()), name, link)
 		if err != nil {
-			continue // closed since
+			continue // it was closed meanwhile
 		}
 		text, isSocket := strings.CutPrefix(string(link[:n]), "socket:[")
 		if inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 32); isSocket && err == nil {
@@ -97,7 +98,7 @@ func (c *Caller) sockets() (map[uint32]bool, error) {
 	return own, nil
 }
 
-// checkDiag sees by a connection of our own whether the kernel tells whose a socket is.
+// checkDiag opens a connection of our own and checks that the kernel finds its socket.
 func (l *Listeners) checkDiag() error {
 	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
 		if listener == nil {

@@ -18,8 +18,7 @@ type Connection struct {
 	Local, Remote netip.AddrPort
 }
 
-// Accepted gives the connections whose local port is port and that a client can send requests on,
-// or is about to.
+// Accepted returns the connections to a local port that are established or about to be.
 func Accepted(port int) ([]Connection, error) {
 	var found []Connection
 	err := eachSocket(func(line string) {
@@ -43,8 +42,8 @@ func readConnection(line string) (state uint64, c Connection, ok bool) {
 	return state, Connection{Local: local, Remote: remote}, err == nil && okLocal && okRemote
 }
 
-// readAddress reads IP:PORT: each four bytes of the IP as a number of this machine, the port as a
-// number, all in hex. IPv4 inside of IPv6 comes out as the IPv4 that is in the packets.
+// readAddress reads IP:PORT in hex. The IP is written as one or four 32-bit words in the byte order of
+// this machine. An IPv4 address inside of IPv6 is returned as IPv4, as it is in the packets.
 func readAddress(field string) (netip.AddrPort, bool) {
 	ip, port, _ := strings.Cut(field, ":")
 	p, err := strconv.ParseUint(port, 16, 16)
@@ -63,7 +62,8 @@ func readAddress(field string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address.Unmap(), uint16(p)), true
 }
 
-// Abort resets a connection from its local end. One that has ended meanwhile is fine.
+// Abort resets a connection from its local end. It is no error when the connection has ended
+// meanwhile.
 func Abort(c Connection) error {
 	err := destroy(c)
 	if err == nil {
@@ -72,7 +72,8 @@ func Abort(c Connection) error {
 	refuse := func(problem, fix string) error { return spec.Bad("http.existing", "reset", problem, fix) }
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		// Either the connection is gone, or the kernel has no module that looks it up.
+		// ENOENT has two meanings: the connection is gone, or the kernel lacks the module that looks it
+		// up.
 		if !isOpen(c) {
 			return nil
 		}
@@ -88,7 +89,7 @@ func Abort(c Connection) error {
 	return refuse(fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err), "use takeover or leave")
 }
 
-// isOpen reports whether a connection is established. It is, for this purpose, when nobody can tell.
+// isOpen reports whether a connection is established, and true when that cannot be found out.
 func isOpen(c Connection) bool {
 	found := false
 	err := eachSocket(func(line string) {

@@ -10,7 +10,7 @@ import (
 	"chaosgo/agent/internal/testnet"
 )
 
-// says serves connections with one word and a close.
+// says answers every connection with one word and closes it.
 func says(t *testing.T, word, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -50,8 +50,8 @@ func hear(from *testnet.Host, address string) (word string) {
 	return word
 }
 
-// The router between a client and a server has a fault on port 8081. It meets the router's own
-// service, and not what the router forwards to the same port of another host.
+// A router between a client and a server has a fault on port 8081. The fault applies to the service of
+// the router, and not to connections that it forwards to the same port of the server.
 func TestForwardedTrafficIsNeverIntercepted(t *testing.T) {
 	if !testnet.Inside(t) {
 		return

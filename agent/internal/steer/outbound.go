@@ -24,9 +24,9 @@ type OutRules struct {
 	ports redirected
 }
 
-// OpenOutRules opens the socket for the rules and puts nothing in place yet. Open it before the
-// listeners: the kernel closes the files of a killed process from the last to the first, and callers
-// would not hear of the end of a connection that is closed after the table.
+// OpenOutRules opens the socket for the rules and installs nothing yet. Open it before the listeners:
+// the kernel closes the files of a killed process from the last to the first. When the table goes
+// before the connections, their callers do not hear of the end.
 func OpenOutRules() (*OutRules, error) {
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *OutRules) Remove() error {
 	return err
 }
 
-// outbound intercepts calls to the addresses: each goes to the port of loopback at the same place in
+// outbound redirects calls to each of the addresses to the port of loopback that has the same index in
 // ports.
 func outbound(to []netip.AddrPort, ports []int, alive *Alive) baseChain {
 	rules := [][]expr.Any{

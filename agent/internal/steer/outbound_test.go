@@ -132,7 +132,7 @@ func TestConnectionToTheListenerItselfIsReset(t *testing.T) {
 	for _, listener := range l.all() {
 		c, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
-			continue // reset before it was told that it is connected
+			continue // it was reset before Dial returned
 		}
 		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
 			t.Errorf("%s: read %d bytes, %v", listener.Addr(), n, err)
@@ -145,12 +145,12 @@ func TestConnectionToTheListenerItselfIsReset(t *testing.T) {
 	}
 }
 
-// The kernel would reset what waits to be accepted when a listener is closed.
+// The kernel resets the connections that wait to be accepted when their listener is closed.
 func TestCloseAcceptsWhatIsConnected(t *testing.T) {
 	l, err := ListenTransparent()
 	var problem *spec.Problem
 	if errors.As(err, &problem) {
-		l, err = ListenRedirected() // without privileges the plain ones
+		l, err = ListenRedirected() // plain ones need no privileges
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -13,12 +13,12 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// elementsAtOnce keeps the list of elements in one attribute of netlink, of at most 64 KiB.
+// elementsAtOnce bounds the elements in one message: a netlink attribute has at most 64 KiB.
 const elementsAtOnce = 500
 
-// QueueRules lead the packets of certain connections to two queues, one for each direction: each
-// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
-// method holds the lock of the table.
+// QueueRules lead the packets of certain connections to two queues, one for each direction; each
+// packet goes to one queue once. The packets pass when nobody reads the queues (bypass) or the agent
+// hangs. Each exported method holds the lock of the table.
 type QueueRules struct {
 	conn     *nftables.Conn
 	table    *nftables.Table
@@ -31,11 +31,11 @@ type QueueRules struct {
 type family struct {
 	protocol                    byte // NFPROTO_...
 	source, destination, length uint32
-	port                        uint32 // the register behind the address
+	port                        uint32 // the register that follows the address
 	clients                     *nftables.Set
 }
 
-// path is where the packets of one direction pass.
+// path is where the packets of one direction pass the kernel.
 type path struct {
 	chain      string
 	hook       *nftables.ChainHook
@@ -44,13 +44,15 @@ type path struct {
 	queue      uint16
 }
 
-// QueueInbound queues what these clients and the service on port, which is here, say to each other.
+// QueueInbound queues the packets between these clients and the service on port, which is on this
+// host.
 func (r *Rules) QueueInbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
 	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
 	return q, q.add(inboundPaths(port, toServer, toClient), clients)
 }
 
-// QueueOutbound queues what these clients, which are here, and the server on port say to each other.
+// QueueOutbound queues the packets between these clients, which are on this host, and the server on
+// port.
 func (r *OutRules) QueueOutbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
 	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
 	return q, q.add(outboundPaths(port, toServer, toClient), clients)
@@ -76,7 +78,7 @@ func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
 	if err := q.addSets(clients); err != nil {
 		return err
 	}
-	// The kernel may lack nft_queue and have the target of iptables, or the other way round.
+	// The kernel may lack nft_queue and have the NFQUEUE target of iptables, or the other way round.
 	err := q.addChains(paths, nfqueue.Statement)
 	if err != nil {
 		err = q.addChains(paths, nfqueue.StatementXT)
@@ -123,7 +125,7 @@ func (q *QueueRules) removeSets() error {
 	return q.conn.Flush()
 }
 
-// eachBatch changes the sets, a part at a time.
+// eachBatch changes the sets in portions.
 func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.Set, []nftables.SetElement) error) error {
 	elements := make([][]nftables.SetElement, len(q.families))
 	slices.SortFunc(clients, netip.AddrPort.Compare)
@@ -189,8 +191,8 @@ func (q *QueueRules) Release(clients []netip.AddrPort) error {
 	return q.eachBatch(clients, q.conn.SetDeleteElements)
 }
 
-// Remove takes the rules away. The chains stay until the table goes: taking any chain off its hook
-// makes the kernel drop all packets that wait in queues.
+// Remove removes the rules. The chains stay until the table is removed: when a base chain is removed,
+// the kernel drops all packets that wait in queues.
 func (q *QueueRules) Remove() error {
 	q.alive.Lock()
 	defer q.alive.Unlock()

@@ -19,10 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "write the rules to testdata/rules; read the difference before you commit it")
 
-var asDead = &Alive{set: &nftables.Set{Name: "alive"}} // a switch that nobody keeps
+var unkept = &Alive{set: &nftables.Set{Name: "alive"}} // its element is never renewed
 
-// Every rule that is ever installed, as text. A rule that is missing, new, or in another place shows
-// here without root; that the kernel understands the rules so is what the tests in namespaces show.
+// testdata/rules has every rule that is ever installed, as text. A rule that is missing, new or in
+// another place fails here, without root. The tests in network namespaces show that the kernel
+// understands the rules in the same way.
 func TestRules(t *testing.T) {
 	families, err := familiesOf(&nftables.Table{})
 	if err != nil {
@@ -32,17 +33,17 @@ func TestRules(t *testing.T) {
 	to := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:8082"), netip.MustParseAddrPort("[2001:db8::1]:8082")}
 	var queueIn, queueOut []baseChain
 	for _, p := range inboundPaths(8081, 40000, 40001) {
-		queueIn = append(queueIn, queueing(p, families, asDead, nfqueue.Statement))
+		queueIn = append(queueIn, queueing(p, families, unkept, nfqueue.Statement))
 	}
 	for _, p := range outboundPaths(8082, 40000, 40001) {
-		queueOut = append(queueOut, queueing(p, families, asDead, nfqueue.StatementXT))
+		queueOut = append(queueOut, queueing(p, families, unkept, nfqueue.StatementXT))
 	}
-	emptied := outbound(nil, nil, asDead)
+	emptied := outbound(nil, nil, unkept)
 	emptied.rules = [][]expr.Any{trackOnly()}
 	for name, chains := range map[string][]baseChain{
-		"inbound":           {inbound(8081, []netip.AddrPort{v4, v6}, asDead)},
-		"inbound-ipv4-only": {inbound(8081, []netip.AddrPort{v4}, asDead)},
-		"outbound":          {outbound(to, []int{40001, 40002}, asDead)},
+		"inbound":           {inbound(8081, []netip.AddrPort{v4, v6}, unkept)},
+		"inbound-ipv4-only": {inbound(8081, []netip.AddrPort{v4}, unkept)},
+		"outbound":          {outbound(to, []int{40001, 40002}, unkept)},
 		"outbound-emptied":  {emptied},
 		"return-path":       {returning(8081, returnBase+7)},
 		"queues-inbound":    queueIn,
@@ -67,7 +68,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// text writes each chain, and each rule on a line of its own, in words near those of nft(8).
+// text writes each chain, and each of its rules on one line, in terms close to those of nft(8).
 func text(t *testing.T, chains []baseChain) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -91,7 +92,7 @@ var (
 	opNames   = map[expr.CmpOp]string{expr.CmpOpEq: "==", expr.CmpOpNeq: "!="}
 )
 
-// word writes one expression. It fails for those that it would not write in full.
+// word writes one expression. It fails for an expression that it cannot write in full.
 func word(t *testing.T, e expr.Any) string {
 	t.Helper()
 	for _, write := range []func(expr.Any) string{loads, matches, acts} {
@@ -103,7 +104,7 @@ func word(t *testing.T, e expr.Any) string {
 	return ""
 }
 
-// loads writes what puts something into a register, or writes it back.
+// loads writes an expression that loads a register or stores it.
 func loads(e expr.Any) string {
 	named := func(name string, register uint32, back bool) string {
 		switch {
@@ -139,7 +140,7 @@ func loads(e expr.Any) string {
 	return ""
 }
 
-// matches writes what ends the rule for other packets.
+// matches writes an expression that ends the rule for packets that do not match.
 func matches(e expr.Any) string {
 	switch e := e.(type) {
 	case *expr.Cmp:
@@ -154,7 +155,7 @@ func matches(e expr.Any) string {
 	return ""
 }
 
-// acts writes what does something with the packet.
+// acts writes an expression that does something to the packet.
 func acts(e expr.Any) string {
 	switch e := e.(type) {
 	case *expr.TProxy:

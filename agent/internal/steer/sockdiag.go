@@ -32,8 +32,8 @@ type diagRequest [diagRequestSize]byte
 func (r *diagRequest) Len() int          { return len(r) }
 func (r *diagRequest) Serialize() []byte { return r[:] }
 
-// oneSocket names the socket of a connection. An interface tells link-local addresses apart that are
-// the same; 0 is none.
+// oneSocket names the socket of a connection. The interface is needed for link-local addresses, which
+// may exist on several; 0 is none.
 func oneSocket(c Connection, interfaceIndex int) *diagRequest {
 	r := &diagRequest{unix.AF_INET, unix.IPPROTO_TCP}
 	if c.Local.Addr().Is6() {
@@ -68,7 +68,8 @@ func destroy(c Connection) error {
 	return err
 }
 
-// diag sends one request about the socket of a connection. ENOENT tells that there is none.
+// diag sends one request about the socket of a connection. ENOENT means that there is none, or that
+// the kernel lacks the module tcp_diag.
 func diag(kind, flags int, c Connection) (messages [][]byte, err error) {
 	interfaces, err := interfacesOf(c)
 	if err != nil {
@@ -84,8 +85,8 @@ func diag(kind, flags int, c Connection) (messages [][]byte, err error) {
 	return messages, err
 }
 
-// interfacesOf returns the interfaces on which the socket of a connection may be bound. Those with
-// link-local addresses are bound to one, which /proc/net/tcp6 does not tell.
+// interfacesOf returns the interfaces to which the socket of a connection may be bound. A socket with
+// link-local addresses is bound to one, and /proc/net/tcp6 does not say to which.
 func interfacesOf(c Connection) (indices []int, err error) {
 	if !c.Local.Addr().IsLinkLocalUnicast() && !c.Remote.Addr().IsLinkLocalUnicast() {
 		return []int{0}, nil

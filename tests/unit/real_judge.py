@@ -1,0 +1,21 @@
+"""What the real agent says of a spec, for agents that are not real."""
+
+import subprocess
+
+from chaos_go.agent.binary import find_agent
+from chaos_go.agent.contract import Event, Problem, Spec
+
+
+def answers(lines: list[str]) -> list[Event]:
+    """Return what the agent answers to lines, whatever they are."""
+    told = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(
+        [find_agent(), "judge"], input=told.encode(), capture_output=True, timeout=30, check=True
+    )
+    return [Event.from_line(line) for line in done.stdout.decode().splitlines()]
+
+
+def problem(spec: Spec) -> Problem | None:
+    """Return why the agent refuses a spec; None when it accepts it."""
+    (answer,) = answers([spec.to_line()])
+    return answer.error
