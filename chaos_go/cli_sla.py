@@ -179,7 +179,7 @@ def _names(options: dict[str, Any]) -> "Names":
 
 
 def _hop_margin(options: dict[str, Any]) -> float | None:
-    """Judge the hops and read the margin between them."""
+    """Check the names of the hops and return the margin between them."""
     from chaos_go.errors import BadInputError
     from chaos_go.sla.options import hop_margin, name
 
@@ -224,13 +224,13 @@ def _source(file: str, measured: str | None) -> "Source":
 def _calculate(
     file: str, budget_texts: "Sequence[str]", confidence_text: str
 ) -> "tuple[Answer, Observations, str | None]":
-    """Read and solve; the last of the result is when it was measured, if the file tells."""
+    """Return the answer, what it comes from, and when that was measured if the file says so."""
     from chaos_go.report import sla_files, waiting
     from chaos_go.sla import budget, latency, solve
 
     budgets = [budget.parse(text) for text in budget_texts]
     confidence = budget.parse_confidence(confidence_text)
-    # What is typed at a terminal is not talked into.
+    # Print no progress while the user types.
     with contextlib.nullcontext() if file == "-" else waiting.told(f"reading {file}"):
         observations, measured = sla_files.read(file)
     budget.check(budgets, observations)
@@ -240,7 +240,7 @@ def _calculate(
 
 
 def _code(answer: "Answer") -> int:
-    # Those on top hold at every load: where one has no limit there is none.
+    # These thresholds hold at every load: if one load has no limit, there is none here.
     verdicts = {threshold.verdict for threshold in answer.thresholds}
     return INCONCLUSIVE if "inconclusive" in verdicts else 0
 

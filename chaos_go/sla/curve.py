@@ -18,9 +18,9 @@ from chaos_go.sla.solve import back_calculate
 from chaos_go.stats import proportion_interval
 
 _POINTS, _POINTS_SEVERAL = 9, 6  # a fit of several loads takes seconds
-_NEAR = 1.2  # times: the end of the curve of a load is at that of another
-# Of the highest observed impact; the averaged curve may get there somewhat beyond the last dose,
-# and an estimate there would be an extrapolation.
+_NEAR = 1.2  # times: two loads whose curves end that close together get one end
+# The ends of the curve, over the highest observed impact. The averaged curve may reach all of that
+# only beyond the last dose, where an estimate would be an extrapolation.
 _ENDS = (0.93, 0.999)
 _FINE = 60  # points of a smooth line
 _TELLING = 0.01  # of the weight; a family with less does not show in the average
@@ -32,8 +32,8 @@ def drawing(answer: Answer, observations: Observations) -> Drawing:
     """Calculate what the picture of an answer shows.
 
     Args:
-        answer: with its limits as P99, where it was measured.
-        observations: that it comes from.
+        answer: The answer, with its limits as P99 where that was measured.
+        observations: What the answer was calculated from.
     """
     loads, seen = latency.per_load(answer), points(observations)
     confidence = loads[0].thresholds[0].confidence
@@ -65,8 +65,8 @@ def curves(observations: Observations, confidence: float) -> tuple[Load, ...]:
     """Calculate, for each load, the thresholds of a row of rising budgets.
 
     Args:
-        observations: what was measured.
-        confidence: of the band.
+        observations: What was measured.
+        confidence: The confidence of the band.
     """
     tops = [_highest_extra(levels) for levels in observations.by_load().values()]
     return latency.per_load(back_calculate(observations, _budgets(tops), confidence))
@@ -80,10 +80,10 @@ def _load_curve(load: Load, row: Load, seen: Sequence[Point], edge_ms: float) ->
     """Put together what is shown of one load.
 
     Args:
-        load: with the thresholds that were asked for.
-        row: the same load with the thresholds of a row of rising budgets.
-        seen: what was observed at it.
-        edge_ms: the highest dose in the picture.
+        load: The load, with the thresholds that were asked for.
+        row: The same load, with the thresholds of a row of rising budgets.
+        seen: What was observed at this load.
+        edge_ms: The highest dose in the picture.
     """
     known = _known(row)
     return LoadCurve(
@@ -96,7 +96,7 @@ def _load_curve(load: Load, row: Load, seen: Sequence[Point], edge_ms: float) ->
 
 
 def _known(load: Load) -> list[list[Threshold]]:
-    """Return the thresholds that have an estimate, apart where one between them has none."""
+    """Return the thresholds that have an estimate, in groups that those without one divide."""
     rows = groupby(load.thresholds, key=lambda one: one.estimate_ms is not None)
     return [list(known) for has, known in rows if has]
 

@@ -6,9 +6,9 @@ error. P99(dose) is the isotonic regression of the measured P99s, weighted by tr
 straight lines between the doses. Its limits are those of the order statistics in the data, made
 monotone in the same way.
 
-A limit composed of both takes both errors at their worst: the lower limit is the lower limit of the
-P99 at the lower limit of the dose. That encloses the true value at least as often as asked, for
-whatever the two errors have to do with each other. Where the dose is outside the measured range, or
+A limit composed of both adds both uncertainties (worst case): the lower limit is the lower limit of
+the P99 at the lower limit of the dose. That encloses the true value at least as often as asked,
+however the two errors depend on each other. Where the dose is outside the measured range, or
 the P99 is unbounded there (more than 1 % timed out), there is no limit: None. A P99 given without
 any limits is taken as exact.
 
