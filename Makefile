@@ -25,7 +25,9 @@ shop_sources := $(shell find demo -name '*.go' -o -name 'go.*')
 bench_sources := $(shell find benchmarks -name '*.go' -o -name 'go.*')
 # The race detector needs a C compiler; without one the same tests run without it.
 RACE := $(if $(shell command -v gcc cc clang),-race)
-# Integration tests mostly wait; more at a time would disturb what they measure.
+# At its exit a program waits a second for the race detector; many of these tests start programs.
+export GORACE := atexit_sleep_ms=100
+# How many tests run at a time. Integration tests mostly wait; more would disturb what they measure.
 WORKERS ?= 2
 EXPERIMENT ?= experiments/users-answer-503.yaml
 ARGS ?=
@@ -76,15 +78,16 @@ bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## the agent beside its peers (ARGS="--qui
 check: lint contract-check docs-check unit ## format, lint, types, layers, contract, docs, unit tests
 
 .PHONY: test
-test: check integration ## check, then the integration tests
+test: check simulation integration ## everything: check, simulations, integration tests
 
 .PHONY: unit
 unit: unit-go unit-python ## unit tests of both languages
 
+# Most Go packages wait rather than calculate, so that more of them than processors may run.
 .PHONY: unit-go
 unit-go: | $(READY)
 	@$(if $(RACE),,echo "no C compiler: Go tests run without the race detector")
-	@for module in $(GO_MODULES); do (cd $$module && go test $(RACE) -timeout 120s ./...); done
+	@for module in $(GO_MODULES); do (cd $$module && go test $(RACE) -p 4 -timeout 120s ./...); done
 
 .PHONY: fuzz
 fuzz: | $(READY) ## every fuzz target for a while (FUZZTIME=5m); unit runs what they have found before
@@ -94,11 +97,15 @@ fuzz: | $(READY) ## every fuzz target for a while (FUZZTIME=5m); unit runs what 
 
 .PHONY: unit-python
 unit-python: $(AGENT) | $(READY)
-	@$(PYTHON) -m pytest -q -rs $(ARGS)
+	@$(PYTHON) -m pytest -q -rs -n $(WORKERS) $(ARGS)
+
+.PHONY: simulation
+simulation: $(AGENT) | $(READY) ## fits of drawn data and of several loads: minutes of calculation
+	@$(PYTHON) -m pytest -q -rs -m simulation -n $(WORKERS) --timeout 300 $(ARGS)
 
 .PHONY: integration
 integration: $(AGENT) $(SHOP) ## real agent, namespaces, services, experiments
-	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile tests/integration $(ARGS)
+	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages

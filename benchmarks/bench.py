@@ -2,9 +2,9 @@
 
     python benchmarks/bench.py [--quick] [--only NAME] [--page FILE]
 
-Everything runs on loopback in a network namespace of its own. A full run writes the page; what is
-measured, how often and why a goal is missed are all in it. No figure ends the run with an error: a
-missed goal is shown, in red, and stays until it is met.
+Everything runs on loopback in a new network namespace. A full run writes the page. It says what was
+measured, how often, and why a goal was missed. No figure makes the run fail: a missed goal is shown
+in red.
 """
 
 import argparse
@@ -30,8 +30,8 @@ PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 SUBJECTS = {
     "memory": rows.memory,
-    # Before others have filled pipes: a process without CAP_SYS_RESOURCE gets small ones once all
-    # those of its user hold more than fs.pipe-user-pages-soft, and moves large bodies slower.
+    # Early, while the user has few pipes. When the pipes of a user exceed fs.pipe-user-pages-soft,
+    # a process without CAP_SYS_RESOURCE gets small pipes, and relays large bodies more slowly.
     "body": rows.body,
     "throughput": rows.throughput,
     "abort": rows.abort,
@@ -45,22 +45,23 @@ FULL, QUICK = rows.Effort(rounds=7, seconds=3.0), rows.Effort(rounds=3, seconds=
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` has written this page; change `benchmarks/` instead. All contenders are measured in
-one run, in turn and in several short rounds (A B C, B C A, ...); a figure is the median of its
-rounds, a ratio that of the medians, with the smallest and largest ratio of single rounds in
-brackets. Clients, service and contender share the processors, and every connection is on loopback.
-Ratios can be compared with those of other machines, absolute figures cannot. Memory, the share of
-30 % and the delay are measured once, the delay first of the agent and then of toxiproxy.
+`make bench` writes this page; to change it, change `benchmarks/`. All contenders are measured in
+one run, one after the other, in several short rounds (A B C, B C A, ...). A figure is the median
+over the rounds. A ratio is that of the medians; in brackets are the smallest and the largest ratio
+of a single round. Clients, service and contender share the processors, and every connection is on
+loopback. Ratios can be compared with those of other machines, absolute figures cannot. Three
+subjects are measured only once: memory, the share of 30 %, and the delay (first of the agent, then
+of toxiproxy).
 
-"relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with
-enough idle connections, toxiproxy has no toxic but for the delay, and HAProxy has the same 503 rule
-as the agent. The way there and back is no part of a delay: its P50, measured without the delay, is
-taken off.
+"relay" is a plain TCP relay (`io.Copy` in both directions). "ReverseProxy" is `net/http/httputil`
+with enough idle connections. toxiproxy has no toxic except in the delay rows. HAProxy has the same
+503 rule as the agent. The error of a delay does not include the time of a request without a delay:
+the P50 of that time is subtracted.
 """
 
 
 def main() -> int:
-    """Parse the command line, measure, print, and write the page of a full run."""
+    """Parse the command line, measure, print the figures, and write the page after a full run."""
     options = _arguments()
     effort = QUICK if options.quick else FULL
     report = Report(_about(effort))
@@ -84,14 +85,14 @@ def _measured(world: contenders.World, name: str, effort: rows.Effort) -> list[R
     began = time.monotonic()
     try:
         measured = SUBJECTS[name](world, effort)
-    except (RuntimeError, ChaosGoError) as error:  # the other subjects are not lost for it
+    except (RuntimeError, ChaosGoError) as error:  # the other subjects are still measured
         measured = [Row(name, None, note=str(error))]
     print(f"bench: {name} took {time.monotonic() - began:.0f} s", flush=True)
     return measured
 
 
 def _command_sink(report: Report) -> Callable[[str], None]:
-    """Print every command once and keep it for the page."""
+    """Return a function that prints every command once and keeps it for the page."""
 
     def say(command: str) -> None:
         if command not in report.commands:
@@ -102,7 +103,7 @@ def _command_sink(report: Report) -> Callable[[str], None]:
 
 
 def _allow_files(files: int) -> None:
-    """Raise the limit of open files for the children, as far as this user may."""
+    """Raise the limit of open files for the children, as far as this user is allowed to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), max(hard, files)))
@@ -111,7 +112,7 @@ def _allow_files(files: int) -> None:
 
 
 def _about(effort: rows.Effort) -> list[str]:
-    """Tell when, on what and with which versions was measured."""
+    """Return when, on which machine and with which versions the measurement was made."""
     go = _first_line("go", "version").removeprefix("go version ")
     module = ["go", "-C", str(contenders.HERE), "list", "-m", contenders.TOXIPROXY_MODULE]
     toxiproxy = _first_line(*module)
@@ -122,13 +123,13 @@ def _about(effort: rows.Effort) -> list[str]:
         f"machine: {cores} cores ({platform.machine()}), kernel {platform.release()}",
         f"versions: chaos_go {chaos_go.__version__}; {go}; {toxiproxy}; {haproxy}",
         f"effort: {effort.rounds} rounds of {effort.seconds:g} s",
-        f"load average before the run: {os.getloadavg()[0]:.2f}; what else runs adds to latencies",
+        f"load average before the run: {os.getloadavg()[0]:.2f}; other load adds to latencies",
         f"priority of the run: nice {os.nice(0)}{_autogroup()}",
     ]
 
 
 def _autogroup() -> str:
-    """Tell the priority of this session, which sched_autogroup(7) puts above that of a process."""
+    """Return the priority of this session; it outranks that of a process (sched_autogroup(7))."""
     try:
         return ", session " + Path("/proc/self/autogroup").read_text().split(maxsplit=1)[1].strip()
     except (OSError, IndexError):
@@ -144,7 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the agent side by side with its peers.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, no page")
     parser.add_argument("--only", choices=SUBJECTS, help="one subject, no page")
-    parser.add_argument("--page", type=Path, help="where the page goes; default: the reference")
+    parser.add_argument("--page", type=Path, help="file for the page; default: docs/reference")
     options = parser.parse_args()
     if options.page is None and not options.quick and not options.only:
         options.page = PAGE

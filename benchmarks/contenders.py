@@ -27,12 +27,12 @@ TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 NO_HAPROXY = "haproxy is missing; install it: apt-get install haproxy"
 
-# The service listens on one port for each fault, so that no fault meets what the others measure.
+# The service listens on one port per fault, so that no fault affects the other measurements.
 SERVICE_PORTS = range(9081, 9087)
 DIRECT, ARMED, HALVED, DELAYED, AWAITED, HELD = SERVICE_PORTS
 RELAY, REVERSE_PROXY, TOXI, TOXI_SLOW, TOXI_CONTROL, HA = range(9181, 9187)
 NEVER = "/never"
-"""The path that the agent's and HAProxy's rule answer with 503."""
+"""The path that the rules of the agent and of HAProxy answer with 503."""
 
 LOAD_CONNECTIONS = 32
 
@@ -52,20 +52,20 @@ backend service
 
 
 class World:
-    """Everything that is measured, until the ``with`` block ends."""
+    """The service, the peers and the faults of the agent; all end with the ``with`` block."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """Prepare.
+        """Start nothing yet.
 
         Args:
-            say: gets every command as it is run.
+            say: Is called with every command that is run.
         """
         self._say = say
         self._running: list[subprocess.Popen[bytes]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
 
     def __enter__(self) -> "World":
-        """Start the service and the peers; no thread of Python may run yet."""
+        """Start the service and the peers; this process must still have a single thread."""
         service = [f"127.0.0.1:{port}" for port in SERVICE_PORTS]
         self._start([str(BENCH), "serve", *service], DIRECT)
         self._start([str(BENCH), "relay", f":{RELAY}", f"127.0.0.1:{DIRECT}"], RELAY)
@@ -79,32 +79,32 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End all of it."""
+        """End all faults and processes."""
         holder.stop_all()
         for process in reversed(self._running):
             processes.stop(process)
         self._folder.cleanup()
 
     def arm(self, action: str, **arguments: Any) -> dict[str, Any]:
-        """Call an action of `chaos_go.faults.http` and give the record of the fault."""
+        """Call an action of `chaos_go.faults.http` and return the record of the fault."""
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "name")
         self._say(f"chaos_go.faults.http.{action}({shown})")
         record: dict[str, Any] = getattr(http, action)(**arguments)
         return record
 
     def arm_once(self, action: str, **arguments: Any) -> None:
-        """Call an action unless a fault of that name is in place already."""
+        """Call an action unless a fault with this name is in place already."""
         if arguments["name"] not in {fault.id for fault in holder.faults()}:
             self.arm(action, **arguments)
 
     def disarm(self, name: str) -> dict[str, Any]:
-        """End a fault, whether or not it met a request, and give what it did."""
+        """End a fault, whether or not it touched a request, and return its record."""
         with suppress(NoEffectError):
             faults.stop(name)
         return holder.find(name).record()
 
     def run(self, *arguments: str) -> dict[str, Any]:
-        """Run one client to its end and give what it reports."""
+        """Run one client to its end and return what it reports."""
         self._say("bench " + " ".join(arguments))
         done = subprocess.run([BENCH, *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -114,7 +114,7 @@ class World:
 
     @contextmanager
     def client(self, *arguments: str) -> Iterator[Callable[[], dict[str, Any]]]:
-        """Run a client beside the ``with`` block, which gets a function for its next report."""
+        """Run a client during the ``with`` block; yield a function that returns its next report."""
         self._say("bench " + " ".join(arguments))
         pipe = subprocess.PIPE
         with subprocess.Popen([BENCH, *arguments], stdin=pipe, stdout=pipe, text=True) as process:
@@ -122,19 +122,19 @@ class World:
             def report() -> dict[str, Any]:
                 line = process.stdout.readline() if process.stdout else ""
                 if not line:
-                    raise RuntimeError(f"bench {' '.join(arguments)}: it ended; see what it said")
+                    raise RuntimeError(f"bench {' '.join(arguments)}: ended early; see its output")
                 result: dict[str, Any] = json.loads(line)
                 return result
 
             try:
                 yield report
             finally:
-                process.communicate()  # the end of its stdin ends it
+                process.communicate()  # closes its stdin, which ends it
 
     def load(self, port: int, rate_rps: int, seconds: float) -> dict[int, int]:
-        """Drive open-loop load and give the histogram of its latencies."""
+        """Drive open-loop load and return the histogram of its latencies, bucket to count."""
         url = f"http://127.0.0.1:{port}/"
-        # A long timeout: on a busy machine latency tells of that, and no request fails.
+        # A long timeout: a busy machine should show in the latencies, not fail requests.
         load = {"url": url, "rate_rps": rate_rps, "max_in_flight": LOAD_CONNECTIONS}
         load["timeout_ms"] = 30_000
         spec = {"version": 2, "id": "bench", "kind": "load", "duration_s": seconds, "lease_s": 60}
@@ -144,7 +144,7 @@ class World:
         with subprocess.Popen([find_agent(), "load"], stdin=pipe, stdout=pipe, text=True) as agent:
             told, said = cast(IO[str], agent.stdin), cast(IO[str], agent.stdout)
             told.write(line + "\n")
-            told.flush()  # and not closed, which would end the load
+            told.flush()  # not closed: that would end the load
             events = [json.loads(event) for event in said]
         total = events[-1]["load"]
         if set(total["statuses"]) != {"200"} or total["timeouts"] or total["dropped"]:
@@ -154,7 +154,7 @@ class World:
         return {int(bucket): n for bucket, n in counts.items()}
 
     def slow_toxiproxy(self, delay_ms: float) -> None:
-        """Have the second proxy of toxiproxy delay all answers."""
+        """Make the second proxy of toxiproxy delay all answers, in whole milliseconds."""
         toxic = {"name": "slow", "type": "latency", "attributes": {"latency": int(delay_ms)}}
         self._say(f"POST /proxies/slow/toxics to toxiproxy: {json.dumps(toxic)}")
         address = f"http://127.0.0.1:{TOXI_CONTROL}/proxies/slow/toxics"
@@ -191,17 +191,17 @@ def _answers(port: int) -> bool:
 
 @dataclass(frozen=True)
 class Memory:
-    """What processes have in memory, in MB (10^6 bytes)."""
+    """Memory of some processes in MB (10^6 bytes)."""
 
     resident: float
-    """Resident set sizes added up: pages that processes share count for each."""
+    """Sum of the resident set sizes; a shared page counts for every process that shares it."""
 
     proportional: float
-    """The same, where shared pages count once for all that share them."""
+    """The same, but a shared page counts once, divided among the processes that share it."""
 
 
 def memory_of(pid: int) -> Memory:
-    """Add up the memory of a process and all processes below it; see proc_pid_smaps(5)."""
+    """Return the memory of a process and all its descendants together; see proc_pid_smaps(5)."""
     kib = {"Rss": 0, "Pss": 0}
     waiting = [pid]
     while waiting:

@@ -1,4 +1,4 @@
-"""What is measured: each function gives the rows of one subject."""
+"""What is measured: each function measures one subject and returns its rows."""
 
 import resource
 import time
@@ -30,12 +30,12 @@ from chaos_go.agent.binary import find_agent
 from chaos_go.traffic import histogram
 
 CONNECTIONS = 32
-REQUESTS = 20_000  # for what is obtained of a percentage and of a delay
+REQUESTS = 20_000  # to measure the obtained percentage and the obtained delay
 DELAY_MS = 100.0
 PERCENTAGE = 30.0
 CONFIDENCE = 0.999
 MANY_CONNECTIONS = 10_000
-FILES_NEEDED = 3 * MANY_CONNECTIONS + 300  # the agent reckons with three per connection
+FILES_NEEDED = 3 * MANY_CONNECTIONS + 300  # the agent allows for three per connection
 LONGEST_S = 3600.0
 
 
@@ -48,7 +48,7 @@ class Effort:
 
 
 def throughput(world: World, effort: Effort) -> list[Row]:
-    """Requests per second through each contender, none of which matches the fault."""
+    """Measure requests per second through each contender when no request matches the fault."""
     what = f"requests/s, nothing matching, {CONNECTIONS} connections"
     ports = {"agent": ARMED, "toxiproxy": TOXI, "ReverseProxy": REVERSE_PROXY, "direct": DIRECT}
     if HAPROXY:
@@ -72,7 +72,7 @@ def throughput(world: World, effort: Effort) -> list[Row]:
 
 
 def abort(world: World, effort: Effort) -> list[Row]:
-    """Answers 503 per second."""
+    """Measure the 503 answers per second that replace those of the service."""
     what = f"503 answered in place of the service, requests/s, {CONNECTIONS} connections"
     ports = {"agent": ARMED} | ({"HAProxy": HA} if HAPROXY else {})
     got = _requests_per_second(world, effort, ports, NEVER)
@@ -82,7 +82,7 @@ def abort(world: World, effort: Effort) -> list[Row]:
 
 
 def latency(world: World, effort: Effort) -> list[Row]:
-    """Latency under open-loop load that no fault matches."""
+    """Measure latencies under open-loop load when no request matches the fault."""
     _arm_nothing_matching(world)
     rows = []
     for rate in (2_000, 5_000):
@@ -112,7 +112,7 @@ def latency(world: World, effort: Effort) -> list[Row]:
 
 
 def body(world: World, effort: Effort) -> list[Row]:
-    """One long body."""
+    """Measure the transfer of one long body."""
     _arm_nothing_matching(world)
     got = interleaved(
         effort.rounds,
@@ -124,7 +124,7 @@ def body(world: World, effort: Effort) -> list[Row]:
 
 
 def percentage(world: World, _effort: Effort) -> list[Row]:
-    """How many requests a percentage really hits."""
+    """Measure how many requests a percentage selects."""
     from scipy.stats import binom
 
     arguments = {"target": f"port/{HALVED}", "percentage": PERCENTAGE, "status": 503}
@@ -139,9 +139,9 @@ def percentage(world: World, _effort: Effort) -> list[Row]:
 
 
 def delay(world: World, _effort: Effort) -> list[Row]:
-    """How long requests are held that should be for 100 ms, by the agent and by toxiproxy.
+    """Measure the error of a delay of 100 ms, by the agent and by toxiproxy.
 
-    The way there and back is no part of the delay: its median, without the delay, is taken off.
+    The median time of a request without a delay is subtracted.
     """
     _arm_nothing_matching(world)
     world.arm("delay", target=f"port/{DELAYED}", delay_ms=DELAY_MS, name="slow")
@@ -160,16 +160,16 @@ def delay(world: World, _effort: Effort) -> list[Row]:
 
 
 def _delay_errors(world: World, port: int, slow_port: int) -> tuple[dict[str, Rounds], str]:
-    """Return the errors of the P50 and of the P99 of a delay, and how long the way alone took."""
+    """Return the errors of the P50 and P99 of a delay, and a note about requests without delay."""
     pace = ["-connections", "250", "-every", "125ms", "-requests"]
     way = world.run("drive", *pace, str(REQUESTS // 4), f"127.0.0.1:{port}", "/")
     slow = world.run("drive", *pace, str(REQUESTS), f"127.0.0.1:{slow_port}", "/")
     errors = {name: _ms(slow[name] - way["p50_ms"] - DELAY_MS) for name in ("p50_ms", "p99_ms")}
-    return errors, f"the P99 of the way alone, without a delay, was {way['p99_ms']:.3g} ms"
+    return errors, f"the P99 of requests without a delay was {way['p99_ms']:.3g} ms"
 
 
 def first(world: World, effort: Effort) -> list[Row]:
-    """How long after the call of the action the first request is faulted."""
+    """Measure the time from the call of the action to the first faulted request."""
     target = f"port/{AWAITED}"
     _first_fault_ms(world, target, "warm-up")
     took = [_first_fault_ms(world, target, f"first-{n}") for n in range(2 * effort.rounds)]
@@ -178,7 +178,7 @@ def first(world: World, effort: Effort) -> list[Row]:
 
 
 def memory(world: World, _effort: Effort) -> list[Row]:
-    """Memory of all processes of one agent, before any other agent shares its program's pages."""
+    """Measure the memory of one agent, before another agent shares the pages of its program."""
     arguments = {"target": f"port/{HELD}", "match": {"path": NEVER}, "duration_s": LONGEST_S}
     world.arm("abort", name="memory", **arguments)
     (agent,) = _agents()
@@ -187,7 +187,7 @@ def memory(world: World, _effort: Effort) -> list[Row]:
     connections = min(MANY_CONNECTIONS, (_files() - 300) // 3)
     command = ["hold", str(connections), f"127.0.0.1:{HELD}", "/"]
     with world.client(*command) as report:
-        report()  # all are open
+        report()  # all connections are open
         many = memory_of(agent)
     world.disarm("memory")
     figure = f"agent memory, {connections:,} connections"
@@ -201,9 +201,9 @@ def memory(world: World, _effort: Effort) -> list[Row]:
 
 
 def interleaved[T](rounds: int, contenders: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Measure every contender once a round, so that a busy moment of the machine meets all.
+    """Measure every contender once per round, so that a busy moment of the machine affects all.
 
-    Each round begins with another one, so that none always has the same one before it.
+    Each round begins with another contender, so that no contender always has the same predecessor.
     """
     got: dict[str, list[T]] = {name: [] for name in contenders}
     names = list(contenders)
@@ -215,12 +215,12 @@ def interleaved[T](rounds: int, contenders: Mapping[str, Callable[[], T]]) -> di
 
 
 def _files() -> int:
-    """Return how many files a process that is started here may open."""
+    """Return how many files a child process may open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _arm_nothing_matching(world: World) -> None:
-    """Put the fault in place that the passing requests do not match, once."""
+    """Arm the fault that no measured request matches, unless it is armed already."""
     arguments = {"target": f"port/{ARMED}", "match": {"path": NEVER}, "status": 503}
     world.arm_once("abort", name="nothing-matching", duration_s=LONGEST_S, **arguments)
 
@@ -260,7 +260,7 @@ def _ms(value: float) -> Rounds:
 
 
 def _spread(what: str, seen: Rounds) -> str:
-    """Tell how far the rounds of one contender differ: what nobody here is the cause of."""
+    """Return the range of the rounds of one contender: it shows how noisy the machine was."""
     low, high = (Rounds(seen.unit, [edge(seen.values)]) for edge in (min, max))
     return f"{what} went from {low} to {high} between rounds"
 
@@ -275,7 +275,7 @@ def _mb(value: float) -> Rounds:
 
 def _first_fault_ms(world: World, target: str, name: str) -> float:
     with world.client("first", "503", f"127.0.0.1:{AWAITED}", "/") as report:
-        report()  # its clients run
+        report()  # the clients are running
         time.sleep(0.2)
         called = time.time()
         world.arm("abort", target=target, name=name)
@@ -285,7 +285,7 @@ def _first_fault_ms(world: World, target: str, name: str) -> float:
 
 
 def _agents() -> set[int]:
-    """Return the agents that this process has started."""
+    """Return the process ids of the agents that this process has started."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
         found |= {int(child) for child in (task / "children").read_text().split()}

@@ -1,7 +1,7 @@
-"""How often the intervals of a common fit of several loads hold the truth.
+"""How often the intervals of a common fit of several loads contain the true thresholds.
 
-Three loads whose curves are the same but for the dose: at a higher load the same impact comes at a
-lower delay, or, the hardest case for the order that the fit imposes, at the same one.
+The curves of the three loads have the same shape. At a higher load the same impact occurs at a
+lower delay, or at the same delay, which is the worst case for the order that the fit imposes.
 
     python benchmarks/sla_loads.py --n 300 --seed 1
 """
@@ -20,7 +20,7 @@ BUDGET, N = 0.02, 1000
 DOSES = (0.0, 200.0, 300.0, 400.0, 500.0, 700.0, 1000.0)
 LOADS_RPS = (10.0, 20.0, 40.0)
 FACTORS = {"equal": (1.0, 1.0, 1.0), "falling": (1.0, 1.1, 1.3)}
-"""By what the thresholds of the loads are divided."""
+"""The threshold of the curve is divided by these factors, one per load."""
 
 
 def draw(truth: Truth, factors: tuple[float, ...], rng: np.random.Generator) -> Observations:
@@ -34,7 +34,7 @@ def draw(truth: Truth, factors: tuple[float, ...], rng: np.random.Generator) -> 
 
 
 def run(truth: Truth, falls: str, n: int, rng: np.random.Generator) -> str:
-    """Return one line of the table."""
+    """Return one row of the table."""
     targets = [truth.dose(BUDGET) / factor for factor in FACTORS[falls]]
     covered, safe, apart = np.zeros(len(targets)), np.zeros(len(targets)), 0
     for _ in range(n):
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=300, help="data sets per row")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--truth", help="only this one")
+    parser.add_argument("--truth", help="only the rows of this curve")
     asked = parser.parse_args()
     started = time.monotonic()
     error = 1.96 * math.sqrt(0.95 * 0.05 / asked.n)

@@ -1,7 +1,8 @@
-"""How many transactions a limit takes: width of the interval against transactions per level.
+"""How many transactions a limit needs: width of the interval against transactions per level.
 
-Simulated: nothing up to 350 ms, then 1.2 % per 100 ms, background 0.2 %; baseline and five delays
-around the limit. Prints the table of docs/guide/sla.md.
+The simulated service has no extra impact up to 350 ms, then 1.2 % more per 100 ms, and a background
+of 0.2 %. Each measurement has a baseline and five delays around the limit. Prints the table of
+docs/guide/sla.md.
 """
 
 import argparse
@@ -23,7 +24,11 @@ def impact(dose_ms: float) -> float:
 
 
 def widths(n: int, runs: int, random: np.random.Generator) -> list[tuple[float, float, int]]:
-    """Give, per budget, the safe limit and the width relative to the estimate, as medians."""
+    """Return per budget the median safe limit in ms, the median half-width, and the number of runs.
+
+    The half-width of the interval is relative to the estimate. Runs without an interval are left
+    out.
+    """
     found: dict[float, list[tuple[float, float]]] = {budget: [] for budget in BUDGETS}
     for _ in range(runs):
         levels = tuple(Level(dose, n, int(random.binomial(n, impact(dose)))) for dose in DOSES_MS)

@@ -1,4 +1,4 @@
-"""Figures: what was measured in several rounds, how far it should reach, and how it is shown."""
+"""Figures that were measured in several rounds, their goals, and the table that shows them."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Rounds:
-    """One figure of one contender, measured once a round."""
+    """One figure of one contender, measured once per round."""
 
     unit: str
     values: Sequence[float]
 
     @property
     def median(self) -> float:
-        """The middle one: it does not care about one round in which the machine was busy."""
+        """The median: one round in which the machine was busy hardly affects it."""
         return statistics.median(self.values)
 
     def __str__(self) -> str:
@@ -25,20 +25,20 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far a figure should reach: a ratio to that of a peer, or a bound of its own."""
+    """The goal of a figure: bounds of its ratio to a peer's figure, or of the figure itself."""
 
     least: float | None = None
     most: float | None = None
     of: str = "ratio"  # or "value"
 
     def __str__(self) -> str:
-        """Show it as a goal, for instance ``>= 0.9x``."""
+        """Return the goal as text, for instance ``>= 0.9x``."""
         bounds = [f">= {_short(self.least)}"] if self.least is not None else []
         bounds += [f"<= {_short(self.most)}"] if self.most is not None else []
         return ", ".join(bound + ("x" if self.of == "ratio" else "") for bound in bounds)
 
     def met(self, reached: float) -> bool:
-        """Tell whether a ratio, difference or value is within it."""
+        """Return whether a ratio or value is within the bounds."""
         above = self.least is None or reached >= self.least
         return above and (self.most is None or reached <= self.most)
 
@@ -48,12 +48,12 @@ class Row:
     """One line of the table.
 
     Attributes:
-        figure: what was measured.
-        ours: of the agent; None when it could not be measured.
-        peer: name of what it is compared with; "" for none.
-        theirs: of the peer; None when it could not be measured.
-        reach: the goal; None when the row is there for information.
-        note: why it was not measured, or why it is missed.
+        figure: What was measured.
+        ours: The figure of the agent; None when it could not be measured.
+        peer: Name of the contender that the agent is compared with; "" for none.
+        theirs: The figure of the peer; None when it could not be measured.
+        reach: The goal; None when the row is for information only.
+        note: Why the figure was not measured, or why the goal was missed.
     """
 
     figure: str
@@ -65,7 +65,7 @@ class Row:
 
     @property
     def measured(self) -> bool:
-        """Whether all figures that the row needs are there, and large enough for a ratio."""
+        """Whether all figures that the row needs were measured, those of a peer above 0."""
         theirs = self.theirs is not None and min(self.theirs.values) > 0
         return self.ours is not None and (not self.peer or theirs)
 
@@ -91,7 +91,7 @@ class Row:
         return f"{middle:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
     def cells(self) -> list[str]:
-        """Return what the table shows of it."""
+        """Return the cells of the row in the table."""
         peer = f"{self.peer}: {self.theirs}" if self.theirs else self.peer
         verdict = "MISSED" if self.missed else "ok"
         if not self.measured:
@@ -133,7 +133,7 @@ class Report:
         path.write_text("\n".join(page) + "\n")
 
     def _notes(self) -> list[str]:
-        """Return each reason once, in the order of the rows."""
+        """Return the notes of missed and unmeasured rows, each once, in the order of the rows."""
         noted = [row for row in self.rows if row.note and (row.missed or not row.measured)]
         return list(dict.fromkeys(_note(row) for row in noted))
 
@@ -151,7 +151,7 @@ def _marked(row: Row) -> list[str]:
 
 
 def _short(value: float) -> str:
-    """Show three or four digits."""
+    """Return a number with three digits, or as a whole number from 1000 on."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -174,6 +174,11 @@ def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) 
             raise BadInputError(f"{prefix}{name}", name, fix)
 
 
+def has_variable(value: object) -> bool:
+    """Tell whether a value refers to the configuration or a secret: ``${name}``."""
+    return "${" in str(value)
+
+
 class RenamedSignature(inspect.Signature):
     """A signature that answers an old name of an argument with the new one.
 

@@ -70,10 +70,13 @@ def plot(journal: str, output: str) -> None:
     """
     from chaos_go import verdict as judging
     from chaos_go.errors import ChaosGoError
-    from chaos_go.report import timeline
+    from chaos_go.report import picture, timeline
+    from chaos_go.traffic import over_time
 
     try:
-        timeline.draw(judging.read(journal), output)
+        picture.check_output(output)
+        run = judging.read(journal)
+        timeline.draw(run, over_time.read(run), output)
     except (ChaosGoError, OSError) as error:
         raise _refuse(error) from error
 

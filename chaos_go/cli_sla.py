@@ -1,6 +1,6 @@
-"""``chaos go sla``: from measured latency and business impact to limits, pictures and SLO files.
+"""``chaos go sla``: calculates limits, pictures and SLO files from measured delay and impact.
 
-Chaos Toolkit imports this module on every `chaos` command, so nothing but click is imported here.
+Chaos Toolkit imports this module for every `chaos` command, so only click is imported at the top.
 """
 
 import contextlib
@@ -24,24 +24,28 @@ _budgets = click.option(
     "budgets",
     multiple=True,
     required=True,
-    help="extra impact tolerated over the background: 1% or 0.01; +1% when the background is "
-    "above; may be given several times",
+    help="Extra impact that is tolerated over the background: 1% or 0.01. Write +1% if the "
+    "background is higher than that. May be given several times.",
 )
-_budget = click.option("--budget", "budgets", multiple=True, required=True, help="as in `fit`; one")
-_confidence = click.option("--confidence", default="95", show_default=True, help="in percent")
+_budget = click.option(
+    "--budget", "budgets", multiple=True, required=True, help="As in `fit`, but only one."
+)
+_confidence = click.option(
+    "--confidence", default="95", show_default=True, help="Confidence of the limits in percent."
+)
 _impact = click.option(
-    "--impact", default="rejections", show_default=True, help="what k counts, for the sentences"
+    "--impact", default="rejections", show_default=True, help="What k counts, for the sentences."
 )
 
 
-@click.group(short_help="Limits of latency from its business impact.")
+@click.group(short_help="Calculate latency limits from business impact.")
 def sla() -> None:
-    """How slow is too slow for the business: limits, their interval, and SLO files.
+    """Calculate how slow is too slow for the business: limits with intervals, and SLO files.
 
     FILE is a CSV table (dose_ms,n,k[,load_rps][,window][,p99_ms,p99_low_ms,p99_high_ms]), the same
     as JSON, or the journal of a run with a ladder; - is standard input.
 
-    Exit code: 0 there is an answer, 2 bad input (nothing was written), 3 inconclusive.
+    Exit code: 0 there is an answer, 2 the input is invalid (nothing was written), 3 inconclusive.
     """
 
 
@@ -50,8 +54,10 @@ def sla() -> None:
 @_budgets
 @_confidence
 @_impact
-@click.option("--p99", help="ms: say up to which measured load it keeps the budgets")
-@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@click.option(
+    "--p99", help="A P99 in milliseconds: print up to which measured load it keeps the budgets."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fit(
     file: str,
     budgets: tuple[str, ...],
@@ -62,7 +68,8 @@ def fit(
 ) -> None:
     """Calculate which delay, and which P99, keeps the extra impact within each budget.
 
-    Exit code: 0, 2 bad input, 3 when a budget is inconclusive, at one of several loads too.
+    Exit code: 0 every budget has a safe limit, 2 the input is invalid, 3 a budget is inconclusive,
+    at one or more of the loads.
     """
 
     def _fit() -> int:
@@ -70,17 +77,17 @@ def fit(
 
         from chaos_go.errors import BadInputError
         from chaos_go.report import sla_text
-        from chaos_go.sla import options
+        from chaos_go.sla import curve, options
 
         options.impact(impact)
         p99_ms = None if p99 is None else options.p99(p99)
         if p99 is not None and as_json:
-            raise BadInputError("p99", p99, "--json does not tell it; leave one of them out")
+            raise BadInputError("p99", p99, "--json does not print it; leave one of them out")
         answer, observations, _ = _calculate(file, budgets, confidence)
         if as_json:
             click.echo(json.dumps(answer.as_json(), indent=2, allow_nan=False))
         else:
-            click.echo(sla_text.report(answer, observations, impact, p99_ms))
+            click.echo(sla_text.report(answer, curve.points(observations), impact, p99_ms))
         return _code(answer)
 
     _guarded(_fit)
@@ -91,53 +98,62 @@ def fit(
 @_budgets
 @_confidence
 @_impact
-@click.option("-o", "--output", required=True, help="picture to write: .svg or .png")
+@click.option("-o", "--output", required=True, help="Picture to write: .svg or .png.")
 def plot(file: str, budgets: tuple[str, ...], confidence: str, impact: str, output: str) -> None:
-    """Draw the curve, its band, the budgets and the limits; over several loads the decay too.
+    """Draw the curve, its band, the budgets and the limits; with several loads also the decay.
 
-    Exit code: 0, 2 bad input, 3 when a budget is inconclusive at some load (the picture is
-    written).
+    Exit code: 0 every budget has a safe limit, 2 the input is invalid, 3 a budget is inconclusive,
+    at one or more of the loads (the picture is written).
     """
 
     def _plot() -> int:
         from chaos_go.report import picture, sla_curve, waiting
-        from chaos_go.sla import options
+        from chaos_go.sla import curve, options
 
         options.impact(impact)
         picture.check_output(output)
         answer, observations, _ = _calculate(file, budgets, confidence)
         with waiting.told(f"drawing {output}"):
-            sla_curve.draw(answer, observations, output, impact)
+            sla_curve.draw(curve.drawing(answer, observations), output, impact)
         return _code(answer)
 
     _guarded(_plot)
 
 
-@sla.command(short_help="Write the SLO that follows, and timeouts.")
+@sla.command(short_help="Write an SLO file, and timeouts of the callers.")
 @_file
 @_budget
 @_confidence
 @click.option(
-    "--format", "kind", required=True, help="openslo, sloth or prometheus (rules and alerts)"
+    "--format", "kind", required=True, help="openslo, sloth or prometheus (rules and alerts)."
 )
-@click.option("--service", required=True, help="name of the service, as DNS allows it")
+@click.option("--service", required=True, help="Name of the service, a DNS label.")
 @click.option(
     "--metric",
     default="http_request_duration_seconds",
     show_default=True,
-    help="histogram of its latency in seconds",
+    help="Histogram of its latency in seconds.",
 )
-@click.option("--selector", help="""label matchers of the histogram  [default: job="SERVICE"]""")
-@click.option("--buckets", help="its buckets in seconds, 0.1,0.25,0.5: rounds down")
-@click.option("--hop", "hops", multiple=True, help="a caller, outermost first: gives its timeout")
-@click.option("--hop-margin", help="ms each hop needs for itself  [default: a tenth]")
-@click.option("-o", "--output", default="-", help="file to write  [default: standard output]")
+@click.option("--selector", help="""Label matchers of the histogram.  [default: job="SERVICE"]""")
+@click.option(
+    "--buckets",
+    help="Upper bounds of its buckets in seconds, 0.1,0.25,0.5: the limit is rounded down to one.",
+)
+@click.option(
+    "--hop", "hops", multiple=True, help="A caller, the outermost first: writes its timeout."
+)
+@click.option(
+    "--hop-margin",
+    help="Milliseconds that each hop needs for itself.  [default: a tenth of the limit]",
+)
+@click.option("-o", "--output", default="-", help="File to write.  [default: standard output]")
 def export(
     file: str, budgets: tuple[str, ...], confidence: str, output: str, **options: Any
 ) -> None:
-    """Write the SLO that follows from the limit, with the curve it comes from as comments.
+    """Write an SLO whose limit is the safe limit, with the measured curve as comments.
 
-    Exit code: 0, 2 bad input, 3 when there is no safe limit. Nothing is written on 2 and 3.
+    Exit code: 0 the SLO was written, 2 the input is invalid, 3 there is no safe limit. With 2 and 3
+    nothing is written.
     """
 
     def _export() -> int:
@@ -147,7 +163,7 @@ def export(
         from chaos_go.sla.timeouts import chain
 
         if len(budgets) > 1:
-            fix = "an SLO has one limit; leave one of them, or export a file for each"
+            fix = "an SLO has one limit; give one budget, or export a file for each"
             raise BadInputError("budget", " ".join(budgets), fix)
         kind = options["kind"]
         exporting.check_format(kind)
@@ -179,7 +195,7 @@ def _names(options: dict[str, Any]) -> "Names":
 
 
 def _hop_margin(options: dict[str, Any]) -> float | None:
-    """Judge the hops and read the margin between them."""
+    """Check the names of the hops, and read the margin between them in milliseconds."""
     from chaos_go.errors import BadInputError
     from chaos_go.sla.options import hop_margin, name
 
@@ -224,13 +240,13 @@ def _source(file: str, measured: str | None) -> "Source":
 def _calculate(
     file: str, budget_texts: "Sequence[str]", confidence_text: str
 ) -> "tuple[Answer, Observations, str | None]":
-    """Read and solve; the last of the result is when it was measured, if the file tells."""
+    """Return the answer, the observations, and the time of the measurement if the file has it."""
     from chaos_go.report import sla_files, waiting
     from chaos_go.sla import budget, latency, solve
 
     budgets = [budget.parse(text) for text in budget_texts]
     confidence = budget.parse_confidence(confidence_text)
-    # What is typed at a terminal is not talked into.
+    # Print no progress while the user types the observations.
     with contextlib.nullcontext() if file == "-" else waiting.told(f"reading {file}"):
         observations, measured = sla_files.read(file)
     budget.check(budgets, observations)
@@ -240,13 +256,13 @@ def _calculate(
 
 
 def _code(answer: "Answer") -> int:
-    # Those on top hold at every load: where one has no limit there is none.
+    # The thresholds of the answer hold at every load: without a limit at one load they have none.
     verdicts = {threshold.verdict for threshold in answer.thresholds}
     return INCONCLUSIVE if "inconclusive" in verdicts else 0
 
 
 def _guarded(command: "Callable[[], int]") -> None:
-    """Run a command and exit with what it gives; an expected failure is one line and exit 2."""
+    """Run a command and exit with its code; after an expected error, print it and exit with 2."""
     from chaos_go.errors import ChaosGoError
 
     try:

@@ -1,20 +1,20 @@
-"""Every error of this package, each a single line that names the offending value and how to fix it.
+"""Every error of this package. Each message is one line with the invalid value and how to fix it.
 
 The tree::
 
     chaoslib.exceptions.ActivityFailed
     `- ChaosGoError
-       |- BadInputError            a value that is invalid; nothing was changed
-       |  |- TargetError           a target that is invalid or not found
-       |  `- RenamedArgumentError  an argument that has another name now
-       |- AgentError               the agent did not do its part; nothing is left of it
-       |  |- CannotRunHereError    this place does not allow what was asked
-       |  `- AgentLostError        the agent was there and is gone
+       |- BadInputError            a value is invalid; nothing was changed
+       |  |- TargetError           a target is invalid or was not found
+       |  `- RenamedArgumentError  an argument has another name now
+       |- AgentError               the agent failed; nothing of it is left
+       |  |- CannotRunHereError    this place does not allow the fault or load
+       |  `- AgentLostError        the agent was running and has ended unexpectedly
        |- NoEffectError            a fault was armed and touched no request
-       `- NotEnoughDataError       the data does not carry the number that was asked for
+       `- NotEnoughDataError       there is not enough data to calculate the number
 
-They are ActivityFailed, so that an activity may let them pass: Chaos Toolkit takes that as a failed
-activity. It keeps only the first line of a message, hence the single line.
+They are subclasses of ActivityFailed, so an activity need not catch them: Chaos Toolkit treats them
+as a failed activity. It keeps only the first line of a message, therefore each message is one line.
 """
 
 from chaoslib.exceptions import ActivityFailed
@@ -23,7 +23,7 @@ _LONGEST_VALUE = 120
 
 
 def shorten(text: str, most: int = _LONGEST_VALUE) -> str:
-    """Return a text in one line, cut to at most ``most`` characters (``...`` shows the cut)."""
+    """Return a text in one line of at most ``most`` characters; ``...`` marks a cut."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 3] + "..."
 
@@ -32,21 +32,21 @@ class ChaosGoError(ActivityFailed):
     """The root of all errors of this package."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message, in one line."""
+        """Make the message one line."""
         super().__init__(" ".join(message.split()))
 
 
 class BadInputError(ChaosGoError):
-    """A value that is invalid.
+    """A value is invalid.
 
     Attributes:
-        field: name of the argument, or path of the field.
-        value: what was given.
-        fix: what to do about it.
+        field: Name of the argument, or path of the field.
+        value: The invalid value.
+        fix: What to do about it.
     """
 
     def __init__(self, field: str, value: object, fix: str) -> None:
-        """Say ``field=value: fix``; a long value is cut."""
+        """Make the message ``field=value: fix``; a long value is cut."""
         super().__init__(f"{field}={shorten(repr(value))}: {fix}")
         self.field = field
         self.value = value
@@ -54,10 +54,10 @@ class BadInputError(ChaosGoError):
 
 
 class TargetError(BadInputError):
-    """A target that is invalid, or that is not there."""
+    """A target is invalid or was not found."""
 
     def __init__(self, target: object, fix: str) -> None:
-        """Say ``target=value: fix``."""
+        """Make the message ``target=value: fix``."""
         super().__init__("target", target, fix)
 
 
@@ -74,15 +74,15 @@ class RenamedArgumentError(BadInputError):
 
 
 class AgentError(ChaosGoError):
-    """The agent could not be started or did not do its part. Nothing of it is left."""
+    """The agent could not be started, or failed. Nothing of it is left."""
 
 
 class CannotRunHereError(AgentError):
-    """This place does not allow what was asked: a capability, the kernel, another fault."""
+    """This place does not allow the fault or load: a capability, the kernel, another fault."""
 
 
 class AgentLostError(AgentError):
-    """The agent did its part and then ended or fell silent, unasked."""
+    """The agent was running and then ended or went silent without a request to stop."""
 
 
 class NoEffectError(ChaosGoError):
@@ -90,4 +90,4 @@ class NoEffectError(ChaosGoError):
 
 
 class NotEnoughDataError(ChaosGoError):
-    """The data does not carry the number that was asked for."""
+    """There is not enough data to calculate the number."""

@@ -1,7 +1,7 @@
-r"""Slips in regular expressions that are read by Go, and of which Python is sure too.
+"""Finds errors in regular expressions that both Python and RE2 reject.
 
-Prometheus and the agent read RE2, in which much is written otherwise than in Python. So only what
-RE2 never takes is told here, and the rest is left to the one who reads it.
+Prometheus and the agent use RE2, whose syntax differs from that of Python. So only expressions that
+RE2 certainly rejects are reported here. Prometheus and the agent find the other errors.
 """
 
 import re
@@ -21,11 +21,11 @@ _MOST_REPEATS = 1000
 
 
 def slip(pattern: str) -> str | None:
-    """Say what is wrong with a regular expression; None when that is not certain."""
-    if r"\Q" in pattern or "[:" in pattern:  # Python knows no quotations and no [[:alpha:]]
+    """Return what is wrong with a regular expression; None if no error is certain."""
+    if r"\Q" in pattern or "[:" in pattern:  # Python has neither quotations nor [[:alpha:]]
         return None
     try:
-        # Python warns of sets that it may read otherwise one day.
+        # Python warns about sets whose meaning may change in a later version.
         with warnings.catch_warnings(action="ignore"):
             re.compile(pattern)
     except re.error as error:

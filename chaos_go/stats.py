@@ -1,7 +1,8 @@
-"""Error bars of quantiles and of proportions: pure functions, no assumption about the distribution.
+"""Confidence intervals of quantiles and proportions: pure functions, for any distribution.
 
-Requests of an open-loop load are treated as independent. They are not quite (a queue makes
-neighbours alike), so a real interval is somewhat wider than the one given here, never narrower.
+Every request of an open-loop load is treated as independent. That is not exact: a queue makes
+neighbouring requests similar. So a real interval is somewhat wider than the one returned here,
+never narrower.
 
 Sources:
     H. A. David, H. N. Nagaraja, "Order Statistics", 3rd ed., Wiley 2003, section 7.1.
@@ -19,14 +20,14 @@ _ROUNDING = 1e-9  # 0.07 * 100 is 7.000000000000001 in binary, yet the rank is 7
 
 
 class Interval(NamedTuple):
-    """Limits that enclose the true value with at least the confidence that was asked."""
+    """Limits that enclose the true value with at least the given confidence."""
 
     low: float
     high: float
 
 
 class Ranks(NamedTuple):
-    """Which of the sorted observations (the first is 1) say what a quantile is."""
+    """Ranks of the sorted observations (from 1) that estimate a quantile and enclose it."""
 
     low: int
     value: int
@@ -34,17 +35,19 @@ class Ranks(NamedTuple):
 
 
 def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
-    """Return the least number of observations from which a quantile has both its limits.
+    """Return the least number of observations with which a quantile has both limits.
 
-    The largest observation is an upper limit only if all n of them lie below the true quantile
-    with a probability, quantile ** n, of at most (1 - confidence) / 2; the lower limit likewise.
+    All n observations lie below the true quantile with the probability quantile ** n. The largest
+    observation is an upper limit only if this is at most (1 - confidence) / 2. The same holds for
+    the smallest observation and the lower limit.
 
     Args:
-        quantile: between 0 and 1, both excluded; 0.99 for the P99.
-        confidence: between 0 and 1, both excluded, of the two-sided interval.
+        quantile: The quantile, between 0 and 1, both excluded; 0.99 for the P99.
+        confidence: Confidence of the two-sided interval, between 0 and 1, both excluded; 0.95 by
+            default.
 
     Raises:
-        ValueError: an argument is not between 0 and 1.
+        ValueError: An argument is not between 0 and 1.
     """
     _check_fraction("quantile", quantile)
     _check_fraction("confidence", confidence)
@@ -55,18 +58,18 @@ def smallest_n(quantile: float, confidence: float = CONFIDENCE) -> int:
 def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> Ranks:
     """Return the ranks of the observations that estimate a quantile and enclose it.
 
-    The value is the nearest rank, the smallest observation with at least ``quantile`` of all at or
-    below it. The limits are the closest pair of order statistics of which each is on the wrong
-    side of the true quantile with a probability of at most (1 - confidence) / 2, computed from the
-    binomial distribution itself. Ties and buckets only make the interval more conservative.
+    The estimate is that of `nearest_rank`. The limits are the closest pair of order
+    statistics of which each is on the wrong side of the true quantile with a probability of at most
+    (1 - confidence) / 2. This probability is exact, from the binomial distribution. Ties and
+    buckets only make the interval more conservative. See David and Nagaraja, section 7.1.
 
     Args:
-        n: number of observations.
-        quantile: between 0 and 1, both excluded.
-        confidence: between 0 and 1, both excluded.
+        n: Number of observations.
+        quantile: The quantile, between 0 and 1, both excluded.
+        confidence: Confidence of the interval, between 0 and 1, both excluded; 0.95 by default.
 
     Raises:
-        ValueError: n is below `smallest_n`, or quantile or confidence is not between 0 and 1.
+        ValueError: `n` is below `smallest_n`, or quantile or confidence is not between 0 and 1.
     """
     needed = smallest_n(quantile, confidence)
     if n < needed:
@@ -77,22 +80,32 @@ def quantile_ranks(n: int, quantile: float, confidence: float = CONFIDENCE) -> R
     tail = (1 - confidence) / 2
     low = _binomial_ppf(tail, n, quantile)
     high = _binomial_ppf(1 - tail, n, quantile) + 1
-    value = max(1, math.ceil(quantile * n - _ROUNDING))
-    return Ranks(low, value, high)
+    return Ranks(low, nearest_rank(n, quantile), high)
+
+
+def nearest_rank(n: int, quantile: float) -> int:
+    """Return the rank of the smallest of n observations with ``quantile`` of all at or below it.
+
+    Args:
+        n: number of observations, at least 1.
+        quantile: between 0 and 1.
+    """
+    return max(1, math.ceil(quantile * n - _ROUNDING))
 
 
 def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return the exact (Clopper-Pearson) interval of a proportion of which ``hits / n`` was seen.
+    """Return the exact (Clopper-Pearson) interval of a proportion that was observed as hits / n.
 
     Args:
-        hits: how many of the n had the property, 0 to n.
-        n: how many were looked at, at least 1.
-        confidence: between 0 and 1, both excluded.
+        hits: Number of observations with the property, 0 to n.
+        n: Number of observations, at least 1.
+        confidence: Confidence of the interval, between 0 and 1, both excluded; 0.95 by default.
 
     Raises:
-        ValueError: hits is not within 0 to n, n is below 1, or confidence is no fraction.
+        ValueError: `hits` is not within 0 to n, `n` is below 1, or `confidence` is no such
+            fraction.
     """
-    from scipy.special import betaincinv  # heavy, and not needed to discover or validate
+    from scipy.special import betaincinv  # slow to import, not needed to discover or validate
 
     _check_fraction("confidence", confidence)
     if n < 1 or not 0 <= hits <= n:
@@ -105,7 +118,7 @@ def proportion_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> In
 
 def _binomial_ppf(probability: float, n: int, p: float) -> int:
     """Return the smallest k with P(binomial(n, p) <= k) of at least ``probability``."""
-    from scipy.special import bdtr  # heavy, and not needed to discover or validate
+    from scipy.special import bdtr  # slow to import, not needed to discover or validate
 
     below, at = -1, n
     while at - below > 1:

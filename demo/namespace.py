@@ -1,11 +1,10 @@
-"""A network of one's own: run a command where it cannot touch the host's network.
+"""Run a command in a new network namespace, where it cannot affect the host's network.
 
     python demo/namespace.py bash
 
-The command runs in a new network namespace with only `lo`, which is up. Root gets just that; an
-ordinary user becomes root of a new user namespace first (user_namespaces(7)). Everything in it is
-gone when the last process in it ends. The system calls are made from Python, so that neither
-util-linux nor iproute2 has to be installed.
+The namespace has only `lo`, which is up. For an ordinary user a new user namespace is created as
+well, in which the user is root (user_namespaces(7)). The kernel removes the namespace when its last
+process ends. The system calls are made from Python, so neither util-linux nor iproute2 is needed.
 """
 
 import fcntl
@@ -23,10 +22,11 @@ IFREQ = "16sh14x"  # struct ifreq: the name, then the flags out of a union of 16
 def enter() -> None:
     """Move this process into a new network namespace and bring `lo` up there.
 
-    The process must have a single thread. After a failure it may be in a namespace without `lo`.
+    The process must have a single thread. After a failure it may be in a namespace whose `lo` is
+    down.
 
     Raises:
-        OSError: the kernel allows neither a network namespace nor one inside a user namespace.
+        OSError: The kernel allows neither a network namespace nor one inside a user namespace.
     """
     try:
         os.unshare(os.CLONE_NEWNET)
@@ -48,7 +48,7 @@ def bring_up(interface: str) -> None:
     """Set a network interface up, as `ip link set INTERFACE up` does.
 
     Raises:
-        OSError: no such interface, or no CAP_NET_ADMIN here.
+        OSError: There is no such interface, or this process has no CAP_NET_ADMIN.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack(IFREQ, interface.encode(), 0)
@@ -57,7 +57,7 @@ def bring_up(interface: str) -> None:
 
 
 def main(command: list[str]) -> None:
-    """Replace this process by the command, in a namespace of its own."""
+    """Replace this process by the command, in a new namespace."""
     if not command:
         sys.exit("namespace.py: no command given; give one such as: namespace.py bash")
     try:

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends."""
+"""Child processes that end when their parent ends, for whatever reason."""
 
 import ctypes
 import signal
@@ -13,12 +13,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def start(
     command: Sequence[str], log: IO[bytes] | None = None, own_group: bool = False
 ) -> subprocess.Popen[bytes]:
-    """Start a process that gets SIGTERM when this one dies, even by SIGKILL.
+    """Start a process that gets SIGTERM when this process dies, even by SIGKILL.
 
     Args:
-        command: program and arguments.
-        log: where its output goes; None for the output of this process.
-        own_group: keep Ctrl-C in the terminal away from it.
+        command: Program and arguments.
+        log: File for its output; by default it shares the output of this process.
+        own_group: Whether it gets its own process group, so that Ctrl-C in the terminal does not
+            reach it.
     """
     return subprocess.Popen(
         command,
@@ -26,12 +27,12 @@ def start(
         stdout=log,
         stderr=subprocess.STDOUT if log else None,
         process_group=0 if own_group else None,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - there is one thread
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has a single thread
     )
 
 
 def stop(process: subprocess.Popen[bytes], grace_s: float = 15.0) -> None:
-    """Ask a process to end, and kill it when it has not done so after ``grace_s`` seconds."""
+    """Send SIGTERM to a process, and kill it if it has not ended after ``grace_s`` seconds."""
     process.terminate()
     try:
         process.wait(grace_s)

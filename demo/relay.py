@@ -1,9 +1,10 @@
-"""Relay TCP connections through a fault while there is one, straight to the service otherwise.
+"""Relay TCP connections to the proxy of a fault while it listens, otherwise to the service.
 
     python demo/relay.py LISTEN_PORT FAULT_PORT SERVICE_PORT
 
 The explicit proxy of a fault listens only while the fault is armed. A shop without privileges
-sends its calls here, so that it works before and after the fault too. All on 127.0.0.1.
+sends its calls to this relay, so that they also work before and after the fault. All ports are on
+127.0.0.1.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ async def main(listen_port: int, fault_port: int, service_port: int) -> None:
     """Relay until the process is stopped."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # a client or service that left ends its connection
+        with contextlib.suppress(OSError):  # the client or the service has closed its connection
             up_reader, up_writer = await _connect(fault_port, service_port)
             await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer))
         writer.close()
@@ -29,7 +30,7 @@ async def main(listen_port: int, fault_port: int, service_port: int) -> None:
 
 
 async def _connect(*ports: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first port that somebody listens on."""
+    """Connect to the first port that has a listener."""
     for port in ports[:-1]:
         with contextlib.suppress(ConnectionRefusedError):
             return await asyncio.open_connection(HOST, port)

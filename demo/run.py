@@ -1,9 +1,9 @@
-"""Run one experiment against the shop, in a network of its own, and judge it.
+"""Run one experiment on the shop, in a new network namespace, and print its verdict.
 
     python demo/run.py experiments/users-answer-503.yaml [--bad no-retry] [--out DIR]
 
-The exit code is the verdict's: 0 held, 1 violated, 2 inconclusive, 3 unsafe, 4 setup-error.
-Journal, logs and the picture land in DIR. Every process started here ends with this one.
+The exit code is that of the verdict: 0 held, 1 violated, 2 inconclusive, 3 unsafe, 4 setup-error.
+DIR gets the journal, the logs and the picture. Every process started here ends with this one.
 """
 
 import argparse
@@ -33,40 +33,40 @@ from chaos_go.errors import ChaosGoError
 HERE = Path(__file__).resolve().parent
 SETUP_ERROR = 4
 INTERRUPTED = 130
-HAVE_DATA = (0, 2)  # exit codes of verdicts after which what was measured can be looked at
+HAVE_DATA = (0, 2)  # exit codes of the verdicts after which the measured data can be used
 NEEDED = ("owner_tables", "tproxy", "redirect", "ip_transparent", "so_mark")
-"""What `chaos-agent check` must find in a namespace, so that faults can intercept there."""
+"""The abilities that `chaos-agent check` must report, so that faults can intercept traffic."""
 
 USERS_OF_PORT = {8082: "--users-url", 8083: "--risk-url"}
-"""The flag with which checkout is told where a service is, by the port of the service."""
+"""By the port of a service, the flag of checkout for the address of the service."""
 
 RELAY_OFFSET, PROXY_OFFSET = 10_000, 20_000
 ROLLBACK_GRACE_S = 20.0
 
 
 class SetupError(Exception):
-    """The experiment could not begin; the message says what to fix."""
+    """The experiment could not begin. The message says how to fix it."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the experiment runs."""
+    """Where the experiment runs: in a new network namespace, or not and why not."""
 
     isolated: bool
-    reason: str = ""  # why not, when it is not
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How faults reach the services; the defaults let them intercept."""
+    """How faults reach the traffic of the services; by default they intercept it."""
 
     checkout_flags: list[str] = field(default_factory=list)
-    relay: list[str] = field(default_factory=list)  # command line of a process beside the shop
+    relay: list[str] = field(default_factory=list)  # command line of the relay; empty for none
     run_options: list[str] = field(default_factory=list)  # of `chaos run`
 
 
 def main() -> int:
-    """Parse the command line, run, and give the exit code."""
+    """Parse the command line, run the experiment, and return the exit code."""
     options = _arguments()
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
@@ -83,16 +83,17 @@ def main() -> int:
 
 
 def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
-    """Run one experiment and give the exit code of its verdict.
+    """Run one experiment and return the exit code of its verdict.
 
     Args:
-        experiment: YAML file.
-        bad: how checkout is built badly; "" builds it well.
-        out: folder for journal, logs and picture.
-        budget: of a ladder, for instance ``2%``: what follows from it is printed; "" for none.
+        experiment: YAML file of the experiment.
+        bad: Bad variants of checkout, separated by commas; "" for a well-built checkout.
+        out: Folder for journal, logs and picture.
+        budget: Extra impact for the limits of a ladder, for instance ``2%``; by default no limits
+            are calculated.
 
     Raises:
-        SetupError, ShopError, ChaosGoError, OSError: it could not begin.
+        SetupError, ShopError, ChaosGoError, OSError: The experiment could not begin.
     """
     place = choose_place()
     if place.isolated:
@@ -113,7 +114,7 @@ def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
 
 @contextlib.contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """Keep other runs out of the folder; the kernel ends the lock with this process."""
+    """Lock the folder against other runs; the kernel releases the lock when this process ends."""
     out.mkdir(parents=True, exist_ok=True)
     folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -128,7 +129,7 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 
 def choose_place() -> Place:
-    """Try in another process whether a namespace can be had in which faults can intercept."""
+    """Check in another process whether faults can intercept traffic in a new namespace."""
     trial = subprocess.run(
         [sys.executable, HERE / "namespace.py", find_agent(), "check"],
         capture_output=True,
@@ -144,7 +145,10 @@ def choose_place() -> Place:
 
 
 def _explicit_proxy(experiment: Path) -> Way:
-    """Lead checkout -> relay -> fault (while it is armed) -> service, and so whoever else asks."""
+    """Route calls through a relay: checkout -> relay -> fault (while it is armed) -> service.
+
+    The load of the experiment on the risk service takes the same route.
+    """
     port = _faulted_port(experiment)
     relay_port, proxy_port = port + RELAY_OFFSET, port + PROXY_OFFSET
     flags = [USERS_OF_PORT[port], f"http://127.0.0.1:{relay_port}"]
@@ -158,10 +162,10 @@ def _explicit_proxy(experiment: Path) -> Way:
 
 
 def _faulted_port(experiment: Path) -> int:
-    """Read the port out of the default of the experiment's configuration ``target``.
+    """Return the port in the default of the experiment's configuration ``target``.
 
-    A proxy between checkout and a service is on the way of checkout's calls as well as before the
-    service, so that it stands for both.
+    A proxy between checkout and a service can replace a target on either side: the port of the
+    service (``port/``) and the calls of checkout to it (``to/``).
     """
     try:
         target = str(_configuration(experiment)["target"]["default"])
@@ -179,7 +183,7 @@ def _faulted_port(experiment: Path) -> int:
 
 
 def _configuration(experiment: Path) -> dict[str, Any]:
-    """Return the configuration of an experiment; empty when it has none that can be read."""
+    """Return the configuration of an experiment; empty if it has none or cannot be read."""
     try:
         return dict(yaml.safe_load(experiment.read_text())["configuration"])
     except (KeyError, TypeError, ValueError, yaml.YAMLError):
@@ -188,7 +192,7 @@ def _configuration(experiment: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _running(command: Sequence[str], log: Path) -> Iterator[None]:
-    """Run a process beside the ``with`` block; nothing when the command is empty."""
+    """Run a process during the ``with`` block; no process if the command is empty."""
     if not command:
         yield
         return
@@ -201,14 +205,15 @@ def _running(command: Sequence[str], log: Path) -> Iterator[None]:
 
 
 def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
-    """Run `chaos run`; its exit code is no verdict, the journal is what counts."""
+    """Run `chaos run`. Its exit code is ignored: the verdict comes from the journal."""
     command = [*_chaos(journal), "run", "--rollback-strategy", "always"]
     command += ["--journal-path", str(journal), *options, str(experiment)]
     chaos = processes.start(command, own_group=True)
     try:
         chaos.wait()
     except KeyboardInterrupt:
-        # Told once, whether a terminal or a script interrupts: then it plays its rollbacks.
+        # In its own process group it gets no Ctrl-C from the terminal, so it gets exactly one
+        # SIGINT from here, and then runs its rollbacks.
         chaos.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             chaos.wait(ROLLBACK_GRACE_S)
@@ -219,15 +224,15 @@ def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
 
 
 def _judge(journal: Path, picture: Path, budget: str) -> int:
-    """Print the verdict, draw the picture, tell what a ladder found; give the exit code."""
+    """Print the verdict and the limits of a ladder, draw the picture; return the exit code."""
     chaos = _chaos(journal)
     if not journal.exists():
-        raise SetupError(f"chaos wrote no journal; {_log(journal)} tells why")
+        raise SetupError(f"chaos wrote no journal; see {_log(journal)} for the reason")
     verdict = subprocess.run([*chaos, "go", "verdict", str(journal)], check=False)
     drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
     _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
     if budget and verdict.returncode in HAVE_DATA:
-        return sla.tell(chaos, journal, budget) or verdict.returncode
+        return sla.report(chaos, journal, budget) or verdict.returncode
     return verdict.returncode
 
 
@@ -245,10 +250,14 @@ def _log(journal: Path) -> Path:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Run an experiment against the shop, judge it.")
+    parser = argparse.ArgumentParser(
+        description="Run an experiment on the shop, print its verdict."
+    )
     parser.add_argument("experiment", type=Path, help="YAML file in experiments/")
-    parser.add_argument("--bad", default="", help="how checkout is built badly, e.g. no-retry")
-    parser.add_argument("--sla-budget", default="", help="tell what a ladder found, e.g. for 2%%")
+    parser.add_argument("--bad", default="", help="bad variants of checkout, for instance no-retry")
+    parser.add_argument(
+        "--sla-budget", default="", help="extra impact for the limits of a ladder, for instance 2%%"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the results")
     options = parser.parse_args()
     if not options.experiment.is_file():

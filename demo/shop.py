@@ -2,8 +2,8 @@
 
     python demo/shop.py [--bad VARIANT] [--logs DIR] [COMMAND ...]
 
-prints "ready" once all of them answer, and stops them when COMMAND has ended, without one at the
-end of its standard input.
+prints "ready" when all services answer. The services stop when COMMAND has ended or, without a
+COMMAND, at the end of standard input.
 """
 
 import argparse
@@ -26,20 +26,20 @@ LOOK_S = 0.05
 
 
 class ShopError(Exception):
-    """The shop could not be started; the message says which service and why."""
+    """The shop could not be started. The message names the service and the reason."""
 
 
 class Shop:
-    """The four services, on 127.0.0.1:8080 to 8083, as long as the ``with`` block lasts."""
+    """The four services on 127.0.0.1:8080 to 8083; they run during the ``with`` block."""
 
     def __init__(self, logs: Path, bad: str = "", checkout_flags: Sequence[str] = ()) -> None:
-        """Prepare a shop.
+        """Start nothing yet.
 
         Args:
-            logs: folder for the output of the services, one file each.
-            bad: how checkout is built badly, a comma list of variants (`shop checkout --help`
-                lists them); "" builds it well.
-            checkout_flags: further flags of checkout.
+            logs: Folder for the output of the services, one file each.
+            bad: Bad variants of checkout, separated by commas (`shop checkout --help` lists them);
+                "" for a well-built checkout.
+            checkout_flags: Further flags of checkout; default none.
         """
         self._logs = logs
         self._flags = {"checkout": [*checkout_flags, *(["--bad", bad] if bad else [])]}
@@ -49,7 +49,7 @@ class Shop:
         """Start all services and wait until they answer.
 
         Raises:
-            ShopError: the binary is missing, or a service ended or did not answer in time.
+            ShopError: The binary is missing, or a service ended or did not answer in time.
         """
         if not BINARY.is_file():
             raise ShopError(f"{BINARY} is missing; build it with: make demo")
@@ -73,7 +73,7 @@ class Shop:
         self.stop()
 
     def stop(self) -> None:
-        """Stop all services, those that customers reach first before those that they need."""
+        """Stop all services, each before the services that it calls."""
         for role in reversed(self._services):
             processes.stop(self._services[role])
         self._services.clear()
@@ -96,7 +96,7 @@ class Shop:
             time.sleep(LOOK_S)
 
     def _listens(self, role: str) -> bool:
-        """Tell whether it is our service that has the port: a stranger would answer as well."""
+        """Return whether our service has the port: another process could answer there as well."""
         return "listening on" in self._said(role)
 
     def _said(self, role: str) -> str:
@@ -118,11 +118,11 @@ def _is_healthy(port: int) -> bool:
 
 
 def main() -> int:
-    """Run the shop as long as the command, or until standard input ends; give the exit code."""
+    """Run the shop until the command or standard input ends, and return the exit code."""
     parser = argparse.ArgumentParser(
-        description="Run the shop as long as COMMAND, without one until standard input ends."
+        description="Run the shop until COMMAND ends, or without it until standard input ends."
     )
-    parser.add_argument("--bad", default="", help="how checkout is built badly")
+    parser.add_argument("--bad", default="", help="bad variants of checkout")
     parser.add_argument("--logs", type=Path, help="folder for the logs; default: a temporary one")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="for instance bash")
     options = parser.parse_args()
@@ -131,7 +131,7 @@ def main() -> int:
             with Shop(options.logs or Path(temporary), options.bad):
                 print("ready", flush=True)
                 if options.command:
-                    # Ctrl-C reaches the command too, which decides what it means.
+                    # Ctrl-C also reaches the command, which decides whether to end.
                     signal.signal(signal.SIGINT, lambda *_: None)
                     return subprocess.call(options.command)
                 sys.stdin.read()

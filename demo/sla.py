@@ -1,4 +1,4 @@
-"""What follows from the ladder of a run: the table, the picture, and the SLO as a file."""
+"""Prints the limits of a ladder as a table, draws their picture, and writes an SLO."""
 
 import subprocess
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ FORMAT = "openslo"
 BAD_INPUT = 2  # exit code of `chaos go sla`
 
 
-def tell(chaos: Sequence[str], journal: Path, budget: str) -> int:
-    """Print the table and the SLO, and draw the picture beside the journal.
+def report(chaos: Sequence[str], journal: Path, budget: str) -> int:
+    """Print the table and the SLO, and write curve.png and slo.yaml next to the journal.
 
     Args:
-        chaos: command of Chaos Toolkit with its global options.
-        journal: of a run with a ladder.
-        budget: how much extra impact is tolerated, for instance ``2%``.
+        chaos: Command of Chaos Toolkit with its global options.
+        journal: Journal of a run with a ladder.
+        budget: Extra impact that is tolerated, for instance ``2%``.
 
     Returns:
         The exit code of `chaos go sla fit`.
@@ -26,7 +26,7 @@ def tell(chaos: Sequence[str], journal: Path, budget: str) -> int:
     ask = ["--budget", budget]
     code = _sla(chaos, "fit", journal, *ask)
     if code == BAD_INPUT:
-        return code  # it has said why: nothing was measured
+        return code  # `fit` has printed the reason
     _sla(chaos, "plot", journal, *ask, "-o", str(picture))
     print(f"demo: curve: {picture}", flush=True)
     options = ["--format", FORMAT, "--service", SERVICE, "-o", str(slo)]

@@ -2,11 +2,13 @@
 
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chaos_go import arguments, stats
 from chaos_go.agent.contract import LONGEST_DURATION_S
+from chaos_go.agent.judge import Asked
+from chaos_go.arguments import has_variable
 from chaos_go.errors import BadInputError
 from chaos_go.traffic import load as loads
 from chaos_go.traffic import sli
@@ -53,6 +55,17 @@ def error_rate(load: dict[str, Any], duration_s: float = 10.0) -> float:
         ActivityFailed: As `p99_ms`, with fewer than 72 requests.
     """
     return _measure(sli.error_rate, load, duration_s, sli.SMALLEST_N_OF_RATE)
+
+
+def _asked(given: Mapping[str, Any]) -> list[Asked]:
+    """Return what an agent would be asked for these arguments, as far as they are known."""
+    load = given.get("load")
+    if has_variable(load):
+        return []
+    return [Asked("load", loads.spec_of("load", loads.read(load)))]
+
+
+p99_ms.asked = error_rate.asked = _asked  # type: ignore[attr-defined] # for `chaos go validate`
 
 
 def _measure(

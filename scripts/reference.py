@@ -1,7 +1,7 @@
 """Writes docs/reference/activities.md from the signatures and docstrings of all activities.
 
 python scripts/reference.py            # write
-python scripts/reference.py --check    # exit code 1 when the file says something else
+python scripts/reference.py --check    # exit code 1 if the file is out of date
 """
 
 import importlib
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from chaos_go import activity_modules
+from chaos_go import activity_modules, targets
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "activities.md"
@@ -25,12 +25,12 @@ chaostoolkit-go` prints the same as JSON.
 """
 TITLES = {"action": "Actions", "probe": "Probes", "control": "Controls"}
 SECTIONS = ("Args", "Returns", "Raises")
-# Chaos Toolkit hands these to hooks; nobody writes them into an experiment.
+# Chaos Toolkit passes these to hooks; they are not written in an experiment.
 GIVEN = ("context", "state", "unknown", "arguments", "configuration", "secrets")
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check, and give the exit code."""
+    """Write or check the page, and return the exit code."""
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
@@ -46,15 +46,22 @@ def main(arguments: list[str]) -> int:
 
 def page() -> str:
     """Return the whole page."""
-    parts = [HEAD]
+    parts = [HEAD, _targets()]
     for kind, title in TITLES.items():
         parts.append(f"\n## {title}\n")
         parts += [_module(name) for name, of in activity_modules().items() if of == kind]
     return "".join(parts)
 
 
+def _targets() -> str:
+    """Return the grammar of targets, which is written once: where it is read."""
+    rows = [f"| `{example}` | {_cell(meaning)} |\n" for example, meaning in targets.describe()]
+    intro = "A fault needs a target: a text that says where. It has one of these forms."
+    return "".join([f"\n## Targets\n\n{intro}\n\n| target | meaning |\n|---|---|\n", *rows])
+
+
 def _module(name: str) -> str:
-    """Return what is said of one module: for a control the hook that takes its arguments."""
+    """Return the section of one module; of a control only the hook that takes its arguments."""
     module = importlib.import_module(name)
     parts = [f"\n### `{name}`\n\n{_markdown(inspect.getdoc(module) or '')}\n"]
     for function in module.__all__:
@@ -89,7 +96,7 @@ def _own_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def split(docstring: str) -> dict[str, str]:
-    """Split a docstring of Google's style into its sections; "" is the text before them."""
+    """Split a Google-style docstring into its sections; the key "" is the text before them."""
     sections, current = {"": ""}, ""
     for line in docstring.splitlines():
         if line.rstrip(":") in SECTIONS and line.endswith(":"):
@@ -101,14 +108,14 @@ def split(docstring: str) -> dict[str, str]:
 
 
 def _entries(section: str) -> Iterator[tuple[str, str]]:
-    """Return name and text of each entry of an Args section, continuation lines joined."""
+    """Yield the name and the text of each entry of an Args section."""
     for entry in re.split(r"\n(?=    \w)", section):
         name, _, text = entry.strip().partition(":")
         yield name, text.strip()
 
 
 def _markdown(text: str) -> str:
-    """Return a docstring's text with its literal blocks (``::``) fenced."""
+    """Return the text of a docstring with its literal blocks (``::``) as fenced code blocks."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
         if lines and lines[-1].endswith("::") and paragraph.startswith("    "):

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_go.agent import kinds
 from chaos_go.agent.contract import Spec
-from chaos_go.agent.lease import EXIT_S, Lease
+from chaos_go.agent.lease import Lease
 from chaos_go.errors import AgentError, AgentLostError
 
 

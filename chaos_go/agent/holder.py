@@ -160,11 +160,10 @@ class LeaseHolder:
         futures = [pool.submit(self._arm, x, spec, timeout_s, attempt) for x in places]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
-            if not any(future.done() and future.exception() for future in futures):
-                return [future.result() for future in futures]
-            attempt.cancel()
-            wait(futures)
-            raise _first_error(futures)
+            if any(future.done() and future.exception() for future in futures):
+                attempt.cancel()
+                wait(futures)
+            return _results(futures)
         except BaseException:  # also an interruption of the run: nothing may stay anywhere
             attempt.cancel()
             wait(futures)
@@ -287,10 +286,15 @@ class _Attempt:
 _GIVEN_UP = "another place of this fault could not be armed"
 
 
-def _first_error(futures: Sequence[Future[Lease]]) -> BaseException:
-    """Return why a place failed, and not that others were given up because of it."""
+def _results(futures: Sequence[Future[Lease]]) -> list[Lease]:
+    """Return the lease of every place, or raise why one failed.
+
+    The error is not that of a place that was given up because of another one.
+    """
     errors = [error for future in futures if (error := future.exception())]
-    return next((error for error in errors if _GIVEN_UP not in str(error)), errors[0])
+    if errors:
+        raise next((error for error in errors if _GIVEN_UP not in str(error)), errors[0])
+    return [future.result() for future in futures]
 
 
 def _undo(leases: Sequence[Lease]) -> None:
@@ -305,7 +309,7 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
     """Raise why a lease was not armed, or not by an agent of this release."""
     armed, refusal = lease.armed_detail, lease.refusal
     if refusal is not None and refusal.field:
-        raise judge.refusal(refusal, lease.spec)
+        raise judge.refusal(refusal, lease.spec, lease.place.name)
     if refusal is not None:
         raise CannotRunHereError(f"{lease.place.name}: {say(refusal)}")
     if lease.state == "arming":

@@ -63,12 +63,19 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
     ]
 
 
-def refusal(problem: Problem, spec: Spec) -> BadInputError:
-    """Return the error for a value that an agent refused."""
+def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
+    """Return the error for a value that an agent refused.
+
+    Args:
+        problem: What the agent said.
+        spec: What it was asked.
+        place: Where; a target may have several places, so the message names it.
+    """
     name = kinds.argument(spec.kind, problem.field)
     fix = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
-    value = _own_value(problem, spec)
-    return TargetError(value, fix) if name == "target" else BadInputError(name, value, fix)
+    if name == "target":
+        return TargetError(place or _own_value(problem, spec), fix)
+    return BadInputError(name, _own_value(problem, spec), fix)
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
@@ -85,7 +92,11 @@ def _run(lines: str) -> str:
     agent = str(find_agent())
     try:
         done = subprocess.run(
-            [agent, "judge"], input=lines.encode(), capture_output=True, timeout=_PATIENCE_S
+            [agent, "judge"],
+            input=lines.encode(),
+            capture_output=True,
+            check=False,  # the exit code is looked at below
+            timeout=_PATIENCE_S,
         )
     except OSError as error:
         raise AgentError(f"agent={agent}: cannot be started: {error.strerror}") from error

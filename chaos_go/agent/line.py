@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, Self, get_args, get_origin, get_type_hints
@@ -124,6 +125,8 @@ def _read(wanted: Any, value: Any, path: str) -> Any:
     if type(value) is not wanted:
         name = getattr(wanted, "__name__", str(wanted))
         raise BadInputError(path or "line", value, f"give a value of type {name}")
+    if wanted is float and not math.isfinite(value):
+        raise BadInputError(path or "line", value, "give a finite number")
     return value
 
 

@@ -10,7 +10,6 @@ import queue
 import signal
 import threading
 import time
-from contextlib import suppress
 from typing import Protocol
 
 from chaos_go.agent.channel import Channel

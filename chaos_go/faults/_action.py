@@ -13,9 +13,10 @@ from typing import Any
 
 from chaos_go.agent import holder
 from chaos_go.agent.contract import Spec, Way
+from chaos_go.agent.judge import Asked
 from chaos_go.agent.line import Line
-from chaos_go.arguments import number, renames, text
-from chaos_go.targets import Target, read, scope
+from chaos_go.arguments import has_variable, number, renames, text
+from chaos_go.targets import Target, read, scope, with_a_target
 from chaos_go.targets.scope import Scope
 
 
@@ -96,9 +97,19 @@ def holds[**P](
             return_annotation=dict[str, Any]
         )
         action.request = build  # type: ignore[attr-defined]
+        action.asked = functools.partial(_asked, build)  # type: ignore[attr-defined]
         return renames(renamed)(action)
 
     return decorate
+
+
+def _asked(build: Callable[..., Request], given: Mapping[str, Any]) -> list[Asked]:
+    """Return what agents would be asked for these arguments, as far as they are known.
+
+    No value depends on the target. So the others are judged even if a variable hides the target.
+    """
+    known = with_a_target(given)
+    return [] if has_variable(known) else [Asked("", spec) for spec in build(**known).specs()]
 
 
 def hold(asked: Request) -> Record:

@@ -4,10 +4,14 @@ At a constant rate of requests the baseline is measured, then one delay after th
 baseline again; `chaos go sla` makes limits and SLOs of the windows.
 """
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
+from chaos_go.agent.judge import Asked
 from chaos_go.arguments import renames
 from chaos_go.errors import ChaosGoError
+from chaos_go.ladder import ahead
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.dose import Inject
 from chaos_go.ladder.level import End
@@ -78,10 +82,10 @@ def measure(
             more doses than this are chosen (10). ``target_width``: no further dose is chosen when
             the 95 % interval of the limit is this narrow, as the logarithm of upper by lower limit
             (0.25, which is about 28 %).
-        windows: How each dose is measured, any of ``count`` (3 windows, which show how far the
-            risk varies by itself), ``length_s`` (10 whole seconds each; a P99 needs 368 requests
-            in a window) and ``settle_s`` (3 seconds after each change of the dose that are not
-            measured, until queues, retries and earlier requests are over).
+        windows: How each dose is measured, any of ``count`` (3 windows; six or more show how
+            far the risk varies by itself), ``length_s`` (10 whole seconds each; a P99 needs 368
+            requests in a window) and ``settle_s`` (3 seconds after each change of the dose that
+            are not measured, until queues, retries and earlier requests are over).
         limits: When the ladder stops early, any of the following. ``impacted``: so many
             transactions were lost while a dose was in place, those of the seconds that are not
             measured included (500). ``extra_risk``: the extra risk of a level is clearly (99 %)
@@ -119,6 +123,16 @@ def measure(
     plans.check_p99_rate(plan)
     plans.refuse(plan)
     return climb(plan, plan.dosed.inject)
+
+
+def _asked(given: Mapping[str, Any]) -> list[Asked]:
+    """Return what agents would be asked for these arguments, as far as they are known."""
+    parameters = inspect.signature(measure).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return ahead.asked(given, defaults)
+
+
+measure.asked = _asked  # type: ignore[attr-defined] # for `chaos go validate`
 
 
 def climb(plan: Plan, inject: Inject) -> dict[str, Any]:

@@ -4,22 +4,21 @@ A value with a ``${variable}`` in it is not known yet. What stands in for it fit
 argument, so that only what is written down can be refused.
 """
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from chaos_go.agent.judge import Asked
-from chaos_go.ladder import measure
+from chaos_go.arguments import has_variable
 from chaos_go.ladder import plan as plans
 from chaos_go.ladder.plan import Plan
+from chaos_go.targets import with_a_target
 
 _URL = "http://localhost/"
-_TARGET = "port/1"
 _FAULT = {
     "module": "chaos_go.faults.http",
     "func": "delay",
-    "arguments": {"target": _TARGET},
+    "arguments": {"target": "port/1"},
 }
 _STAND_INS: dict[str, Any] = {
     "load": {"url": _URL, "impact": {"timeout": True}},
@@ -39,7 +38,7 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def asked(arguments: Mapping[str, Any]) -> list[Asked]:
+def asked(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Asked]:
     """Return what agents will be asked, as far as it is known; nothing is started.
 
     A fault with a variable in it, except in its target, is not judged: its values depend on each
@@ -47,11 +46,13 @@ def asked(arguments: Mapping[str, Any]) -> list[Asked]:
 
     Args:
         arguments: As in the experiment; the names of all are known, and no needed one is missing.
+        defaults: Of all arguments that have one.
 
     Raises:
         BadInputError: Names the argument, its value and how to fix it.
     """
-    plan = read(arguments)
+    arguments = {**defaults, **arguments}
+    plan = read(arguments, defaults)
     known = with_a_target(plan.dosed.arguments)
     if has_variable(known) or _is_fault_unknown(arguments):
         return plan.asked_for_loads()
@@ -60,38 +61,28 @@ def asked(arguments: Mapping[str, Any]) -> list[Asked]:
     return [*plan.asked_for_loads(), *plan.asked_for_fault(doses)]
 
 
-def read(arguments: Mapping[str, Any]) -> Plan:
+def read(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> Plan:
     """Return the plan of a ladder, with stand-ins for what is not known; nothing is started.
 
     Args:
         arguments: As in the experiment; the names of all are known, and no needed one is missing.
+        defaults: Of all arguments that have one.
 
     Raises:
         BadInputError: Names the argument, its value and how to fix it.
     """
     known = _known(arguments)
     if _is_fault_unknown(arguments):
-        known |= {"fault": _FAULT, "dose": _defaults()["dose"]}
+        known |= {"fault": _FAULT, "dose": "delay_ms"}
     else:
         known["fault"] = arguments["fault"]  # its values are only looked at when all are known
     if has_variable(_part(arguments, "levels").get("max_ms")):
         known["levels"] = {**_part(known, "levels"), "max_ms": _longest_dose(known)}
-    plan = plans.read(**{**_defaults(), **known})
+    plan = plans.read(**{**defaults, **known})
     window = _part(arguments, "windows").get("length_s")
     if not has_variable([window, arguments.get("p99_load")]):
         plans.check_p99_rate(plan)
     return plan
-
-
-def has_variable(value: object) -> bool:
-    """Tell whether a value refers to the configuration or a secret."""
-    return "${" in str(value)
-
-
-def with_a_target(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments of a fault with a target, whatever a variable there may hold."""
-    unknown = has_variable(arguments.get("target"))
-    return {**arguments, "target": _TARGET} if unknown else dict(arguments)
 
 
 def _is_fault_unknown(arguments: Mapping[str, Any]) -> bool:
@@ -113,11 +104,6 @@ def _known_doses(levels: object, plan: Plan) -> dict[str, float]:
         for written, dose_ms in plan.doses.items()
         if not has_variable(levels.get(written.removeprefix("levels.")))
     }
-
-
-def _defaults() -> dict[str, Any]:
-    parameters = inspect.signature(measure).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _part(arguments: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from chaos_go.report.picture import LIMIT
 from chaos_go.sla.answer import Load, Threshold
-from chaos_go.sla.latency import curve, isotonic
-from chaos_go.sla.observations import Level
+from chaos_go.sla.drawing import Drawing
+from chaos_go.sla.latency import Curve, isotonic
 from chaos_go.sla.words import exact, floored, milliseconds, percent
-from chaos_go.stats import proportion_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDE = 100.0  # the highest over the lowest dose, from where a linear axis hides the low ones
 _CLOSE = 3.0  # times the lowest dose: a label below that would touch the one of 0
 _BESIDE = 0.08  # of the width of the axes, between two labels of the upper axis
 _LINE = 45  # characters along the axes
@@ -26,28 +24,25 @@ _FONT_POINTS = 10.0
 _HIGH = 0.5  # of the highest impact: a background above that would leave little of the axis
 
 
-def height(load: Load, extra: float) -> float:
-    """Return the impact at which the extra impact over the background is this, as a fraction."""
-    return load.background + (1 - load.background) * extra
-
-
-def scale(axes: "Axes", levels: Sequence[Level], loads: Sequence[Load]) -> None:
+def scale(axes: "Axes", drawing: Drawing) -> None:
     """Fit the axes to all that was observed and to the budgets; over decades logarithmically."""
-    seen = [proportion_interval(level.k, level.n).high for level in levels]
-    asked = [height(load, one.budget) for load in loads for one in load.thresholds]
-    top = max(*seen, *asked)
-    lowest = min(proportion_interval(level.k, level.n).low for level in levels)
+    points = [point for curve in drawing.curves for point in curve.points]
+    asked = [
+        curve.load.impact(one.budget) for curve in drawing.curves for one in curve.load.thresholds
+    ]
+    top = max(*(point.high for point in points), *asked)
+    lowest = min(point.low for point in points)
     bottom = lowest if lowest > _HIGH * top else 0.0
     axes.set_ylim(bottom - 0.03 * (top - bottom), top + 0.12 * (top - bottom))
-    doses = [level.dose_ms for level in levels if level.dose_ms > 0]
+    doses = [point.level.dose_ms for point in points if point.level.dose_ms > 0]
     first, last = min(doses), max(doses)
-    if last > _WIDE * first:
+    if drawing.logarithmic:
         axes.set_xscale("symlog", linthresh=first)
-        axes.set_xlim(-0.1 * first, 1.5 * last)
+        axes.set_xlim(-0.1 * first, drawing.edge_ms)
         powers = range(math.ceil(math.log10(_CLOSE * first)), math.floor(math.log10(last)) + 1)
         axes.set_xticks([0.0, *(10.0**power for power in powers)])
     else:
-        axes.set_xlim(-0.02 * last, 1.06 * last)
+        axes.set_xlim(-0.02 * last, drawing.edge_ms)
 
 
 def name(axes: "Axes", impact: str) -> None:
@@ -77,7 +72,7 @@ def label_budgets(axes: "Axes", load: Load, load_rps: float | None = None) -> No
     if sum(map(_rows, texts)) > 1:
         texts = [_budget(one, load_rps, ", ") for one in budgets]
     shrunk = min(1.0, 1 / sum(map(_rows, texts)))
-    heights = [_inside(axes, 0, height(load, one.budget))[1] for one in budgets]
+    heights = [_inside(axes, 0, load.impact(one.budget))[1] for one in budgets]
     rows = [_rows(text) * shrunk for text in texts]
     for text, up, beside in zip(texts, heights, apart(heights, rows), strict=True):
         axes.annotate(
@@ -113,20 +108,17 @@ def apart(heights: Sequence[float], rows: Sequence[float]) -> list[float]:
     return [min(max(up, 0.0), spare) + low for up, low in zip(free, below, strict=True)]
 
 
-def p99(axes: "Axes", levels: Sequence[Level]) -> None:
-    """Label the upper edge with the P99 of the service at the doses, where it was measured."""
-    fitted = curve(levels)
-    if fitted is None:
-        return
+def p99(axes: "Axes", measured: Curve) -> None:
+    """Label the upper edge with the P99 of the service at the doses."""
     doses: list[float] = []
-    for dose in fitted.doses_ms:
+    for dose in measured.doses_ms:
         if not doses or _inside(axes, dose, 0)[0] - _inside(axes, doses[-1], 0)[0] >= _BESIDE:
             doses.append(dose)
     across = [_inside(axes, dose, 0)[0] for dose in doses]
     upper = axes.twiny()  # in fractions of the width, whatever the scale below
     upper.set_xlim(0, 1)
     upper.spines[["top", "right"]].set_visible(False)
-    upper.set_xticks(across, [milliseconds(fitted.at(dose)) for dose in doses])
+    upper.set_xticks(across, [milliseconds(measured.at(dose)) for dose in doses])
     upper.set_xlabel("P99 of the service (ms)")
 
 

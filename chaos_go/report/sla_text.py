@@ -1,25 +1,27 @@
 """What `chaos go sla fit` says: the curve, the limits, the sentence, the flags in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos_go.sla.answer import Answer, Likeness, Threshold
 from chaos_go.sla.decay import check_p99, highest_load
+from chaos_go.sla.drawing import Point
 from chaos_go.sla.latency import per_load
-from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import FLAGS, exact, floored, milliseconds, percent, sentence
-from chaos_go.stats import proportion_interval
 
 _Table = list[tuple[str, ...]]
 
 
 def report(
-    answer: Answer, observations: Observations, impact: str, p99_ms: float | None = None
+    answer: Answer,
+    points: Mapping[float | None, Sequence[Point]],
+    impact: str,
+    p99_ms: float | None = None,
 ) -> str:
     """Write an answer for people.
 
     Args:
         answer: with its limits as P99, where it was measured.
-        observations: that it comes from.
+        points: what was observed, by load.
         impact: what happens to a transaction, for instance ``rejections``.
         p99_ms: say up to which load this P99 is within the budgets.
 
@@ -28,12 +30,11 @@ def report(
     """
     if p99_ms is not None:
         check_p99(answer, p99_ms)
-    levels = observations.by_load()
     lines: list[str] = []
     for load in per_load(answer):
         if load.load_rps is not None:
             lines += [f"at {exact(load.load_rps)} requests/s", ""]
-        lines += [*_columns(_observed(levels[load.load_rps])), ""]
+        lines += [*_columns(_observed(points[load.load_rps])), ""]
         lines += [*_columns(_limits(load.thresholds)), ""]
         lines += [sentence(threshold, impact) for threshold in load.thresholds]
         lines += ["", *_flags(load.thresholds)]
@@ -67,22 +68,22 @@ def _up_to(answer: Answer, budget: float, p99_ms: float) -> str:
     return f"A P99 of {exact(p99_ms)} ms stays within {percent(budget)} {up_to}."
 
 
-def _observed(levels: Sequence[Level]) -> _Table:
+def _observed(points: Sequence[Point]) -> _Table:
     rows: _Table = [("delay ms", "n", "k", "impact", "95 %", "P99 ms", "95 %")]
-    for level in levels:
-        low, high = proportion_interval(level.k, level.n)
+    for point in points:
+        level = point.level
         rows.append(
             (
                 exact(level.dose_ms),
                 f"{level.n}",
                 f"{level.k}",
-                percent(level.k / level.n),
-                f"{percent(low)} to {percent(high)}",
+                percent(point.rate),
+                f"{percent(point.low)} to {percent(point.high)}",
                 milliseconds(level.p99_ms),
                 _span(level.p99_low_ms, level.p99_high_ms),
             )
         )
-    if all(level.p99_ms is None for level in levels):
+    if all(point.level.p99_ms is None for point in points):
         rows = [row[:5] for row in rows]
     return rows
 

@@ -1,4 +1,4 @@
-"""A word to whoever waits at a terminal: what is being done, and for how long already."""
+"""Tells whoever waits at a terminal what is being done, and for how long already."""
 
 import sys
 import threading
@@ -8,39 +8,61 @@ from contextlib import contextmanager
 from typing import TextIO
 
 _PATIENCE_S = 2.0  # below that nobody wonders
+_EVERY_S = 1.0
 _CLEAR = "\r\x1b[K"
 
 
+class Clock:
+    """Time, and the end of what is waited for: the seam at which tests bring their own."""
+
+    def __init__(self) -> None:
+        """Begin to wait."""
+        self._done = threading.Event()
+
+    def now_s(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+    def end(self) -> None:
+        """Say that what was waited for is done."""
+        self._done.set()
+
+    def is_done_within(self, timeout_s: float) -> bool:
+        """Wait for the end, at most so long, and tell whether it has come."""
+        return self._done.wait(timeout_s)
+
+
 @contextmanager
-def told(what: str, stream: TextIO | None = None, every_s: float = 1.0) -> Iterator[None]:
-    """Say what is being done inside the ``with`` block, from its second second on, and clear it.
+def told(what: str, stream: TextIO | None = None, clock: Clock | None = None) -> Iterator[None]:
+    """Say what is being done inside the ``with`` block once it takes 2 s, and clear it at the end.
 
     Args:
-        what: for instance ``reading risk.csv``.
-        stream: of the terminal, by default standard error; nothing is said to anything else.
-        every_s: seconds from one word to the next.
+        what: what is being done, for instance ``reading risk.csv``.
+        stream: where to say it, by default standard error; only a terminal is told anything.
+        clock: how to wait, by default in real time.
     """
     terminal = stream or sys.stderr
     if not terminal.isatty():
         yield
         return
-    done = threading.Event()
-    speaker = threading.Thread(target=_speak, args=(what, terminal, every_s, done), daemon=True)
+    clock = clock or Clock()
+    speaker = threading.Thread(target=_speak, args=(what, terminal, clock), daemon=True)
     speaker.start()
     try:
         yield
     finally:
-        done.set()
+        clock.end()
         speaker.join()
 
 
-def _speak(what: str, terminal: TextIO, every_s: float, done: threading.Event) -> None:
-    began = time.monotonic()
-    if done.wait(_PATIENCE_S):
+def _speak(what: str, terminal: TextIO, clock: Clock) -> None:
+    began_s = clock.now_s()
+    if clock.is_done_within(_PATIENCE_S):
         return
-    while not done.is_set():
-        terminal.write(f"{_CLEAR}{what}, {time.monotonic() - began:.0f} s ")
+    done = False
+    while not done:
+        terminal.write(f"{_CLEAR}{what}, {clock.now_s() - began_s:.0f} s ")
         terminal.flush()
-        done.wait(every_s)
+        done = clock.is_done_within(_EVERY_S)
     terminal.write(_CLEAR)
     terminal.flush()

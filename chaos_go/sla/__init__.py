@@ -1,6 +1,6 @@
-"""SLA back-calculation, pure: from observations of latency and business impact to limits.
+"""SLA back-calculation: calculates latency limits from observations of delay and business impact.
 
     observations -> fit -> answer -> SLO files
 
-Nothing here reads a file, opens a socket or knows Chaos Toolkit.
+The package is pure: it reads no file, opens no socket and does not import Chaos Toolkit.
 """

@@ -1,17 +1,17 @@
 """The model average: one distribution of the answer from those of all families.
 
-Every family's profile gives a distribution of ln b by its signed root, T(z(b) / sqrt(phi)), T being
-the normal distribution, or Student's t when phi was estimated. They are mixed with weights from the
-quasi-AICc. The estimate is the median of the mixture, its limits are its quantiles. Where the
-likelihood is level, every place is as likely as any other.
+The profile of each family gives a distribution of ln b by its signed root: T(z(b) / sqrt(phi)). T
+is the normal distribution, or Student's t when phi was estimated. These distributions are mixed
+with weights from the quasi-AICc. The estimate is the median of the mixture; the limits are its
+quantiles. Where the likelihood is constant, every b is equally likely.
 
-Where the budget is a handful of impacts per level the data cannot tell the families apart, and the
-steep ones, which give high answers, get more weight than they deserve: the lower limit is then too
-high too often. So the mixture takes the distribution of every family below its maximum wider, by
-the factor sqrt(1 + 0.75 / m) with m impacts: 7 % at 5 impacts, nothing at 100. The 0.75 was found
-by simulation, see docs/reference/sla-method.md. Where no delayed transaction had any impact, the
-lower half is the likelihood ratio itself, which is then the chance of that. What is told of a
-single family is its profile.
+When the budget is only a few impacts per level, the data cannot distinguish the families. Steep
+families, which give high answers, then get too much weight, and the lower limit is too high too
+often. Therefore the mixture widens the distribution of every family below its maximum, by the
+factor sqrt(1 + 0.75 / m) with m impacts: 7 % at 5 impacts, nothing at 100. The 0.75 was found by
+simulation, see docs/reference/sla-method.md. If no delayed transaction had any impact, the lower
+half is the likelihood ratio itself, because that is then the probability of this outcome. The
+results of a single family are not widened: they come from its profile.
 
 Sources:
     D. Fletcher, D. Turek, "Model-averaged profile likelihood intervals", Journal of Agricultural,
@@ -32,17 +32,17 @@ from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import Array
 from chaos_go.sla.profile import Profile, outwards
 
-_POINTS = 4000  # of the common grid in ln b
-_ROUNDING = 1e-12  # of the sum of weighted distributions
-_NEAR = 2.0  # so large a signed root ends an interval
-_FOOT = 0.02  # of a level stretch: what falls that far within that is a cliff
-_LONG = 0.1  # of that: where so much is level the likelihood has no top but a middle
-_FEW_IMPACTS = 0.75  # so many make the lower half sqrt(2) times as wide
+_POINTS = 4000  # number of points of the common grid in ln b
+_ROUNDING = 1e-12  # rounding error of the sum of weighted distributions
+_NEAR = 2.0  # beyond this signed root b is outside of the interval
+_FOOT = 0.02  # a fall to _NEAR within this fraction of a constant stretch is a cliff
+_LONG = 0.1  # constant over more than this fraction of the interval: the median is the estimate
+_FEW_IMPACTS = 0.75  # with this many impacts the lower half is sqrt(2) times as wide
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """What is read off one distribution, in ms; None where it does not reach."""
+    """What is read off one distribution, in milliseconds; None where it does not reach."""
 
     estimate_ms: float | None
     low_ms: float | None
@@ -55,9 +55,9 @@ class Average:
     """The mixture and its parts.
 
     Attributes:
-        quantiles: of the mixture.
-        families: one per name.
-        best: profile of the family with the greatest weight (of its best plateau).
+        quantiles: Quantiles of the mixture.
+        families: One entry per name of a family.
+        best: Profile of the family with the greatest weight, at its best plateau.
     """
 
     quantiles: Quantiles
@@ -77,12 +77,12 @@ def average(
     """Mix the profiles of all families.
 
     Args:
-        profiles: rows of one name beside each other, as in the registry.
-        n: transactions behind them.
-        impacts: how many the budget is at an average dosed level.
-        dispersion: phi and its degrees of freedom.
-        confidence: of the two-sided and of the one-sided limits.
-        unhurt: no delayed transaction had impact.
+        profiles: One profile per row of the registry; rows of one name are next to each other.
+        n: Number of transactions behind the profiles.
+        impacts: Number of impacts that the budget allows at a level above dose 0, on average.
+        dispersion: Phi and its degrees of freedom.
+        confidence: Confidence of the two-sided and of the one-sided limits, a fraction.
+        unhurt: Whether no delayed transaction had impact.
     """
     log_b = np.linspace(
         min(one.log_b[0] for one in profiles), max(one.log_b[-1] for one in profiles), _POINTS
@@ -102,7 +102,7 @@ def average(
     stretch = np.sqrt(1 + _FEW_IMPACTS * dispersion.phi / impacts)
     lower = [np.where(root < 0, root / stretch, root) for root in roots]
     wider = [_distribution(log_b, root, dispersion) for root in lower]
-    if unhurt:  # the chance of that is known exactly, and above what the signed root says
+    if unhurt:  # the probability of this is known exactly, and higher than by the signed root
         wider = [
             np.maximum.accumulate(np.where(root < 0, np.minimum(np.exp(-(root**2) / 2), 0.5), cdf))
             for root, cdf in zip(roots, wider, strict=True)
@@ -112,10 +112,10 @@ def average(
 
 
 def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
-    """Return the distribution of a signed root, rising evenly with b where the root is level at 0.
+    """Return the distribution of a signed root, rising linearly in b where the root is 0.
 
-    It is so where a step may be anywhere between two doses. By the root alone the answer would be
-    at the ends of that and nowhere between.
+    The root is 0 over a whole range where a step may be anywhere between two doses. From the root
+    alone, the distribution would jump at the ends of the range and be constant between them.
     """
     cdf = dispersion.cdf(root)
     level = np.flatnonzero(root == 0.0)
@@ -127,7 +127,7 @@ def _distribution(log_b: Array, root: Array, dispersion: Dispersion) -> Array:
 
 
 def _feet(root: Array, level: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the points that end a level stretch: where its cliffs, if any, have fallen."""
+    """Return the two points that end a constant stretch: below its cliffs, if it has cliffs."""
     first, last = level[[0, -1]]
     near = max(_FOOT * (last - first), 2.0)
     below = int(np.searchsorted(root, -_NEAR, side="right")) - 1
@@ -141,9 +141,9 @@ def _feet(root: Array, level: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def widened(given: Average, other: Quantiles) -> Average:
-    """Return an average whose limits are those of two distributions that are farther out.
+    """Return an average whose limits are the outer ones of two distributions.
 
-    A limit that the other does not have is left as it is.
+    A limit stays as it is where the other distribution has none.
     """
     own = given.quantiles
     limits = Quantiles(
@@ -162,13 +162,14 @@ def _farther(
 
 
 def falling(averages: Sequence[Average]) -> list[Average]:
-    """Make what is told of ascending loads not rise with the load.
+    """Return averages of ascending loads whose limits do not rise with the load.
 
-    Where it does, by what the families weigh or by rounding, the estimate, the lower and the safe
-    limit of the higher load come down and the upper limit of the lower load goes up: no interval
-    becomes narrower, and nothing promises more. Where a lower load has no lower or safe limit the
-    higher one has none either, and where a higher load has no upper one, nor has the lower. An
-    estimate that does not exist takes no part.
+    Different weights of the families, or rounding, can make a limit rise. Then the estimate, the
+    lower limit and the safe limit of the higher load are reduced to those of the lower load, and
+    the upper limit of the lower load is raised to that of the higher load. No interval becomes
+    narrower and no safe limit higher. A load without a lower or safe limit removes that limit from
+    all higher loads; a load without an upper limit removes it from all lower loads. An estimate
+    that does not exist is ignored.
     """
     told = [one.quantiles for one in averages]
     estimates = _running([one.estimate_ms for one in told], min)
@@ -188,7 +189,7 @@ def _least(value: float | None, bound: float | None) -> float | None:
 def _limits(
     values: Sequence[float | None], choose: Callable[[float, float], float]
 ) -> list[float | None]:
-    """Return the least or the greatest up to each value, and none from the first None on."""
+    """Return the least or the greatest up to each value, and None from the first None on."""
     end = values.index(None) if None in values else len(values)
     return [*_running(values[:end], choose), *[None] * (len(values) - end)]
 
@@ -196,7 +197,7 @@ def _limits(
 def _running(
     values: Sequence[float | None], choose: Callable[[float, float], float]
 ) -> list[float | None]:
-    """Return the least or the greatest up to each value."""
+    """Return the least or the greatest up to each value; None stays None and is ignored."""
     result: list[float | None] = []
     last: float | None = None
     for value in values:
@@ -218,7 +219,7 @@ def quantiles(log_b: Array, cdf: Array, confidence: float) -> Quantiles:
 
 
 def _quantile(log_b: Array, cdf: Array, p: float) -> float | None:
-    """Invert a distribution; the middle of where it is flat, None where it does not reach."""
+    """Invert a distribution: the middle where it is constant, None where it does not reach p."""
     if not cdf[0] < p < cdf[-1]:
         return None
     below = int(np.searchsorted(cdf, p - _ROUNDING)) - 1
@@ -236,7 +237,7 @@ def _aicc(best: Profile, n: float, phi: float) -> float:
 
 
 def _root(rows: Sequence[Profile], log_b: Array) -> Array:
-    """Return the signed root of one family on the common grid, the best over its plateaus."""
+    """Return the signed root of one family on the common grid, at the best of its plateaus."""
     best = max(rows, key=lambda one: one.top.log_likelihood)
     if len(rows) == 1:
         return np.interp(log_b, best.log_b, best.root)
@@ -249,14 +250,18 @@ def _root(rows: Sequence[Profile], log_b: Array) -> Array:
 
 
 def _level(root: Array) -> bool:
-    """Tell whether a profile has no top: much of where the answer may be is equally likely."""
+    """Return whether a profile is constant over much of the range in which the answer may be."""
     return bool((root == 0.0).sum() > _LONG * (np.abs(root) < _NEAR).sum())
 
 
 def _family_fit(
     best: Profile, weight: float, aicc: float, limits: Quantiles, level: bool
 ) -> FamilyFit:
-    """Return one family's part; limits come from a grid, the estimate from the top, if any."""
+    """Return the results of one family.
+
+    The limits come from a grid. The estimate is the maximum of the likelihood, or the median where
+    the likelihood is constant around its maximum.
+    """
     estimate_ms = float(np.exp(best.top.log_b))
     if level and limits.estimate_ms is not None:
         estimate_ms = limits.estimate_ms

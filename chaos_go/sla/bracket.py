@@ -1,4 +1,4 @@
-"""What the observed proportions say by themselves, without any curve.
+"""What the observed proportions show without a model: bracket, trend, and doses above a budget.
 
 Source: W. W. Piegorsch et al., "Nonparametric estimation of benchmark doses", Environmetrics 23
 (2012) 717-728: isotonic regression, used here as a bracket only.
@@ -16,22 +16,23 @@ from chaos_go.sla.families import Array
 from chaos_go.sla.latency import isotonic
 from chaos_go.sla.observations import Level
 
-_CLEARLY = 0.01
+_CLEARLY = 0.01  # one-sided p value below which a dose clearly exceeds a budget
 _POINTS = 33
-_NARROWINGS = 10  # each by 16: in the end 1e-12, far below the error of a background
+_NARROWINGS = 10  # each by 16, down to 1e-12: far below the error of a background
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the observed proportions say by themselves.
+class ModelFree:
+    """What the observed proportions of one load show without a model.
 
     Attributes:
-        levels: of one load, doses ascending.
-        dispersion: of the windows.
-        extra: isotonic extra risk over that at the lowest dose, one per dose; 0 where every
+        levels: Levels of one load, in ascending order of dose.
+        dispersion: Over-dispersion of the windows.
+        extra: Isotonic extra risk over that at the lowest dose, one fraction per dose; 0 if every
             transaction has impact at the lowest dose already.
-        trend_p: one-sided p value of the Cochran-Armitage test, with phi.
-        saturated: every transaction has impact at the lowest dose, so no dose could add any.
+        trend_p: One-sided p value of the Cochran-Armitage test, with phi.
+        saturated: Whether every transaction has impact at the lowest dose; then no dose can add
+            impact.
     """
 
     levels: tuple[Level, ...]
@@ -42,17 +43,21 @@ class Seen:
 
     @property
     def highest_ms(self) -> float:
-        """Return the highest dose."""
+        """Return the highest dose in milliseconds."""
         return self.levels[-1].dose_ms
 
     def bracket(
         self, budget: float, exceeded_ms: float | None
     ) -> tuple[float | None, float | None]:
-        """Return the last dose within a budget and the first beyond; none where none can tell.
+        """Return the last dose within a budget and the first dose beyond it, in milliseconds.
+
+        Each of the two is None where there is no such dose. Both are None if every transaction has
+        impact at the lowest dose.
 
         Args:
-            budget: extra risk.
-            exceeded_ms: the first dose whose own transactions clearly exceed it.
+            budget: Extra risk, a fraction.
+            exceeded_ms: First dose whose own transactions clearly exceed the budget; None if there
+                is none.
         """
         if self.saturated:
             return None, None
@@ -63,27 +68,28 @@ class Seen:
         return (doses_ms[end - 1] if end else None, doses_ms[end] if end < len(doses_ms) else None)
 
     def exceeded_ms(self, budget: float) -> float | None:
-        """Return the first dose whose own transactions clearly exceed a budget."""
+        """Return the first dose whose own transactions clearly exceed a budget; None: no dose."""
         for level in self.levels[1:]:
             if _exceeds(level, self.levels, budget, self.dispersion):
                 return level.dose_ms
         return None
 
 
-def look_at(levels: Sequence[Level], dispersion: Dispersion) -> Seen:
-    """Make the proportions of one load monotone and test them for a trend."""
+def without_model(levels: Sequence[Level], dispersion: Dispersion) -> ModelFree:
+    """Return what the proportions of one load show: their isotonic regression and their trend."""
     risk = isotonic([level.k / level.n for level in levels], [float(level.n) for level in levels])
     free = 1.0 - risk[0]
     extra = tuple((value - risk[0]) / free if free > 0 else 0.0 for value in risk)
     trend_p = _trend(levels, dispersion.phi)
-    return Seen(tuple(levels), dispersion, extra, trend_p, saturated=free <= 0)
+    return ModelFree(tuple(levels), dispersion, extra, trend_p, saturated=free <= 0)
 
 
 def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: Dispersion) -> bool:
-    """Tell whether a level rejects that its extra risk is within a budget.
+    """Return whether a level rejects that its extra risk is within a budget.
 
-    The likelihood ratio of any risk at that dose against the greatest that is within the budget.
-    No other dose has less than the background, so all of them bound it, not the baseline alone.
+    The test is a likelihood ratio: any risk at that dose against the greatest risk that is within
+    the budget. The background is bounded by all other levels, not by the baseline alone, because
+    the risk at no dose is below the background.
     """
     others = [one for one in levels if one is not level]
     least = min(one.k / one.n for one in others)
@@ -93,7 +99,7 @@ def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: D
     baseline, *dosed = others
 
     def without(background: Array) -> Array:
-        """Return by how much the others are less likely than what was observed."""
+        """Return the drop of the log-likelihood of the other levels at a background."""
         rest = (_drop(one, np.maximum(one.k / one.n, background)) for one in dosed)
         return sum(rest, _drop(baseline, background))
 
@@ -103,12 +109,12 @@ def _exceeds(level: Level, levels: Sequence[Level], budget: float, dispersion: D
 
 
 def within(background: Array, extra: float) -> Array:
-    """Return the risk where that much of what the background leaves is lost as well."""
+    """Return the total risk g + (1 - g) F of a background g and an extra risk F."""
     return background + (1 - background) * extra
 
 
 def _drop(level: Level, risk: Array) -> Array:
-    """Return by how much risks are less likely than the observed proportion."""
+    """Return the drop of the log-likelihood from the observed proportion to each of some risks."""
     missed, own = level.n - level.k, level.k / level.n
     most = xlogy(level.k, own) + xlog1py(missed, -own)
     result: Array = most - xlogy(level.k, risk) - xlog1py(missed, -risk)
@@ -116,9 +122,9 @@ def _drop(level: Level, risk: Array) -> Array:
 
 
 def _least(function: Callable[[Array], Array]) -> float:
-    """Minimise over a background; the functions here are convex, so that a grid can be narrowed.
+    """Return the minimum over the background of a convex function, by narrowing a grid.
 
-    (scipy.optimize would take longer to import than all else here.)
+    scipy.optimize is not used because its import takes longer than the whole calculation here.
     """
     grid = np.linspace(0.0, 1.0, _POINTS)
     for _ in range(_NARROWINGS):
@@ -128,7 +134,7 @@ def _least(function: Callable[[Array], Array]) -> float:
 
 
 def _trend(levels: Sequence[Level], phi: float) -> float:
-    """Test for a rising trend of the proportions with the dose."""
+    """Return the one-sided p value of the Cochran-Armitage test for a rise with the dose."""
     n = np.array([level.n for level in levels], dtype=float)
     k = np.array([level.k for level in levels], dtype=float)
     dose = np.array([level.dose_ms for level in levels], dtype=float)

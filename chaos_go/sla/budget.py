@@ -1,4 +1,4 @@
-"""Budgets as people write them, and those that are invalid."""
+"""Reads budgets and confidences from text, and refuses invalid ones."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from chaos_go.stats import proportion_interval
 
 
 class Budget(NamedTuple):
-    """Extra impact that is tolerated, on top of the background that is there without any fault.
+    """Extra impact that is tolerated, on top of the background without any fault.
 
     Attributes:
-        text: as it was written.
-        extra: fraction.
-        on_top: written with a plus sign, so that nobody can take it for a total.
+        text: The budget as it was written.
+        extra: The extra impact as a fraction.
+        on_top: Whether it was written with a plus sign, and so cannot be a total.
     """
 
     text: str
@@ -25,19 +25,20 @@ class Budget(NamedTuple):
 
 
 def parse(text: str) -> Budget:
-    """Read ``1%``, ``0.01`` or ``+1%``.
+    """Read a budget: ``1%``, ``0.01`` or ``+1%``.
 
     Raises:
-        BadInputError: it is not between 0 and 100 %, or does not say whether it is a percentage.
+        BadInputError: The text is no number between 0 and 100 %, or could be a percentage as well
+            as a fraction.
     """
     return Budget(text, _fraction("budget", text), text.strip().startswith("+"))
 
 
 def parse_confidence(text: str) -> float:
-    """Read ``95``, ``95%`` or ``0.95``; more than a half, below 1.
+    """Read a confidence, ``95``, ``95%`` or ``0.95``, as a fraction above 0.5 and below 1.
 
     Raises:
-        BadInputError: it is none of these.
+        BadInputError: The text is no such number.
     """
     fix = "give more than 50 and less than 100, in percent, for instance 95"
     value = _number("confidence", text, fix)
@@ -48,15 +49,19 @@ def parse_confidence(text: str) -> float:
 
 
 def check(budgets: Iterable[Budget], observations: Observations) -> None:
-    """Refuse a budget that the background alone exceeds, unless it says that it is on top.
+    """Refuse a budget that is below the background, unless it was written with a plus sign.
 
-    A budget is extra impact over the background. Who writes 1 % where 3 % of all transactions
-    suffer without any fault may well mean a total, which no latency can keep. The background counts
-    as above the budget when it is so with 95 % confidence.
+    A budget is extra impact over the background. If 3 % of all transactions have impact without
+    any fault, a budget of 1 % is probably a total by mistake, which no latency can keep. The
+    background counts as above the budget when it is so with 95 % confidence.
+
+    Args:
+        budgets: The budgets.
+        observations: What was measured.
 
     Raises:
-        BadInputError: there is such a budget, or every transaction of a load had impact, so that
-            no latency could add any.
+        BadInputError: A budget is below the background, or every transaction of a load had impact,
+            so that no latency could add any.
     """
     for load_rps, levels in observations.by_load().items():
         if all(level.k == level.n for level in levels):

@@ -1,6 +1,6 @@
-"""The SLO decay curve: what a service under more load still promises.
+"""The SLO decay curve: up to which load a latency keeps a budget.
 
-Importing this module loads nothing heavy.
+Importing this module loads neither numpy nor scipy.
 """
 
 from chaos_go.errors import BadInputError
@@ -11,20 +11,21 @@ from chaos_go.sla.words import exact
 def highest_load(
     answer: Answer, budget: float, *, dose_ms: float | None = None, p99_ms: float | None = None
 ) -> float | None:
-    """Return the highest measured load, in requests/s, at which a latency is within a budget.
+    """Return the highest measured load, in requests/s, at which a latency keeps a budget.
 
-    It is within when the one-sided safe limit at that load, and at every lower one, is not below
-    it. Nothing is interpolated between loads. None when it holds at no load; check with `check_p99`
-    that the question can be answered.
+    A latency keeps the budget at a load if it is not above the one-sided safe limit of that load
+    and of every lower load. There is no interpolation between loads. The result is None if the
+    latency keeps the budget at no load. Call `check_p99` before: it checks that the observations
+    can answer the question for a P99.
 
     Args:
-        answer: with several loads.
-        budget: one of those in the answer, a fraction.
-        dose_ms: latency added to the service; or
-        p99_ms: P99 of the service.
+        answer: The answer for several loads.
+        budget: One of the budgets in the answer, a fraction.
+        dose_ms: Latency in milliseconds that is added to the service. Give this or `p99_ms`.
+        p99_ms: P99 of the service in milliseconds. Give this or `dose_ms`.
 
     Raises:
-        BadInputError: neither or both latencies are given, or the budget is not in the answer.
+        BadInputError: Neither or both latencies are given, or the budget is not in the answer.
     """
     if (dose_ms is None) == (p99_ms is None):
         raise BadInputError("dose_ms", dose_ms, "give either dose_ms or p99_ms")
@@ -43,10 +44,15 @@ def highest_load(
 
 
 def check_p99(answer: Answer, p99_ms: float) -> None:
-    """Refuse to ask for a P99 where none was measured, or for a load where none is told.
+    """Check that `highest_load` can answer for a P99.
+
+    Args:
+        answer: The answer.
+        p99_ms: P99 of the service in milliseconds, for the error message.
 
     Raises:
-        BadInputError: it is so; how to fix it says what to measure.
+        BadInputError: The observations have no load, or a load without a P99. The message says
+            what to measure.
     """
     for load in answer.loads or (Load(None, answer.background, answer.thresholds),):
         if load.load_rps is None:

@@ -1,12 +1,13 @@
-"""Which dose to measure next, and when to stop: as few rejected transactions as possible.
+"""Chooses which dose to measure next, and when to stop, with as few rejections as possible.
 
-First a ladder: the dose doubles until the impact is clearly above the budget, in smaller steps once
-it comes near, so that no dose is much higher than it has to be. Then every level goes half-way from
-the threshold that is expected to its lower limit. Where it is expected a level tells most about a
-curve, but one below tells a curve from a step, narrows the gap that a step is in, and has less
-impact. The numbers were found by simulation, see benchmarks/sla_design.py.
+First the dose climbs: it doubles, in smaller steps once the impact is near the budget, until the
+impact is clearly above the budget. So no dose is much higher than necessary. After that each level
+lies half-way between the estimated threshold and its lower limit. A level at the estimate says most
+about a smooth curve. A level below it distinguishes a curve from a step, narrows the gap in which a
+step lies, and has less impact. The constants were found by simulation, see
+benchmarks/sla_design.py.
 
-Importing this module loads nothing heavy.
+Importing this module loads neither numpy nor scipy.
 """
 
 import math
@@ -15,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from chaos_go.sla.observations import Level, Observations
 
-_CLEARLY = 1.25  # times the budget
-_NEAR = 0.5
-_STEP = 2.0
-_STEP_NEAR = 1.4
+_CLEARLY = 1.25  # times the budget: clearly above it
+_NEAR = 0.5  # times the budget: near it
+_STEP = 2.0  # factor from one dose to the next
+_STEP_NEAR = 1.4  # the same near the budget
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Step:
     """What to do next.
 
     Attributes:
-        dose_ms: the next dose; None when nothing more is to be measured.
-        reason: why, for people.
+        dose_ms: The next dose in milliseconds; None when the measurement is finished.
+        reason: Why, as a text for people.
     """
 
     dose_ms: float | None
@@ -44,18 +45,17 @@ def next_level(
     rejected_budget: int,
     confidence: float = 0.95,
 ) -> Step:
-    """Choose the next dose.
-
-    With several loads the highest one decides.
+    """Return the next dose. With several loads, the highest load decides.
 
     Args:
-        observations: everything measured so far; the baseline at least.
-        budget: extra risk whose dose is sought, a fraction.
-        start_ms: first dose of the ladder.
-        max_dose_ms: abort level, no dose is above it.
-        target_width: stop when ln(high / low) of the interval is at most this.
-        rejected_budget: stop when this many transactions had impact at doses above 0.
-        confidence: of the interval.
+        observations: Everything measured so far, at least the baseline.
+        budget: Extra risk whose dose is sought, a fraction.
+        start_ms: First dose above 0, in milliseconds.
+        max_dose_ms: Highest dose in milliseconds.
+        target_width: The measurement stops when ln(high / low) of the interval is at most this.
+        rejected_budget: The measurement stops when at least this many transactions had impact at
+            doses above 0.
+        confidence: Confidence of the interval, a fraction.
     """
     levels = _at_highest_load(observations)
     dosed = [level for level in levels if level.dose_ms > 0]
@@ -86,7 +86,7 @@ def _at_the_threshold(
     target_width: float,
     confidence: float,
 ) -> Step:
-    from chaos_go.sla.solve import back_calculate  # heavy
+    from chaos_go.sla.solve import back_calculate  # loads numpy and scipy
 
     found = back_calculate(observations, [budget], confidence).thresholds[0]
     if found.low_ms is not None and found.high_ms is not None:
@@ -98,7 +98,7 @@ def _at_the_threshold(
         reason = f"just below the best estimate so far of the dose at {100 * budget:g} %"
         return Step(_rounded(min(dose_ms, max_dose_ms)), reason)
     low_ms, high_ms = found.bracket_ms[0] or 0.0, found.bracket_ms[1]
-    if high_ms is None:  # a level was above the budget, but not together with those beyond it
+    if high_ms is None:  # one level was above the budget, but not after isotonic regression
         return _climb(observations.levels[-1].dose_ms, _STEP_NEAR, max_dose_ms, budget)
     return Step(_rounded((low_ms + high_ms) / 2), f"between {low_ms:g} and {high_ms:g} ms")
 
@@ -110,7 +110,7 @@ def _at_highest_load(observations: Observations) -> list[Level]:
 
 
 def _extra(level: Level, levels: Sequence[Level]) -> float:
-    """Return the extra risk over the baseline that was observed."""
+    """Return the observed extra risk over the baseline."""
     baseline = [other for other in levels if other.dose_ms == 0]
     n, k = sum(one.n for one in baseline), sum(one.k for one in baseline)
     background = k / n if n else 0.0
@@ -118,5 +118,5 @@ def _extra(level: Level, levels: Sequence[Level]) -> float:
 
 
 def _rounded(dose_ms: float) -> float:
-    """Return a dose to the millisecond, one below 10 ms to two digits."""
+    """Round a dose to a whole millisecond, or to two digits below 10 ms."""
     return round(dose_ms, 0) if dose_ms >= 10 else float(f"{dose_ms:.2g}")

@@ -1,8 +1,8 @@
-"""By how much counts vary more than independent transactions would: the factor phi.
+"""Over-dispersion: the factor phi by which counts vary more than those of independent transactions.
 
-Windows of one level differ by chance alone if transactions are independent; Pearson's X2 of the
-windows about their level, over its degrees of freedom, says by how much more they do. Every
-deviance is divided by phi, and Student's t replaces the normal distribution.
+If transactions are independent, the windows of one level differ by chance alone. Phi is Pearson's
+X2 of the windows about their level, divided by its degrees of freedom. Every deviance is divided
+by phi, and Student's t replaces the normal distribution.
 
 Source: P. McCullagh, J. A. Nelder, "Generalized Linear Models", 2nd ed., Chapman & Hall 1989,
 section 4.5.
@@ -17,10 +17,10 @@ from chaos_go.sla.families import Array
 from chaos_go.sla.observations import Level
 
 FEW_WINDOWS = 5
-"""A level with two to this many windows says too little about phi."""
+"""With two to this many windows at a level, phi is not reliable."""
 
 DEFAULT_PHI = 2.0
-"""The least phi then."""
+"""The least phi in that case."""
 
 _SIGNIFICANT = 0.05
 
@@ -30,9 +30,9 @@ class Dispersion:
     """The over-dispersion of the windows.
 
     Attributes:
-        phi: >= 1.
-        df: degrees of freedom of its estimate; None when it is assumed to be 1.
-        evident: the windows vary significantly more than independent transactions.
+        phi: The factor, at least 1.
+        df: Degrees of freedom of its estimate; None when phi is assumed to be 1.
+        evident: Whether the windows vary significantly more than independent transactions, at 5 %.
     """
 
     phi: float
@@ -40,7 +40,7 @@ class Dispersion:
     evident: bool
 
     def cdf(self, root: Array) -> Array:
-        """Return the distribution of a signed root that was divided by sqrt(phi)."""
+        """Return the distribution function of a signed root that was divided by sqrt(phi)."""
         result: Array = ndtr(root) if self.df is None else stdtr(self.df, root)
         return result
 
@@ -54,8 +54,12 @@ class Dispersion:
 def dispersion(levels: Sequence[Level], windowed: bool) -> Dispersion:
     """Estimate phi from the spread of the windows about their level.
 
-    A level without impact, or with nothing but impact, says nothing. Without windows phi is 1: the
-    transactions are assumed to be independent.
+    Levels without impact, and levels where every transaction had impact, are left out. Without
+    windows phi is 1: every transaction is treated as independent.
+
+    Args:
+        levels: Levels of all loads.
+        windowed: Whether the observations say which window each row is.
     """
     telling = [level for level in levels if level.windows > 1 and 0 < level.k < level.n]
     if not windowed or not telling:

@@ -1,12 +1,12 @@
-"""The curves that may lie under the data, each parametrised by the answer.
+"""The families of curves that are fitted, each parametrised by the answer.
 
-A family gives the extra risk F(x) at dose x, F(0) = 0 and F rising with x, from
+A family gives the extra risk F(x) at dose x, with F(0) = 0 and F not falling in x. Its parameters:
 
     b: the dose at which F equals the budget r, which is the answer itself
-    shape: one more number, how suddenly the risk rises
+    shape: one more number, which says how suddenly the risk rises
 
-so that the likelihood of an answer is read off directly and no limit has to be carried over from
-other parameters. Doses and b come as logarithms, of which those of dose 0 are -inf.
+So the likelihood of an answer is read off directly, and no limit has to be converted from other
+parameters. Doses and b are given as logarithms; that of dose 0 is -inf.
 
 Sources:
     US EPA, "Benchmark Dose Technical Guidance", EPA/100/R-12/001 (2012): log-logistic, Weibull and
@@ -24,11 +24,11 @@ from scipy.special import expit, log_ndtr, ndtr, ndtri
 
 Array = NDArray[np.float64]
 
-STEEPEST = 2000.0  # from there on a curve is a step: 1 % more of the dose, 4e8 times the odds
+STEEPEST = 2000.0  # such a curve is a step: at 1 % more dose the odds are 4e8 times as high
 
 
 class Extra(NamedTuple):
-    """Extra risk F, and ln(1 - F) with its full precision where F is small or near 1."""
+    """Extra risk F, and ln(1 - F), which has full precision where F is small or near 1."""
 
     risk: Array
     log_free: Array
@@ -42,12 +42,13 @@ class Family:
     """One family of curves.
 
     Attributes:
-        name: as in the answer.
-        curve: extra risk from (log dose, log b, shape, budget), arrays that broadcast.
-        shapes: ascending grid over the shapes that are allowed, the first and last included.
-        plateau: the extra risk never rises above it; 1 for families without one.
-        parameters: how many are estimated, the background included.
-        bound: how many of them are on their bound in every curve of the row.
+        name: Name of the family in the answer.
+        curve: Function from (log dose, log b, shape, budget) to the extra risk; the arrays
+            broadcast.
+        shapes: Ascending grid over the allowed shapes, from the least to the greatest.
+        plateau: Greatest extra risk of the curves; 1 for families without a plateau.
+        parameters: Number of estimated parameters, including the background.
+        bound: Number of these parameters that are at their bound in every curve of this row.
     """
 
     name: str
@@ -90,7 +91,7 @@ def log_probit(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra
 
 
 def hinge(log_x: Array, log_b: Array, shape: Array, budget: float) -> Extra:
-    """F = 1 - (1 - r) ** ((x - knee)+ / (b - knee)) with the knee at shape * b, 0 <= shape < 1."""
+    """F = 1 - (1 - r) ** ((x - knee)+ / (b - knee)), knee = shape * b with 0 <= shape < 1."""
     beyond = np.maximum(np.exp(np.minimum(log_x - log_b, 500.0)) - shape, 0.0)
     return _from_hazard(-np.log1p(-budget) * beyond / (1.0 - shape))
 
@@ -107,9 +108,10 @@ def hill(plateau: float) -> Curve:
 
 
 def step(log_x: Array, log_b: Array, plateau: Array, budget: float) -> Extra:
-    """F = plateau from b on, but no less than r: Hill's curve where the rise is sudden.
+    """F = max(plateau, r) from b on, 0 below: the limit of Hill's curve for an infinite shape.
 
-    Its plateau is searched as the shape of other curves is, so a step of any height fits.
+    The plateau takes the place of the shape and is searched in the same way, so a step of any
+    height fits.
     """
     risk = np.where(log_x >= log_b, np.maximum(plateau, budget), 0.0)
     with np.errstate(divide="ignore"):
@@ -132,14 +134,14 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("hill", step, _HEIGHTS, parameters=4, bound=1),
 )
-"""The registry: every family that is fitted. Rows of one name are one family of the answer."""
+"""The registry: every family that is fitted. Rows with one name are one family in the answer."""
 
 
 def able(budget: float) -> tuple[Family, ...]:
-    """Return the families that reach a budget: a plateau has to be clearly above it."""
+    """Return the families that can reach a budget: a plateau must be above 1.2 times the budget."""
     return tuple(one for one in FAMILIES if one.plateau == 1.0 or one.plateau > 1.2 * budget)
 
 
 def by_name(name: str) -> Family:
-    """Return the first family of a name."""
+    """Return the first family with a name."""
     return next(family for family in FAMILIES if family.name == name)

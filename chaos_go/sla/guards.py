@@ -1,17 +1,18 @@
-"""What the data cannot say: the flags of an answer, and the verdict they lead to.
+"""Decides what the data allow to say: the flags of an answer, and its verdict.
 
     no-trend          the impact does not rise with the dose (Cochran-Armitage, one-sided 5 %)
-    too-few-levels    fewer than three doses with more impact than the background
-    lack-of-fit       no family fits (Pearson's X2 of the best one, 5 %), limits rise with the load
-                      (likelihood ratio, 1 %), or the safe limit is above a delay whose own
-                      transactions exceed the budget (likelihood ratio, one-sided 1 %): then there
-                      is no limit
-    not-identifiable  the likelihood does not fall off towards small doses: no lower limit
-    extrapolation     the threshold is beyond the highest dose, or the budget beyond the impact seen
-    overdispersed     windows of a level vary more than independent transactions (5 %)
-    windows-missing   the data do not tell windows, independence is assumed
-    upper-unbounded   the likelihood does not fall off towards great doses: no upper limit
-    baseline-drift    the background before and after differ (two-sided 1 %)
+    too-few-levels    fewer than three doses have more impact than the background
+    lack-of-fit       no family fits (Pearson's X2 of the best one, 5 %); or thresholds rise with
+                      the load (likelihood ratio, 1 %); or the safe limit is above a dose whose own
+                      transactions exceed the budget (likelihood ratio, one-sided 1 %), and then
+                      there is no limit
+    not-identifiable  the likelihood does not fall towards small doses: no lower limit
+    extrapolation     the threshold is beyond the highest dose, or the budget is beyond the
+                      observed impact
+    overdispersed     windows of a level vary more than independent transactions would (5 %)
+    windows-missing   the data do not identify windows; every transaction is treated as independent
+    upper-unbounded   the likelihood does not fall towards large doses: no upper limit
+    baseline-drift    the backgrounds before and after the other doses differ (two-sided 1 %)
 
 Sources:
     P. Armitage, "Tests for linear trends in proportions and frequencies", Biometrics 11 (1955)
@@ -26,30 +27,36 @@ from scipy.special import ndtr
 
 from chaos_go.sla.answer import FLAGS, Fit, Threshold
 from chaos_go.sla.average import Average, Quantiles
-from chaos_go.sla.bracket import Seen
+from chaos_go.sla.bracket import ModelFree
 from chaos_go.sla.dispersion import Dispersion
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, expected
+from chaos_go.sla.likelihood import MOST_BACKGROUND, Counts, expected
 from chaos_go.sla.observations import Baseline
 from chaos_go.sla.profile import Profile
 
 LEAST_FIT = 0.05
-"""P value of Pearson's X2, below which a family does not fit."""
+"""P value of Pearson's X2 below which a family does not fit."""
 
 _TREND = 0.05
 _DRIFT = 0.01
-_GRID = 5e-3  # so far a limit may be off by the grid of ln b, at a cliff as there is at a dose
+_GRID = 5e-3  # relative error of a limit by the grid of ln b where the profile falls at a dose
 _TELLING_LEVELS = 3
 _BRACKETED = {"too-few-levels", "lack-of-fit", "not-identifiable", "extrapolation", "no-trend"}
 
 
-def common_flags(seen: Seen, windowed: bool, fits: bool) -> tuple[str, ...]:
-    """Return the flags that are the same for every budget."""
-    several = any(level.windows > 1 for level in seen.levels)
+def common_flags(model_free: ModelFree, windowed: bool, fits: bool) -> tuple[str, ...]:
+    """Return the flags that are the same for every budget.
+
+    Args:
+        model_free: What the data of one load show without a model.
+        windowed: Whether the observations say which window each row is.
+        fits: Whether the best family fits.
+    """
+    several = any(level.windows > 1 for level in model_free.levels)
     return _chosen(
-        ("no-trend", not seen.trend_p < _TREND),
-        ("too-few-levels", sum(risk > 0 for risk in seen.extra) < _TELLING_LEVELS),
+        ("no-trend", not model_free.trend_p < _TREND),
+        ("too-few-levels", sum(risk > 0 for risk in model_free.extra) < _TELLING_LEVELS),
         ("lack-of-fit", not fits),
-        ("overdispersed", seen.dispersion.evident),
+        ("overdispersed", model_free.dispersion.evident),
         ("windows-missing", not (windowed and several)),
     )
 
@@ -57,9 +64,15 @@ def common_flags(seen: Seen, windowed: bool, fits: bool) -> tuple[str, ...]:
 def goodness(
     fitted: Sequence[Profile], loads: Sequence[Counts], budget: float, dispersion: Dispersion
 ) -> Fit:
-    """Test a family, fitted to some loads together: Pearson's X2 over phi.
+    """Return the goodness of fit of a family over some loads: Pearson's X2, divided by phi.
 
-    A parameter on its bound was not fitted and costs no degree of freedom.
+    A parameter at its bound was not fitted and does not reduce the degrees of freedom.
+
+    Args:
+        fitted: Profile of the family for each load.
+        loads: Counts of each load.
+        budget: Extra risk at the thresholds, a fraction.
+        dispersion: Phi and its degrees of freedom.
     """
     family = fitted[0].family
     x2, free = 0.0, family.parameters - family.bound
@@ -79,27 +92,31 @@ def judge(
     budget: float,
     confidence: float,
     average: Average,
-    seen: Sequence[Seen],
+    model_free: Sequence[ModelFree],
     common: Sequence[str],
     below: Threshold | None = None,
 ) -> Threshold:
-    """Turn a distribution of the answer into what may be said.
+    """Return the threshold of one load that the data support.
 
-    Beyond the highest dose nothing was measured: neither an estimate nor an interval is given
-    there, and the one-sided limit ends at that dose. Where not even that limit exists nothing is
-    given at all, nor where the transactions of a dose clearly exceed the budget and the safe limit
-    is above that dose or the curve does not reach the budget.
+    Beyond the highest dose nothing was measured. A threshold there gets neither an estimate nor an
+    interval, and the safe limit ends at the highest dose. There is no number at all in these cases:
+
+    - There is no safe limit.
+    - The transactions of a dose clearly exceed the budget, and the safe limit is not below that
+      dose or the curve does not reach the budget.
+    - The next lower load of a common fit has no safe limit.
 
     Args:
-        budget: extra risk.
-        confidence: of the limits.
-        average: the distribution.
-        seen: at this load, the last, and at those below whose thresholds are not lower.
-        common: flags that hold for every budget.
-        below: of the next lower load in a common fit; without a limit there is none here either.
+        budget: Extra risk, a fraction.
+        confidence: Confidence of the limits, a fraction.
+        average: Model average of this load.
+        model_free: What the data show without a model: at this load as the last entry, and in a
+            common fit at all lower loads, whose thresholds are not lower.
+        common: Flags that hold for every budget.
+        below: Threshold of the next lower load in a common fit; None if there is none.
     """
-    found, own = average.quantiles, seen[-1]
-    exceeded = [one.exceeded_ms(budget) for one in seen]
+    found, own = average.quantiles, model_free[-1]
+    exceeded = [one.exceeded_ms(budget) for one in model_free]
     exceeded_ms = exceeded[-1]
     outside = found.estimate_ms is None or found.estimate_ms > own.highest_ms
     outside = outside or (max(own.extra) < budget and exceeded_ms is None)
@@ -139,7 +156,11 @@ def judge(
 
 
 def _safe_ms(found: Quantiles, highest_ms: float, outside: bool) -> float | None:
-    """End the safe limit at the highest dose, which it has reached if it is that near."""
+    """Return the safe limit, at most the highest dose.
+
+    If the threshold is beyond the doses, a limit that is below the highest dose by no more than the
+    error of the grid counts as the highest dose.
+    """
     if found.safe_ms is None:
         return None
     if outside and found.safe_ms > highest_ms * (1 - _GRID):
@@ -148,12 +169,12 @@ def _safe_ms(found: Quantiles, highest_ms: float, outside: bool) -> float | None
 
 
 def _refuted(safe_ms: float | None, exceeded: Sequence[float | None]) -> bool:
-    """Tell whether transactions at a delay that would be safe clearly exceed the budget."""
+    """Return whether a dose that is not above the safe limit clearly exceeds the budget."""
     return safe_ms is not None and any(dose is not None and dose <= safe_ms for dose in exceeded)
 
 
 def drifted(baseline: Baseline, dispersion: Dispersion) -> bool:
-    """Tell whether the background before and after differ (two proportions, pooled)."""
+    """Return whether the backgrounds before and after differ (two proportions, pooled)."""
     before, after = baseline.n_before, baseline.n_after
     if before < 1 or after < 1:
         return False

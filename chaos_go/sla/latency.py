@@ -1,16 +1,16 @@
-"""The P99 of the service as a function of the injected delay, and limits in terms of it.
+"""The P99 of the service as a function of the injected delay, and thresholds as a P99.
 
-The dose is known exactly and the P99 is measured, so the threshold is calculated on the dose axis
-and taken to the P99 axis afterwards; a regression on the measured P99 would be flattened by its
-error. P99(dose) is the isotonic regression of the measured P99s, weighted by transactions, with
-straight lines between the doses. Its limits are those of the order statistics in the data, made
-monotone in the same way.
+The dose is known exactly, the P99 is measured. Therefore the threshold is calculated as a dose and
+then converted to a P99: a regression on the measured P99 would be flattened by its error.
+P99(dose) is the isotonic regression of the measured P99s, weighted by transactions, with straight
+lines between the doses. Its limits are those in the data, from order statistics, made monotone in
+the same way.
 
-A limit composed of both takes both errors at their worst: the lower limit is the lower limit of the
-P99 at the lower limit of the dose. That encloses the true value at least as often as asked, for
-whatever the two errors have to do with each other. Where the dose is outside the measured range, or
-the P99 is unbounded there (more than 1 % timed out), there is no limit: None. A P99 given without
-any limits is taken as exact.
+A P99 limit adds both uncertainties (worst case): its lower limit is the lower limit of the P99 at
+the lower limit of the dose. So it encloses the true value at least with the confidence, however
+the two errors depend on each other. There is no limit (None) where the dose is outside of the
+measured range, or where the P99 is unbounded (more than 1 % timed out). A P99 without limits is
+treated as exact.
 
 Source: M. Ayer et al., "An empirical distribution function for sampling with incomplete
 information", Annals of Mathematical Statistics 26 (1955) 641-647: pool adjacent violators.
@@ -38,14 +38,14 @@ def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Curve:
-    """P99(dose) at one load, at the doses where it was measured and straight in between.
+    """P99(dose) at one load: measured at some doses, linear between them. All in milliseconds.
 
     Attributes:
-        doses_ms: ascending.
-        p99_ms: non-decreasing, one per dose.
-        low_ms: lower limits, non-decreasing; None where not known.
-        high_ms: upper limits, non-decreasing; None where not known or not bounded, and from the
-            first such dose on, as the P99 is not smaller there.
+        doses_ms: Doses, ascending.
+        p99_ms: P99 at each dose, non-decreasing.
+        low_ms: Lower limits of the P99, non-decreasing; None where not known.
+        high_ms: Upper limits of the P99, non-decreasing. None from the first dose on at which the
+            limit is not known or not bounded, because the P99 at higher doses is not smaller.
     """
 
     doses_ms: tuple[float, ...]
@@ -66,7 +66,7 @@ class Curve:
         return _between(self.doses_ms, self.high_ms, dose_ms)
 
     def dose_for(self, p99_ms: float) -> float | None:
-        """Return the largest dose at which the P99 is not above a value; None outside the curve."""
+        """Return the largest dose at which the P99 is at most a value; None outside the curve."""
         if not self.p99_ms[0] <= p99_ms <= self.p99_ms[-1]:
             return None
         at = max(at for at, value in enumerate(self.p99_ms) if value <= p99_ms)
@@ -77,7 +77,7 @@ class Curve:
         return self.doses_ms[at] + share * (self.doses_ms[at + 1] - self.doses_ms[at])
 
     def limit(self, threshold: Threshold) -> P99Limit:
-        """Return a threshold in terms of the P99; a limit of 0 ms says nothing and is none."""
+        """Return a threshold as a P99; a safe limit of 0 ms becomes None, as it is of no use."""
         return P99Limit(
             estimate_ms=self.at(threshold.estimate_ms),
             low_ms=self.low_at(threshold.low_ms),
@@ -87,7 +87,7 @@ class Curve:
 
 
 def curve(levels: Iterable[Level]) -> Curve | None:
-    """Fit P99(dose) to the levels of one load; None unless two or more have a P99."""
+    """Return P99(dose) of the levels of one load; None unless two or more of them have a P99."""
     measured = [level for level in levels if level.p99_ms is not None]
     if len(measured) < 2:
         return None
@@ -105,7 +105,7 @@ def curve(levels: Iterable[Level]) -> Curve | None:
 
 
 def with_p99(answer: Answer, observations: Observations) -> Answer:
-    """Return an answer with every threshold in terms of the P99 too, where it was measured."""
+    """Return an answer whose thresholds are also given as a P99, where the P99 was measured."""
     curves = {load: curve(levels) for load, levels in observations.by_load().items()}
     if not any(curves.values()):
         return answer
@@ -119,7 +119,7 @@ def with_p99(answer: Answer, observations: Observations) -> Answer:
 
 
 def per_load(answer: Answer) -> tuple[Load, ...]:
-    """Return the thresholds of each load, also when there is only the one that nobody named."""
+    """Return the thresholds of each load; one load without `load_rps` if the data have no loads."""
     return answer.loads or (Load(None, answer.background, answer.thresholds),)
 
 
@@ -135,7 +135,11 @@ def _farther(
     limits: Sequence[float | None],
     p99s: Sequence[float],
 ) -> tuple[float | None, ...]:
-    """Keep limits on their side of the P99: where some are not known they are averaged apart."""
+    """Return limits that are on the right side of the P99.
+
+    A limit could be on the wrong side, because the isotonic regression of the limits covers fewer
+    doses than that of the P99 when some limits are not known.
+    """
     pairs = zip(limits, p99s, strict=True)
     return tuple(None if limit is None else choose(limit, p99) for limit, p99 in pairs)
 
@@ -143,7 +147,7 @@ def _farther(
 def _from_first_known(
     values: Sequence[float | None], weights: Sequence[float]
 ) -> tuple[float | None, ...]:
-    """Make lower limits monotone; an unknown one is the one before, which holds there too."""
+    """Make lower limits monotone; an unknown limit is the one before, which holds there too."""
     known = [at for at, value in enumerate(values) if value is not None]
     fitted = isotonic([values[at] or 0.0 for at in known], [weights[at] for at in known])
     result: list[float | None] = []
@@ -156,7 +160,7 @@ def _from_first_known(
 def _to_first_unknown(
     values: Sequence[float | None], weights: Sequence[float]
 ) -> tuple[float | None, ...]:
-    """Make upper limits monotone, up to the first one that does not exist."""
+    """Make upper limits monotone, up to the first unknown one; from there on all are None."""
     end = values.index(None) if None in values else len(values)
     fitted = isotonic([value or 0.0 for value in values[:end]], weights[:end])
     return (*fitted, *[None] * (len(values) - end))
@@ -165,7 +169,7 @@ def _to_first_unknown(
 def _between(
     doses_ms: Sequence[float], values: Sequence[float | None], dose_ms: float | None
 ) -> float | None:
-    """Interpolate straight between the doses; None outside them or beside an unknown value."""
+    """Interpolate linearly between the doses; None outside them or next to an unknown value."""
     if dose_ms is None or not doses_ms[0] <= dose_ms <= doses_ms[-1]:
         return None
     right = next(at for at, dose in enumerate(doses_ms) if dose >= dose_ms)

@@ -1,10 +1,10 @@
-"""Several loads in one fit: a common family and shape, a background and threshold for each load.
+"""Several loads in one fit: a common family and shape, a background and a threshold for each load.
 
-More load never makes a service more patient, so the threshold does not rise with the load. For one
-shape the best thresholds are found exactly (see `chaos_go.sla.ordered`), and the shapes are
-narrowed to the maximum. For the profile of a load they are searched for each of its thresholds, on
-a grid and then on a finer one around the best of that. Whether the loads have a common shape is
-tested by the likelihood ratio against a fit of each.
+A higher load never makes a service tolerate more delay, so the threshold does not rise with the
+load. For one shape the best thresholds are found exactly (see `chaos_go.sla.ordered`), and the
+shapes are narrowed to the maximum. For the profile of a load the shape is searched again at each
+of its thresholds: on a grid, then on a finer grid around the best shape. A likelihood ratio against
+a separate fit of each load tests whether the loads have a common shape.
 
 Source: D. G. Kleinbaum, M. Klein, "Logistic Regression", Springer 2010, chapter 5 (likelihood-ratio
 tests of nested models).
@@ -17,29 +17,31 @@ from typing import NamedTuple
 import numpy as np
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, span
+from chaos_go.sla.likelihood import MOST_BACKGROUND, Counts, span
 from chaos_go.sla.ordered import CLOSE, ROUGH, Best, Together, flat
 from chaos_go.sla.profile import Profile, Top, along_shapes, interpolate, signed_root
 
-_SHAPES = 16  # steps
-_FINER = 6  # times as many
+_SHAPES = 16  # steps of the coarse grid of shapes
+_FINER = 6  # the fine grid has this many times as many steps
 _NARROWINGS = 3
-_NARROW = 0.5  # of the shapes are near the maximum: that is narrow enough
+_NARROW = 0.5  # narrow enough when more than this fraction of the shapes is near the maximum
 _CLIMBING_SHAPES = 13
 _CLIMBS = 8
-_FLAT = 5e-3  # drop of the log-likelihood to the next shape, from which a parabola finds the top
-_COARSE_POINTS = (24, 24)  # in ln b, to find where to look
+_FLAT = 5e-3  # with a smaller drop of the log-likelihood to the next shape, a parabola is exact
+_COARSE_POINTS = (24, 24)  # points in ln b of the two coarse searches
 _POINTS = 72
-_RISE = 1 / 1000  # of the reach; a parabola that rises more between two points spans a kink
+_RISE = 1 / 1000  # times the reach; a parabola that rises more between two points spans a kink
 
 
 class Joint(NamedTuple):
     """The joint fit of one family.
 
     Attributes:
-        profiles: one per load, in the order of the loads; their likelihoods are those of all loads.
-        unordered: the same with thresholds in any order.
-        ratio: twice the drop of the log-likelihood by the common shape, before division by phi.
+        profiles: One profile per load, in the order of the loads. Their log-likelihoods are the
+            sums over all loads.
+        unordered: The same with thresholds in any order.
+        ratio: Twice the drop of the log-likelihood caused by the common shape, before division by
+            phi.
     """
 
     profiles: tuple[Profile, ...]
@@ -48,7 +50,7 @@ class Joint(NamedTuple):
 
     @property
     def any_order(self) -> float:
-        """Return the log-likelihood with the common shape, but thresholds in any order."""
+        """Return the log-likelihood with the common shape and thresholds in any order."""
         return self.unordered[0].top.log_likelihood
 
 
@@ -60,15 +62,15 @@ def joint(
     reach: float,
     most_background: float = MOST_BACKGROUND,
 ) -> Joint:
-    """Fit all loads, ascending, with one shape.
+    """Fit one family with one shape to all loads.
 
     Args:
-        family: of curves.
-        loads: counts of each load, in ascending order of load.
-        budget: extra risk at the thresholds.
-        separate: the profile of each load by itself.
-        reach: twice the drop of the log-likelihood up to which shapes are looked at.
-        most_background: upper bound of the background.
+        family: Family of curves.
+        loads: Counts of each load, in ascending order of load.
+        budget: Extra risk at the thresholds, a fraction.
+        separate: Profile of each load by itself.
+        reach: Twice the drop of the log-likelihood up to which shapes are searched.
+        most_background: Upper bound of the background, a fraction.
     """
     lows, highs = zip(*(span(data, budget) for data in loads), strict=True)
     size = replace(family, parameters=family.parameters + 2 * (len(loads) - 1))
@@ -83,7 +85,7 @@ def joint(
 
 
 def _profiles(together: Together, widths: Sequence[float], reach: float) -> tuple[Profile, ...]:
-    """Return the profile of each load, hardly ever narrower than that of the load alone."""
+    """Return the profile of each load, which is hardly ever wider than that of the load alone."""
     fine = _near(together, together.best(together.family.shapes), reach)
     top = _top(together, fine)
     rows = enumerate(widths)
@@ -91,7 +93,7 @@ def _profiles(together: Together, widths: Sequence[float], reach: float) -> tupl
 
 
 def _near(together: Together, coarse: Best, reach: float) -> Best:
-    """Return even shapes over where the likelihood in order is near its maximum."""
+    """Return evenly spaced shapes over the range in which the likelihood is near its maximum."""
     best = coarse
     for _ in range(_NARROWINGS):
         near = np.flatnonzero(2 * (best.ordered.max() - best.ordered) < reach)
@@ -102,7 +104,7 @@ def _near(together: Together, coarse: Best, reach: float) -> Best:
 
 
 def _top(together: Together, best: Best) -> Best:
-    """Narrow the shapes to the maximum, and go from the best one to the top of a parabola."""
+    """Narrow the shapes to the maximum, then take the vertex of a parabola if it is better."""
     for _ in range(_CLIMBS):
         at = int(best.ordered.argmax())
         best = _between(together, best, at - 1, at + 1, _CLIMBING_SHAPES, CLOSE)
@@ -116,7 +118,7 @@ def _top(together: Together, best: Best) -> Best:
 def _between(
     together: Together, best: Best, first: int, last: int, points: int, drop: float = ROUGH
 ) -> Best:
-    """Return shapes between two of them, as close to each other as those of the family are."""
+    """Return shapes between two shapes, spaced like the grid of the family."""
     ends = best.shapes[[max(first, 0), min(last, len(best.shapes) - 1)]]
     grid = together.family.shapes
     cells = np.arange(len(grid))
@@ -142,15 +144,15 @@ def _profile(
 def _nodes(
     together: Together, load: int, fine: Best, top: Top, width: float, reach: float
 ) -> Array:
-    """Return even points in ln b, over where the likelihood is near its maximum.
+    """Return evenly spaced points in ln b, over the range where the likelihood is near its maximum.
 
     Args:
-        together: all loads.
-        load: which.
-        fine: the shapes.
-        top: the maximum.
-        width: of the profile of this load by itself, which is hardly ever narrower.
-        reach: twice the drop of the log-likelihood that is near.
+        together: All loads.
+        load: Index of the load.
+        fine: The shapes.
+        top: The maximum.
+        width: Width in ln b of the profile of the load by itself; this one is hardly ever wider.
+        reach: Twice the drop of the log-likelihood up to which a point is near the maximum.
     """
     least, most = together.span
     low, high = fine.log_b[load].min() - width, fine.log_b[load].max() + width
@@ -167,14 +169,14 @@ def _nodes(
 
 
 def _coarse(together: Together, load: int, fine: Best, nodes: Array) -> Array:
-    """Return the likelihoods at some ln b of a load, and every so many shapes."""
+    """Return the log-likelihoods at some ln b of a load, at every sixth shape (`_FINER`)."""
     shapes = np.arange(0, len(fine.shapes), _FINER)
     log_b, at = np.repeat(nodes, len(shapes)), np.tile(shapes, len(nodes))
     return together.given(load, log_b, fine, at).reshape(len(nodes), len(shapes))
 
 
 def _line(together: Together, load: int, fine: Best, nodes: Array, most_rise: float) -> Array:
-    """Maximise over the shapes, for some ln b of a load."""
+    """Return the log-likelihoods at some ln b of a load, maximised over the shapes."""
     middle = _FINER * _coarse(together, load, fine, nodes).argmax(axis=1)
     middle = np.clip(middle, _FINER, len(fine.shapes) - 1 - _FINER)
     at = middle[:, None] + np.arange(-_FINER, _FINER + 1)

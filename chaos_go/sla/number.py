@@ -1,4 +1,4 @@
-"""Numbers as people write them, and how those that are none have to be written."""
+"""Reads numbers from text, and says how to write a text that is no number."""
 
 import re
 
@@ -11,8 +11,8 @@ def read(text: str) -> float:
     """Read a number, which may be infinite or NaN.
 
     Raises:
-        ValueError: it is none. Underscores between digits are for Python only: elsewhere they are
-            a slip of the finger.
+        ValueError: The text is no number. Underscores between digits are refused, although Python
+            accepts them: in a file or an option they are a typing error.
     """
     if "_" in text:
         raise ValueError(text)
@@ -20,7 +20,7 @@ def read(text: str) -> float:
 
 
 def fix(text: str) -> str | None:
-    """Say how to write a number that has commas or separators; None for any other text."""
+    """Return how to write a number that has commas or separators; None for any other text."""
     bare = text.strip()
     if _COMMA.fullmatch(bare):
         dotted = bare.replace(",", ".")

@@ -1,4 +1,4 @@
-"""The options of `chaos go sla` as people write them, besides budgets and confidences."""
+"""Reads the options of `chaos go sla` from text; `chaos_go.sla.budget` reads the budgets."""
 
 from chaos_go.errors import BadInputError
 from chaos_go.sla import number
@@ -11,7 +11,7 @@ def p99(text: str) -> float:
     """Read a P99 in milliseconds.
 
     Raises:
-        BadInputError: it is no number above 0.
+        BadInputError: The text is no finite number above 0.
     """
     fix = "give milliseconds, more than 0, for instance 300"
     value = _read("p99", text, fix)
@@ -21,10 +21,10 @@ def p99(text: str) -> float:
 
 
 def hop_margin(text: str) -> float:
-    """Read what a hop needs for itself, in milliseconds.
+    """Read the time that a hop needs for itself, in milliseconds.
 
     Raises:
-        BadInputError: it is no number, negative, or too large to be meant.
+        BadInputError: The text is no number, negative, or above 1e6 ms.
     """
     fix = f"give milliseconds, 0 to {_LONGEST_MARGIN_MS:.0f}, for instance 50"
     value = _read("hop-margin", text, fix)
@@ -34,10 +34,12 @@ def hop_margin(text: str) -> float:
 
 
 def buckets(text: str) -> tuple[float, ...]:
-    """Read the upper bounds of a histogram in seconds; the last one may be +Inf.
+    """Read the upper bounds of a histogram's buckets in seconds, separated by commas.
+
+    A bound may be +Inf.
 
     Raises:
-        BadInputError: one of them is no number above 0.
+        BadInputError: A bound is no number above 0.
     """
     fix = "give upper bounds in seconds, more than 0, separated by commas: 0.1,0.25,0.5"
     bounds = tuple(_read("buckets", part, fix) for part in text.split(","))
@@ -48,10 +50,10 @@ def buckets(text: str) -> tuple[float, ...]:
 
 
 def impact(text: str) -> str:
-    """Return what happens to a transaction, as it is written into sentences and along an axis.
+    """Return the name of the impact, as it is written into sentences and along an axis.
 
     Raises:
-        BadInputError: it is no such name, or too long for that.
+        BadInputError: The text is no name in one line, or longer than 60 characters.
     """
     if len(text) > _LONGEST_IMPACT:
         fix = f"give at most {_LONGEST_IMPACT} characters, for instance rejections"
@@ -62,8 +64,13 @@ def impact(text: str) -> str:
 def name(option: str, text: str, example: str) -> str:
     """Return a name that is written into one line.
 
+    Args:
+        option: Name of the option, for the error message.
+        text: The name.
+        example: A valid name, for the error message.
+
     Raises:
-        BadInputError: it is empty or has a line break or another character that is not printed.
+        BadInputError: The text is empty, or has a line break or another non-printable character.
     """
     if not text.strip() or not text.isprintable():
         fix = f"give a name in one line, of printable characters, for instance {example}"

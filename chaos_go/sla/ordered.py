@@ -1,10 +1,10 @@
-"""Several loads that share a shape: the best thresholds for a shape, not rising with the load.
+"""Several loads that share a shape: the best thresholds for a shape that do not rise with the load.
 
-For one shape the loads depend on each other by the order of their thresholds only. Where that
-binds, neighbours have one threshold together, where the sum of their log-likelihoods has its peak.
-So the best thresholds are among the peaks of single loads and of neighbours that contradict the
-order, and which of them are the best is found by running maxima over those. Each is looked for on a
-grid that is narrowed, and every likelihood that is told was calculated where it is told to be.
+For one shape, the loads depend on each other only by the order of their thresholds. Where the order
+is active, neighbouring loads have one common threshold: at the peak of the sum of their
+log-likelihoods. So the best thresholds are among the peaks of single loads and of neighbours that
+contradict the order, and running maxima over these peaks find the best ones. Each peak is searched
+on a grid that is narrowed. Likelihoods are calculated at the returned points, not interpolated.
 """
 
 from collections.abc import Sequence
@@ -14,34 +14,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import Counts, likelihood
+from chaos_go.sla.likelihood import Counts, likelihood
 from chaos_go.sla.profile import along_shapes
 
 ROUGH = 0.1
-"""Drop of the log-likelihood beside a peak from which a parabola finds the peak to 1e-4."""
+"""With this drop of the log-likelihood next to a peak, a parabola finds the peak to 1e-4."""
 
 CLOSE = 2e-3
-"""That from which it finds it to 1e-6, and at a kink to 1e-3."""
+"""With this drop a parabola finds the peak to 1e-6, and at a kink to 1e-3."""
 
-_CELLS = np.arange(-6.0, 7.0)  # of a grid of ln b, in steps
+_CELLS = np.arange(-6.0, 7.0)  # points of a grid of ln b, in steps from its middle
 _ACROSS = len(_CELLS) - 1
 _NARROW = 6.0
 _WIDEN = 4.0
-_ROUNDS = 9  # the whole range in steps of 1e-6
-_FINEST = 1e-5  # step in ln b
-_GUESSED = 1 / 24  # of the way from one peak to the next is a step
-_ROUNDING = 1e-9  # of a log-likelihood
+_ROUNDS = 9  # enough to narrow the whole range to steps of 1e-6
+_FINEST = 1e-5  # least first step in ln b
+_GUESSED = 1 / 24  # first step, as a fraction of the distance between the peaks of two shapes
+_ROUNDING = 1e-9  # rounding error of a log-likelihood
 
 
 class Guess(NamedTuple):
-    """About where the peaks are: ln b per load and shape, and the first step per load."""
+    """A guess of the peaks: ln b per load and shape, and the first step of the grid per load."""
 
     log_b: Array
     step: Array
 
 
 class Tied(NamedTuple):
-    """Neighbouring loads that may have one threshold, and for which shapes."""
+    """Neighbouring loads, from `first` up to but without `end`, that may have one threshold.
+
+    `rows` says for which shapes.
+    """
 
     first: int
     end: int
@@ -52,13 +55,15 @@ class Best(NamedTuple):
     """The greatest log-likelihood of all loads together, for every shape.
 
     Attributes:
-        shapes: ascending.
-        ordered: with thresholds that do not rise with the load; as `free` where no order is asked.
-        free: with thresholds in any order.
-        log_b: thresholds in that order, per load and shape.
-        alone: thresholds in any order.
-        points: all ln b that are the best ones of some loads, per shape.
-        values: log-likelihood of every load there, per shape; -inf where it is never the best.
+        shapes: Shapes, ascending.
+        ordered: Log-likelihood with thresholds that do not rise with the load; the same as `free`
+            if no order is required.
+        free: Log-likelihood with thresholds in any order.
+        log_b: Thresholds of `ordered` as ln b, per load and shape.
+        alone: Thresholds of `free` as ln b, per load and shape.
+        points: Per shape, all ln b that may be the best threshold of a load.
+        values: Log-likelihood of every load at these points, per shape; -inf where a point cannot
+            be the best one of the load.
     """
 
     shapes: Array
@@ -70,7 +75,7 @@ class Best(NamedTuple):
     values: Array
 
     def guess(self, shapes: Array) -> Guess:
-        """Return about where the peaks are for shapes between these."""
+        """Return a guess of the peaks for shapes between these shapes."""
         log_b = np.array([np.interp(shapes, self.shapes, row) for row in self.alone])
         first, last = np.searchsorted(self.shapes, shapes[[0, -1]])
         gaps = np.abs(np.diff(self.alone[:, max(first - 1, 0) : last + 2], axis=1))
@@ -81,13 +86,13 @@ class Together(NamedTuple):
     """Loads with a common family.
 
     Attributes:
-        family: of curves.
-        loads: counts of each, ascending.
-        budget: extra risk at the thresholds.
-        span: bounds of ln b.
-        peaks: ln b of each load by itself.
-        most_background: upper bound of the background.
-        ordered: thresholds do not rise with the load; without, all is about any order.
+        family: Family of curves.
+        loads: Counts of each load, in ascending order of load.
+        budget: Extra risk at the thresholds, a fraction.
+        span: Least and greatest ln b.
+        peaks: Best ln b of each load by itself.
+        most_background: Upper bound of the background, a fraction.
+        ordered: Whether the thresholds must not rise with the load; if not, any order is allowed.
     """
 
     family: Family
@@ -99,19 +104,20 @@ class Together(NamedTuple):
     ordered: bool = True
 
     def at(self, load: int, log_b: Array, shapes: Array) -> Array:
-        """Return the log-likelihoods of a load at points in ln b, a row of them for every shape."""
+        """Return the log-likelihoods of a load at points in ln b, one row per shape."""
         data = self.loads[load]
         log_b, rows = log_b[..., None], shapes[:, None, None]
         extra = self.family.curve(data.log_dose, log_b, rows, self.budget)
         return likelihood(extra, data, self.most_background).log_likelihood
 
     def best(self, shapes: Array, guess: Guess | None = None, drop: float = ROUGH) -> Best:
-        """Maximise over the thresholds.
+        """Maximise over the thresholds of all loads, for each shape.
 
         Args:
-            shapes: for which.
-            guess: where the peaks may be; anywhere if not given.
-            drop: beside a peak, that is small enough: `ROUGH` or `CLOSE`.
+            shapes: Shapes, ascending.
+            guess: Where the peaks may be; the whole range if not given.
+            drop: Drop of the log-likelihood next to a peak at which the search ends: `ROUGH` or
+                `CLOSE`.
         """
         alone, most = self._alone(shapes, guess or self._anywhere(len(shapes)), drop)
         free = most.sum(axis=0)
@@ -124,19 +130,19 @@ class Together(NamedTuple):
         values = np.array([self.at(load, points, shapes) for load in range(len(alone))])
         ordered = in_order(values)
         top = ordered[0].max(axis=1)
-        # Of equal ones the lowest for every load: those are in order, others need not be.
+        # Among equal maxima the lowest of every load: these are in order, others may not be.
         first = (ordered > top[:, None] - _ROUNDING).argmax(axis=2)
         log_b = np.minimum.accumulate(points[np.arange(len(shapes)), first], axis=0)
         return Best(shapes, top, free, log_b, alone, points, values)
 
     def given(self, load: int, log_b: Array, best: Best, at: NDArray[np.intp]) -> Array:
-        """Maximise over the thresholds of the other loads.
+        """Return log-likelihoods at given thresholds of one load, maximised over the other loads.
 
         Args:
-            load: whose threshold is given.
-            log_b: its thresholds.
-            best: of all loads.
-            at: which of its shapes goes with each threshold.
+            load: Index of the load whose thresholds are given.
+            log_b: Its thresholds as ln b.
+            best: Maxima of all loads.
+            at: For each threshold, the index of its shape in `best`.
         """
         shapes, alone = best.shapes[at], best.alone[:, at]
         if not self.ordered:
@@ -155,15 +161,16 @@ class Together(NamedTuple):
         return result
 
     def background(self, load: int, log_b: float, shape: Array) -> float:
-        """Return the best background of a load."""
+        """Return the best background of a load, a fraction."""
         data = self.loads[load]
         extra = self.family.curve(data.log_dose, np.array(log_b), shape, self.budget)
         return float(likelihood(extra, data, self.most_background).background)
 
     def _anywhere(self, shapes: int) -> Guess:
-        """Return a grid over all ln b with a point at the peak of each load by itself.
+        """Return a guess whose grid covers all ln b and has a point at the peak of each load alone.
 
-        A step between two close doses is level but there, and no other point may see it.
+        The likelihood of a step is constant except between two doses. If these are close, no other
+        point of the grid may lie between them.
         """
         low, high = self.span
         step = (high - low) / _ACROSS
@@ -172,7 +179,7 @@ class Together(NamedTuple):
         return Guess(middle, np.full(len(self.loads), step))
 
     def _alone(self, shapes: Array, guess: Guess, drop: float) -> tuple[Array, Array]:
-        """Find the peaks of every load: give ln b and log-likelihoods, per load and shape."""
+        """Return the peaks of every load: ln b and log-likelihoods, per load and shape."""
         rows = enumerate(zip(guess.log_b, guess.step, strict=True))
         found = [self._peak(load, shapes, *where, drop) for load, where in rows]
         peaks, most = zip(*found, strict=True)
@@ -181,7 +188,7 @@ class Together(NamedTuple):
     def _peak(
         self, load: int, shapes: Array, middle: Array, step: float, drop: float
     ) -> tuple[Array, Array]:
-        """Find the peak of one load for every shape: give ln b and log-likelihoods."""
+        """Return the peak of one load for every shape: ln b and log-likelihoods."""
         rows, steps = np.arange(len(shapes)), np.full(len(shapes), step)
         low, high = self.span
         rounds = 0
@@ -200,7 +207,7 @@ class Together(NamedTuple):
         return np.where(last > most, vertices, middle), np.maximum(last, most)
 
     def _common(self, alone: Array, shapes: Array, tied: Sequence[Tied], drop: float) -> Array:
-        """Find the peak of the sum of neighbours, for every shape: a column of ln b for each."""
+        """Return, per shape, the ln b at which the sum of each group of neighbours has its peak."""
         low = np.array([alone[one.first : one.end].min(axis=0) for one in tied]).T
         high = np.array([alone[one.first : one.end].max(axis=0) for one in tied]).T
         rows = np.array([one.rows for one in tied]).T
@@ -220,7 +227,7 @@ class Together(NamedTuple):
         return vertices.reshape(middle.shape)
 
     def _sums(self, log_b: Array, shapes: Array, tied: Sequence[Tied]) -> Array:
-        """Add the log-likelihoods of the loads that are tied."""
+        """Return the sums of the log-likelihoods over each group of neighbours."""
         values = np.zeros(log_b.shape)
         for load in range(len(self.loads)):
             part = [at for at, one in enumerate(tied) if one.first <= load < one.end]
@@ -231,7 +238,7 @@ class Together(NamedTuple):
 
 
 def _tied(peaks: Array) -> list[Tied]:
-    """Find the neighbours that may have one threshold: no others gain by it."""
+    """Return the groups of neighbours for which one common threshold may be the best."""
     count = len(peaks)
     pairs = ((first, end) for first in range(count) for end in range(first + 2, count + 1))
     found = (Tied(first, end, _rise(peaks[first:end])) for first, end in pairs)
@@ -239,7 +246,7 @@ def _tied(peaks: Array) -> list[Tied]:
 
 
 def _rise(peaks: Array) -> NDArray[np.bool_]:
-    """Tell for which shapes the loads do not fall into first ones that are above all others."""
+    """Return for which shapes no split has all peaks of the first loads above all the others."""
     lowest = np.minimum.accumulate(peaks[:-1], axis=0)
     highest = np.maximum.accumulate(peaks[:0:-1], axis=0)[::-1]
     rise: NDArray[np.bool_] = (lowest <= highest).all(axis=0)
@@ -247,17 +254,19 @@ def _rise(peaks: Array) -> NDArray[np.bool_]:
 
 
 def flat(values: Array, drop: float) -> bool:
-    """Tell whether the last axis falls by no more than that beside its maxima."""
+    """Return whether all values next to the maxima of the last axis fall by less than a drop."""
     at = np.clip(values.argmax(axis=-1), 1, values.shape[-1] - 2)[..., None]
     sides = [np.take_along_axis(values, at + side, axis=-1)[..., 0] for side in (-1, 0, 1)]
     return bool((values.max(axis=-1) - np.min(sides, axis=0) < drop).all())
 
 
 def in_order(surface: Array) -> Array:
-    """Return the greatest log-likelihood of all loads for each b of each, b not rising with load.
+    """Return the greatest sum of log-likelihoods over all loads, given each b of each load.
+
+    The thresholds of the other loads are chosen so that b does not rise with the load.
 
     Args:
-        surface: log-likelihoods of every load, at every shape and at ascending b.
+        surface: Log-likelihoods of every load, at every shape and at ascending b.
     """
     before = np.zeros_like(surface)
     after = np.zeros_like(surface)

@@ -1,9 +1,9 @@
 """Profile likelihood of the answer b under one family: its signed root z(ln b).
 
-For every b on a grid the shape is searched on a grid of its own, which is then narrowed around the
-best cell; the background is solved exactly (see `chaos_go.sla.fit`). No gradient and no start value
-is needed, all points are calculated at once, and a kink of the likelihood, as the hinge has one
-where its knee passes a level, does no harm.
+For every b on a grid, the shape is searched on a second grid, which is then narrowed around the
+best cell. The background is solved exactly (see `chaos_go.sla.likelihood`). The search needs no
+gradient and no start value, and calculates all points at once. It tolerates kinks of the
+likelihood; the hinge has one wherever its knee passes a level.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaos_go.sla.families import Array, Family
-from chaos_go.sla.fit import MOST_BACKGROUND, Counts, likelihood
+from chaos_go.sla.likelihood import MOST_BACKGROUND, Counts, likelihood
 
 _NARROWINGS = 4
-_MORE = 5  # for the height of a step: what is level has to be, with 1e8 transactions too
-_CELLS = np.linspace(-1.0, 1.0, 7)  # of the narrowed grid, in steps of the one before
-_FAR = 36.0  # twice the drop of the log-likelihood beyond which b is out of the question
-_COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape, to find where to look
+_MORE = 5  # additional ones for a step: its profile must be constant even with 1e8 transactions
+_CELLS = np.linspace(-1.0, 1.0, 7)  # points of the narrowed grid, in steps of the grid before
+_FAR = 36.0  # twice the drop of the log-likelihood beyond which no b is considered
+_COARSE = ((32, 2), (32, 2))  # points in ln b and narrowings of the shape in the coarse searches
 _POINTS = 72
 _DENSE = 24  # interpolated points per step of the last grid
-_CLIFF = 0.3  # of the signed root, between two points
-_LEVEL = 1e-3  # so small a drop of twice the log-likelihood is that of the grid, not of the data
+_CLIFF = 0.3  # change of the signed root between two points that makes a cliff
+_LEVEL = 1e-3  # twice a drop of the log-likelihood below this is an error of the grid
 
 
 class Top(NamedTuple):
@@ -40,10 +40,11 @@ class Profile:
     """The profile of one family.
 
     Attributes:
-        family: which.
-        log_b: ascending, evenly spaced.
-        root: signed root of the likelihood ratio, non-decreasing, before division by sqrt(phi).
-        top: where the likelihood is greatest.
+        family: The family.
+        log_b: Values of ln b, ascending and evenly spaced.
+        root: Signed root of the likelihood ratio at these ln b, non-decreasing, before division by
+            sqrt(phi).
+        top: The point of the greatest likelihood.
     """
 
     family: Family
@@ -63,12 +64,12 @@ def profile(
     """Calculate the profile of b.
 
     Args:
-        family: of curves.
-        data: counts of one load.
-        budget: extra risk at b.
-        bounds: least and greatest ln b.
-        most_background: upper bound of the background.
-        reach: twice the drop of the log-likelihood up to which the profile is wanted.
+        family: Family of curves.
+        data: Counts of one load.
+        budget: Extra risk at b, a fraction.
+        bounds: Least and greatest ln b.
+        most_background: Upper bound of the background, a fraction.
+        reach: Twice the drop of the log-likelihood up to which the profile is calculated.
     """
     search = _Search(family, data, budget, most_background)
     low, high = bounds
@@ -89,9 +90,9 @@ def profile(
 
 
 def _cliffs(values: Array, top: Top, reach: float) -> NDArray[np.bool_]:
-    """Tell between which points a profile falls too far for an interpolation.
+    """Return between which points a profile falls too steeply for an interpolation.
 
-    It does just below a dose, where a steep curve takes in one more level.
+    This happens just below a dose, where a steep curve begins to include one more level.
     """
     drop = 2.0 * np.maximum(top.log_likelihood - values, 0.0)
     near = np.minimum(drop[:-1], drop[1:]) < reach
@@ -100,7 +101,7 @@ def _cliffs(values: Array, top: Top, reach: float) -> NDArray[np.bool_]:
 
 
 class _Search(NamedTuple):
-    """The likelihood of one family, maximised over all that is not the answer."""
+    """The likelihood of one family, maximised over the shape and the background."""
 
     family: Family
     data: Counts
@@ -108,10 +109,11 @@ class _Search(NamedTuple):
     most_background: float
 
     def over_shapes(self, log_b: Array, narrowings: int) -> tuple[Array, Array]:
-        """Maximise over the shape, for every b at once: give log-likelihoods and shapes."""
+        """Maximise over the shape, for every b at once; return log-likelihoods and shapes."""
         if not self.family.bound:
             return self._narrowed(log_b, narrowings)
-        gaps = np.searchsorted(self.data.log_dose, log_b)  # of a step nothing else matters
+        # The likelihood of a step depends only on the gap between two doses in which b lies.
+        gaps = np.searchsorted(self.data.log_dose, log_b)
         _, first, every = np.unique(gaps, return_index=True, return_inverse=True)
         values, shapes = self._narrowed(log_b[first], narrowings + _MORE)
         return values[every], shapes[every]
@@ -128,12 +130,12 @@ class _Search(NamedTuple):
             values, at, shape = self._at(log_b, shapes)
             step = step / 3.0
         _, vertices = along_shapes(values, shapes)
-        last, _, _ = self._at(log_b, vertices[:, None])  # a parabola may be wrong, at a kink
+        last, _, _ = self._at(log_b, vertices[:, None])  # at a kink the parabola may be wrong
         better = last[:, 0] > values.max(axis=1)
         return np.maximum(values.max(axis=1), last[:, 0]), np.where(better, vertices, shape)
 
     def _at(self, log_b: Array, shapes: Array) -> tuple[Array, NDArray[np.intp], Array]:
-        """Return all log-likelihoods, and which shape is the best for every b."""
+        """Return all log-likelihoods, and for every b the index and value of its best shape."""
         extra = self.family.curve(
             self.data.log_dose, log_b[:, None, None], shapes[..., None], self.budget
         )
@@ -142,7 +144,11 @@ class _Search(NamedTuple):
         return values, at, shapes[np.arange(len(log_b)), at]
 
     def top(self, near: float, step: float) -> Top:
-        """Find the maximum exactly: the cubic is off where g meets its bound just there."""
+        """Return the maximum near a ln b.
+
+        It is searched, not interpolated: the cubic is wrong where the background reaches its bound
+        near the maximum.
+        """
         log_b, values, shapes = self._around(near, step)
         at = int(values.argmax())
         log_b, values, shapes = self._around(float(log_b[at]), step / 6.0)
@@ -162,11 +168,15 @@ class _Search(NamedTuple):
 
 
 def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
-    """Maximise over the last axis by a parabola: give by how much it rises, and its vertices.
+    """Maximise over the last axis by a parabola through the greatest value and its neighbours.
 
     Args:
-        values: log-likelihoods.
-        shapes: where, evenly spaced in the last axis; one grid for all, or one for each.
+        values: Log-likelihoods.
+        shapes: The shapes of the values, evenly spaced along the last axis: one grid for all rows,
+            or one for each row.
+
+    Returns:
+        How far each parabola rises above the greatest value, and the shape of its vertex.
     """
     at = values.argmax(axis=1)
     shapes = np.broadcast_to(shapes, values.shape)
@@ -175,30 +185,37 @@ def along_shapes(values: Array, shapes: Array) -> tuple[Array, Array]:
     bend = np.maximum(2.0 * values[rows, middle] - left - right, 1e-12)
     inside = at == middle
     shift = np.where(inside, np.clip(0.5 * (right - left) / bend, -0.5, 0.5), 0.0)
-    with np.errstate(over="ignore"):  # beside a step that is out of the question
+    with np.errstate(over="ignore"):  # next to a step whose likelihood is extremely small
         rise = np.where(inside, (left - right) ** 2 / (8.0 * bend), 0.0)
     return rise, shapes[rows, at] + shift * (shapes[rows, middle + 1] - shapes[rows, middle])
 
 
 def signed_root(log_b: Array, values: Array, top: Top) -> Array:
-    """Return the signed root of a profile; where it is level, as under a step, it is exactly 0."""
+    """Return the signed root of a profile; exactly 0 where the profile is constant (a step)."""
     drop = np.maximum(2.0 * (top.log_likelihood - values), 0.0)
     drop = np.maximum(drop - _LEVEL * np.exp(-drop / _LEVEL), 0.0)
     return outwards(np.sqrt(drop), int(np.abs(log_b - top.log_b).argmin()))
 
 
 def outwards(drop: Array, at: int) -> Array:
-    """Return the signed root from its size, made monotone outwards: a second mode widens it."""
+    """Return the signed root from its absolute value, made monotone away from the maximum.
+
+    So a second mode of the likelihood widens the interval.
+
+    Args:
+        drop: Absolute value of the root.
+        at: Index of the maximum of the likelihood.
+    """
     left = np.maximum.accumulate(-drop[: at + 1])
     right = np.minimum.accumulate(drop[at:][::-1])[::-1]
     return np.concatenate((left, right[1:]))
 
 
 def interpolate(x: Array, y: Array, top: Top) -> tuple[Array, Array]:
-    """Put points between those of an even grid by the cubic through the four around.
+    """Interpolate an evenly spaced grid by the cubic through the four nearest points.
 
-    It stays between its two neighbours, so that a kink makes no wave, and rises above them only
-    beside the top, up to that.
+    The cubic is clipped to the range of its two neighbours, so that it does not oscillate at a
+    kink. Only next to the top it may rise above them, up to the top.
     """
     inner = np.arange(_DENSE) / _DENSE
     first = np.arange(len(x) - 1)

@@ -1,4 +1,4 @@
-"""Observations from JSON: a list of rows, or the journal of a run with a ladder."""
+"""Reads observations from JSON: a list of rows, or the journal of a run with a ladder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ KIND = "ladder"
 
 
 class Doubled(dict[str, Any]):
-    """A JSON object that has a key twice, of which Python keeps the last value.
+    """A JSON object that has a key more than once; of its values Python keeps the last.
 
     Attributes:
-        key: that is there twice.
-        given: its values.
+        key: The first such key.
+        given: All its values.
     """
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
-        """Find the key."""
+        """Keep the object, and find the key."""
         super().__init__(pairs)
         keys = [key for key, _ in pairs]
         self.key = next(key for key in keys if keys.count(key) > 1)
@@ -28,9 +28,10 @@ class Doubled(dict[str, Any]):
 
 
 def mapping(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object as a mapping; hand this to the parser as its ``object_pairs_hook``.
+    """Return a JSON object as a mapping; the ``object_pairs_hook`` of the JSON parser.
 
-    Whether a key may be there twice is judged by `read`: a journal holds more than observations.
+    An object with a key twice becomes `Doubled`. Only `read` refuses it, because a journal may have
+    such objects outside of the observations.
     """
     found = dict(pairs)
     return found if len(found) == len(pairs) else Doubled(pairs)
@@ -40,12 +41,14 @@ def read(document: Any) -> Observations:
     """Read observations from a parsed JSON document.
 
     Args:
-        document: a list of rows, each an object with the keys of the CSV columns; an object with
-            ``observations``, such a list; or a journal of Chaos Toolkit. In a journal the rows are
-            those of the ladder: the output of its activity, or its entry in ``chaos_go.ladders``.
+        document: One of: a list of rows, each an object with the CSV columns as keys; an object
+            with such a list as ``observations``; a journal of Chaos Toolkit. In a journal the rows
+            are those of the ladder: the output of its activity, or its entry in
+            ``chaos_go.ladders``.
 
     Raises:
-        BadInputError: the document is invalid; says the row (from 0), the key and the value.
+        BadInputError: The document is invalid. The message names the row (from 0), the key and the
+            value.
     """
     if isinstance(document, list):
         return _rows("observations", document)
@@ -68,17 +71,18 @@ def read(document: Any) -> Observations:
     if len(found) > 1:
         fix = "more than one ladder; put the rows of one into a file and give that"
         raise BadInputError("journal", [where for where, _ in found], fix)
-    return _rows(*found[0], strict=False)  # a ladder notes more about each window
+    return _rows(*found[0], strict=False)  # the rows of a ladder have more keys
 
 
 def ladders(journal: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Return where in a journal there are rows of a ladder, and the rows.
+    """Yield each ladder in a journal: the path of its rows, and the rows.
 
-    What the control wrote under ``chaos_go.ladders`` comes first: it is there even if the activity
-    was interrupted. The outputs of activities count only without it, since they are the same rows.
+    The ladders under ``chaos_go.ladders``, which the control writes, come first: they exist even if
+    the activity was interrupted. The outputs of activities have the same rows, so they are read
+    only when there is no such entry.
 
     Raises:
-        BadInputError: a ladder has a key twice.
+        BadInputError: A ladder has a key twice.
     """
     kept = journal.get("chaos_go")
     entries = kept.get("ladders") if isinstance(kept, Mapping) else None
@@ -123,5 +127,5 @@ def _rows(where: str, rows: Any, strict: bool = True) -> Observations:
 
 def _refuse_doubled(where: str, found: Mapping[str, Any]) -> None:
     if isinstance(found, Doubled):
-        fix = "twice; which one is meant? Leave one of them"
+        fix = "given twice; keep one of them"
         raise BadInputError(f"{where}.{found.key}", found.given, fix)

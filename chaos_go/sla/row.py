@@ -1,6 +1,6 @@
-"""One row of observations: its columns, what they may hold, and the errors that say what is wrong.
+"""One row of observations: its columns, their valid values, and the errors for invalid ones.
 
-A value is text (CSV) or what JSON gives; empty text and null mean that it is not known.
+A value is text (from CSV) or a JSON value. Empty text and null mean that it is not known.
 """
 
 import math
@@ -16,10 +16,10 @@ NEEDED = ("dose_ms", "n", "k")
 OPTIONAL = ("load_rps", "window", "p99_ms", "p99_low_ms", "p99_high_ms")
 COLUMNS = NEEDED + OPTIONAL
 HOW_TO_GET_N = (
-    "n is how many transactions were looked at, k how many of them had impact; a percentage alone "
+    "n is the number of transactions observed, k how many of them had impact; a percentage alone "
     "has no interval. Count the requests, for instance rate x seconds, or the increase of _count"
 )
-_LONGEST_MS = 1e9  # eleven days, and far more than anyone waits
+_LONGEST_MS = 1e9  # eleven days, far more than any real delay
 _MEANS = {
     "dose_ms": "dose_ms is the injected delay in milliseconds, 0 for the baseline",
     "n": HOW_TO_GET_N,
@@ -27,11 +27,19 @@ _MEANS = {
 }
 
 Place = Callable[[str], str]
-"""Gives the name of a column of a certain row, for an error message."""
+"""Returns where a column of a certain row is, for an error message."""
 
 
 class Row(NamedTuple):
-    """A row whose values can be meant."""
+    """A row with valid values.
+
+    Attributes:
+        dose_ms: Injected delay in milliseconds.
+        n: Number of transactions.
+        k: How many of them had impact.
+        load_rps: Load in requests per second; None when not given.
+        p99: P99 in milliseconds, its lower and its upper limit; None when there is no P99.
+    """
 
     dose_ms: float
     n: int
@@ -41,10 +49,15 @@ class Row(NamedTuple):
 
 
 def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> None:
-    """Refuse columns that are missing, doubled or, if ``strict``, unknown.
+    """Check the names of the columns.
+
+    Args:
+        where: Where the columns are, for the error message.
+        columns: The names.
+        strict: Whether unknown columns are refused.
 
     Raises:
-        BadInputError: they are.
+        BadInputError: A column is missing, given twice or, if ``strict``, unknown.
     """
     missing = [name for name in NEEDED if name not in columns]
     if missing:
@@ -53,7 +66,7 @@ def check_columns(where: str, columns: Sequence[str], strict: bool = True) -> No
         raise BadInputError(where, ",".join(columns), fix)
     for name in columns:
         if name and columns.count(name) > 1:
-            raise BadInputError(where, name, "twice; which one is meant? Leave one of them")
+            raise BadInputError(where, name, "given twice; keep one of them")
         if strict and name not in COLUMNS:
             what = "unknown column" if name else "a column without a name; remove it or name it"
             raise BadInputError(where, name, f"{what}; known are {', '.join(COLUMNS)}")
@@ -63,11 +76,11 @@ def parse(values: Mapping[str, Any], place: Place) -> Row:
     """Read a row.
 
     Args:
-        values: by column.
-        place: says where a column is.
+        values: The value of each column.
+        place: Returns where a column is, for the error message.
 
     Raises:
-        BadInputError: a value is invalid.
+        BadInputError: A value is invalid.
     """
     for name in NEEDED:
         if _unknown(values.get(name)):
@@ -78,7 +91,7 @@ def parse(values: Mapping[str, Any], place: Place) -> Row:
         raise BadInputError(place("n"), values["n"], f"nothing was observed. {HOW_TO_GET_N}")
     k = _count("k", values["k"], place)
     if k > n:
-        raise BadInputError(place("k"), values["k"], f"more than n={n}; k counts some of the n")
+        raise BadInputError(place("k"), values["k"], f"more than n={n}; k is a part of n")
     load = values.get("load_rps")
     if isinstance(load, str) and _unknown(load):
         raise BadInputError(place("load_rps"), load, "give the load in every row, or in none")
@@ -87,7 +100,7 @@ def parse(values: Mapping[str, Any], place: Place) -> Row:
 
 
 def add(row: Row, tally: Tally) -> Sums:
-    """Take a row into a tally; gives the level it belongs to."""
+    """Add a row to a tally, and return the sums of its level."""
     sums = tally.at(row.dose_ms, row.load_rps)
     tally.add(sums, row.n, row.k)
     if row.p99:
@@ -107,20 +120,20 @@ def _p99(
         for name, limit in zip(names[1:], (low, high), strict=True):
             if limit is not None:
                 raise BadInputError(
-                    place(name), values[name], "a limit of a p99_ms not given; give that too"
+                    place(name), values[name], "a limit without a P99; give p99_ms too"
                 )
         return None
     if low is not None and low > value:
         raise BadInputError(
             place("p99_low_ms"),
             values["p99_low_ms"],
-            f"above p99_ms={exact(value)}; a lower limit is not",
+            f"above p99_ms={exact(value)}; give a lower limit that is at most the P99",
         )
     if high is not None and high < value:
         raise BadInputError(
             place("p99_high_ms"),
             values["p99_high_ms"],
-            f"below p99_ms={exact(value)}; an upper limit is not",
+            f"below p99_ms={exact(value)}; give an upper limit that is at least the P99",
         )
     return value, low, high
 

@@ -1,6 +1,6 @@
-"""From observations to the answer: the only way into the calculation.
+"""From observations to the answer: the only entry point of the calculation.
 
-Importing this module loads numpy and scipy, so import it where a calculation is asked for.
+Importing this module loads numpy and scipy, so import it only where the calculation is needed.
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from chaos_go.errors import BadInputError, NotEnoughDataError
 from chaos_go.sla import guards
 from chaos_go.sla.answer import Answer, Load, governing
-from chaos_go.sla.bracket import Seen, look_at
+from chaos_go.sla.bracket import ModelFree, without_model
 from chaos_go.sla.dispersion import dispersion
-from chaos_go.sla.fit import counts
-from chaos_go.sla.fitting import Fitted, fit_loads
+from chaos_go.sla.likelihood import counts
+from chaos_go.sla.load_fits import LoadFits, fit_loads
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.words import exact
 
@@ -21,25 +21,28 @@ def back_calculate(
 ) -> Answer:
     """Calculate the dose at which the extra risk equals each budget, with its interval.
 
+    The method and its sources are described in docs/reference/sla-method.md.
+
     Args:
-        observations: what was measured, at one load or several.
-        budgets: extra risks over the background, fractions between 0 and 1.
-        confidence: above 0.5 and below 1, of the two-sided and of the one-sided limits.
+        observations: What was measured, at one or several loads.
+        budgets: Extra risks over the background, fractions between 0 and 1.
+        confidence: Confidence of the two-sided and of the one-sided limits, a fraction above 0.5
+            and below 1.
 
     Raises:
-        BadInputError: a budget or the confidence is no such fraction.
-        NotEnoughDataError: a load has no dose above 0.
+        BadInputError: There is no budget, or a budget or the confidence is no such fraction.
+        NotEnoughDataError: There are no levels, or a load has no dose above 0.
     """
     levels = observations.by_load()
     _check(levels, budgets, confidence)
     spread = dispersion(observations.levels, observations.windowed)
     fitted = fit_loads([counts(one) for one in levels.values()], budgets, spread, confidence)
-    seen = [look_at(one, spread) for one in levels.values()]
+    model_free = [without_model(one, spread) for one in levels.values()]
     apart = fitted.likeness.apart
     loads: list[Load] = []
     for at in range(len(levels)):
         below = None if apart or not loads else loads[-1]
-        here = seen[at if apart else 0 : at + 1]
+        here = model_free[at if apart else 0 : at + 1]
         loads.append(_judged(observations, here, fitted, at, budgets, confidence, below))
     chosen = [governing(loads, at, apart) for at in range(len(budgets))]
     return Answer(
@@ -54,25 +57,26 @@ def back_calculate(
 
 def _judged(
     observations: Observations,
-    seen: Sequence[Seen],
-    fitted: Fitted,
+    model_free: Sequence[ModelFree],
+    fitted: LoadFits,
     at: int,
     budgets: Sequence[float],
     confidence: float,
     below: Load | None,
 ) -> Load:
-    """Turn what was fitted at one load, the at-th, into what may be said about it.
+    """Return the thresholds of one load that the data support.
 
     Args:
-        observations: all of them.
-        seen: at this load, the last, and at those below whose thresholds are not lower.
-        fitted: at all loads.
-        at: which load.
-        budgets: as asked.
-        confidence: as asked.
-        below: the next lower load, in a common fit.
+        observations: All observations.
+        model_free: What the data show without a model: at this load as the last entry, and in a
+            common fit at all lower loads, whose thresholds are not lower.
+        fitted: The fits of all loads.
+        at: Index of the load.
+        budgets: Extra risks, fractions.
+        confidence: Confidence of the limits, a fraction.
+        below: The next lower load in a common fit; None if there is none.
     """
-    own = seen[-1]
+    own = model_free[-1]
     fits = fitted.fits[at].p >= guards.LEAST_FIT and not fitted.likeness.out_of_order
     common = guards.common_flags(own, observations.windowed, fits)
     load_rps = own.levels[0].load_rps
@@ -82,14 +86,14 @@ def _judged(
     averages = [row[at] for row in fitted.averages]
     lower = below.thresholds if below else [None] * len(budgets)
     thresholds = tuple(
-        guards.judge(budget, confidence, found, seen, common, one)
+        guards.judge(budget, confidence, found, model_free, common, one)
         for budget, found, one in zip(budgets, averages, lower, strict=True)
     )
     return Load(load_rps, averages[0].best.top.background, thresholds)
 
 
 def _telling(loads: Sequence[Load]) -> bool:
-    """Tell whether the loads say more than the thresholds do."""
+    """Return whether the loads have more information than the thresholds."""
     return any(
         load.load_rps is not None or threshold.bracket_ms != (None, None)
         for load in loads

@@ -1,4 +1,4 @@
-"""Observations from a CSV table, line by line."""
+"""Reads observations from a CSV table, line by line."""
 
 import csv
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _DELIMITERS = ",;\t"
-_OPEN_QUOTE = "a quote is opened in this row and not closed; close it, or write no quotes"
+_OPEN_QUOTE = "this row opens a quote and does not close it; close it, or write no quotes"
 _LONE_CR = "a line ends in CR alone; save the file with LF or CRLF at the end of every line"
 
 
@@ -22,17 +22,19 @@ def read(lines: Iterable[str], before: int = 0) -> Observations:
     """Read a CSV table whose first row names the columns.
 
     The columns are ``dose_ms,n,k[,load_rps][,window][,p99_ms,p99_low_ms,p99_high_ms]`` in any
-    order, separated by comma, semicolon or tab. Every row is one window. With a column ``window``
-    the spread of the windows of a level tells the over-dispersion; what the column says is not
-    looked at. Rows are in the order of measurement: the zero-dose rows before the first and after
-    the last other dose are compared for drift. Rows without any value are left out.
+    order, separated by comma, semicolon or tab. Every row is one window. If there is a column
+    ``window``, the over-dispersion is calculated from the spread of the windows of a level; the
+    values of this column are not read. Rows are in the order of measurement: the rows of dose 0
+    before the first and after the last other dose are compared, to find a drift. Rows without any
+    value are skipped.
 
     Args:
-        lines: of text.
-        before: how many lines of the file were left out before them.
+        lines: Lines of text.
+        before: Number of lines of the file before these lines, for error messages.
 
     Raises:
-        BadInputError: the table is invalid; says the row (as an editor counts), column, value.
+        BadInputError: The table is invalid. The message names the row (as an editor counts), the
+            column and the value.
     """
     rest = iter(lines)
     first = ""
@@ -64,11 +66,11 @@ class _Table:
         self._delimiter = delimiter
         self._before = before
         self._tally = Tally()
-        # Levels by the very text of their dose and load; without a column of loads, dose twice.
+        # Sums by the text of dose and load; without a column of loads, by that of the dose twice.
         self._known: dict[tuple[str, str], Sums] = {}
 
     def read(self, reader: "Reader") -> Observations:
-        # Ten million rows pass here, so the usual row, of a known level, is read in place.
+        # A file may have ten million rows, so the usual row, of a known level, is read inline.
         columns, known, add = self._columns, self._known, self._tally.add
         width, n_at, k_at, dose_at = (
             len(columns),
@@ -108,11 +110,11 @@ class _Table:
 
 
 def _open_quote(line: int, cells: list[str]) -> BadInputError:
-    """Say where a row begins that is of several lines, or ends in a quote."""
+    """Return the error for a row with an open quote, which continues in the next lines."""
     return BadInputError(f"row {line}", ",".join(cells).partition("\n")[0], _OPEN_QUOTE)
 
 
 def _no_csv(line: int, error: csv.Error) -> BadInputError:
-    """Say what the CSV reader says; a quote that is open for long is more than it takes."""
+    """Return the error for what the CSV reader refuses; an open quote can make a cell too long."""
     fix = _LONE_CR if "new-line" in str(error) else _OPEN_QUOTE
     return BadInputError(f"row {line}", "", f"no CSV ({error}): {fix}")

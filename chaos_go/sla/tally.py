@@ -1,10 +1,9 @@
-"""Sums up rows per level while they pass by: memory follows the levels, not the rows.
+"""Sums up rows per level as they are read, so memory is proportional to the levels, not the rows.
 
-How several windows of a level become one is decided here. ``n`` and ``k`` are summed, with what the
-dispersion needs. The P99 of a level and its limits are the means of those of its windows, weighted
-by ``n``: the interval stays as wide as that of one window, which is conservative, and windows that
-all carry the P99 of the whole level give just that. One window without an upper limit leaves the
-level without one.
+The windows of a level are combined here. ``n``, ``k`` and what the dispersion needs are summed. The
+P99 of a level and its limits are the means over its windows, weighted by ``n``. So the interval is
+as wide as that of one window, which is conservative, and windows that all have the P99 of the whole
+level give exactly this P99. If one window has no upper limit, the level has none.
 """
 
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from chaos_go.sla.observations import Baseline, Level, Observations
 from chaos_go.sla.words import exact
 
 LARGEST_N = 10**15
-"""Transactions of a level; with more the interval of a proportion is lost in rounding."""
+"""Most transactions of a level; above it rounding errors exceed the interval of a proportion."""
 FIX_OF_N = f"give at most {LARGEST_N:.0e}, for instance those of a shorter time"
 
 
 @dataclass(slots=True)
 class Sums:
-    """What is kept of one level."""
+    """Sums over the windows of one level."""
 
     dose_ms: float
     load_rps: float | None
@@ -33,7 +32,7 @@ class Sums:
     high_known: bool = True
 
     def add_p99(self, n: int, p99_ms: float, low_ms: float | None, high_ms: float | None) -> None:
-        """Take in the P99 of a window of n transactions."""
+        """Add the P99 of a window of n transactions, in milliseconds, with its limits if known."""
         sums = self.p99
         sums[0] += n
         sums[1] += n * p99_ms
@@ -43,7 +42,7 @@ class Sums:
         self.high_known &= high_ms is not None
 
     def level(self) -> Level:
-        """Return the level of all rows so far."""
+        """Return the level from all windows added so far."""
         n, p99, low, high = self.p99
         return Level(
             dose_ms=self.dose_ms,
@@ -60,7 +59,7 @@ class Sums:
 
 @dataclass(slots=True)
 class _Edges:
-    """The zero-dose rows of one load, apart: before the first and after the last other dose."""
+    """Sums over the rows of dose 0 of one load, before the first and after the last other dose."""
 
     n_before: int = 0
     k_before: int = 0
@@ -80,15 +79,15 @@ class _Edges:
 
 
 class Tally:
-    """Rows in, `Observations` out."""
+    """Takes windows one by one and returns `Observations`."""
 
     def __init__(self) -> None:
-        """Begin with no row."""
+        """Begin without any window."""
         self._levels: dict[tuple[float, float | None], Sums] = {}
         self._edges: dict[float | None, _Edges] = {}
 
     def at(self, dose_ms: float, load_rps: float | None) -> Sums:
-        """Return the sums of a level, to be passed to `add`."""
+        """Return the sums of a level, which `add` takes; dose in ms, load in requests/s or None."""
         key = (dose_ms, load_rps)
         if key not in self._levels:
             self._levels[key] = Sums(dose_ms, load_rps)
@@ -96,7 +95,7 @@ class Tally:
         return self._levels[key]
 
     def add(self, sums: Sums, n: int, k: int) -> None:
-        """Take in a window: k of n transactions with business impact."""
+        """Add a window with n transactions, of which k had business impact."""
         sums.n += n
         sums.k += k
         sums.windows += 1
@@ -104,13 +103,14 @@ class Tally:
         self._edges[sums.load_rps].add(sums.dose_ms, n, k)
 
     def observations(self, windowed: bool) -> Observations:
-        """Return what was added, sorted by load and dose.
+        """Return the observations, sorted by load and dose.
 
         Args:
-            windowed: the data say which window each row is.
+            windowed: Whether the data say which window each row is.
 
         Raises:
-            BadInputError: no row, a load without a row of dose 0, or too many transactions.
+            BadInputError: There is no row, a load has no row of dose 0, or a level has more than
+                `LARGEST_N` transactions.
         """
         if not self._levels:
             raise BadInputError(

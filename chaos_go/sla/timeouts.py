@@ -1,4 +1,4 @@
-"""Timeouts of the callers, from the limit of the service they call."""
+"""Calculates the timeouts of callers from the P99 limit of the service they call."""
 
 import math
 from collections.abc import Sequence
@@ -8,24 +8,26 @@ _STEP_MS = 10
 
 
 class Timeout(NamedTuple):
-    """How long a hop waits for the one it calls."""
+    """How long a hop waits for the hop it calls, in milliseconds."""
 
     hop: str
     timeout_ms: int
 
 
 def chain(limit_ms: float, hops: Sequence[str], margin_ms: float | None = None) -> list[Timeout]:
-    """Return a timeout to each hop of a call chain.
+    """Return a timeout for each hop of a call chain, in whole milliseconds.
 
-    The last hop calls the measured service. It waits as long as the limit: with a shorter timeout
-    it would itself give up on answers that the SLO allows. Every hop further out waits a margin
-    longer, so that the inner one gives up first and the outer one still has time for its fallback.
-    Retries are not part of it: a hop that tries twice needs twice the time of the inner one.
+    The last hop calls the measured service. Its timeout is the P99 limit: with a shorter timeout it
+    would abandon answers that the SLO allows. The timeout of every hop further out is longer by a
+    margin. So the inner hop gives up first, and the outer one still has time for its fallback.
+    Timeouts are rounded up to 10 ms. They do not allow for retries: a hop that tries twice needs
+    twice the time of the inner hop.
 
     Args:
-        limit_ms: P99 that the service keeps.
-        hops: names, from the outermost caller to the one that calls the service.
-        margin_ms: what a hop needs for itself; default a tenth of the limit, at least 10.
+        limit_ms: P99 limit of the service in milliseconds.
+        hops: Names of the hops, from the outermost caller to the one that calls the service.
+        margin_ms: Time in milliseconds that a hop needs for itself; by default a tenth of the
+            limit, at least 10.
     """
     margin = max(limit_ms / 10, _STEP_MS) if margin_ms is None else margin_ms
     innermost = len(hops) - 1

@@ -1,4 +1,4 @@
-"""An answer in the words of an engineer: the sentence, and what each flag means and asks for."""
+"""Texts about an answer: the sentence with the limit, and what each flag means and requires."""
 
 import math
 
@@ -30,7 +30,7 @@ FLAGS = {
         "keep the load constant and measure more windows",
     ),
     "windows-missing": (
-        "the observations do not say which window they are of; independence is assumed",
+        "the observations do not show how windows vary; transactions are treated as independent",
         "add a column window, with six or more windows per level",
     ),
     "upper-unbounded": (
@@ -38,17 +38,17 @@ FLAGS = {
         "inject longer delays, or count more transactions per level",
     ),
     "baseline-drift": (
-        "the baseline before and after differ; something else was changing",
-        "find out what, and measure again",
+        "the baselines before and after the delays differ; something else has changed meanwhile",
+        "find out what has changed, and measure again",
     ),
 }
-"""What each flag means, and what to do about it."""
+"""For each flag: what it means, and what to do."""
 
 
 def percent(fraction: float) -> str:
-    """Write a fraction as a percentage, with three digits, or two below 0.1 %.
+    """Return a fraction as a percentage with three digits, or two below 0.1 %.
 
-    What is not quite all is never written as 100 %: there the digits are those of what is missing.
+    A fraction below 1 is never written as 100 %: it gets as many digits as show the difference.
     """
     text = f"{fraction * 100:.{3 if fraction >= 0.001 else 2}g}"
     if fraction < 1 and text == "100":
@@ -58,19 +58,19 @@ def percent(fraction: float) -> str:
 
 
 def exact(value: float) -> str:
-    """Write a number that somebody gave, with all its digits."""
+    """Return a number with all its digits, up to 15."""
     return f"{value:.15g}"
 
 
 def milliseconds(value: float | None) -> str:
-    """Write a limit in whole milliseconds, or with three digits when it is short."""
+    """Return a limit in whole milliseconds, with three digits below 100 ms, or ``-`` for None."""
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def floored(value: float) -> str:
-    """Write a limit that must not be exceeded: rounded down, not to the nearest."""
+    """Return a limit that must not be exceeded, in milliseconds, rounded down."""
     if value >= 100:
         return f"{math.floor(value)}"
     unit = 10.0 ** (math.floor(math.log10(value)) - 2) if value > 0 else 1.0
@@ -78,11 +78,11 @@ def floored(value: float) -> str:
 
 
 def sentence(threshold: Threshold, impact: str = "impact") -> str:
-    """Say what the limit is, as the P99 of the service where it was measured.
+    """Return the sentence with the limit: as a P99 if that was measured, otherwise as a delay.
 
     Args:
-        threshold: the limit.
-        impact: what happens to a transaction, for instance ``rejections``.
+        threshold: The threshold.
+        impact: Name of the impact, for instance ``rejections``.
     """
     limits, what = _terms(threshold)
     budget, sure = percent(threshold.budget), percent(threshold.confidence)
@@ -104,7 +104,7 @@ def _why_no_estimate(threshold: Threshold) -> str:
     if threshold.estimate_ms is not None:
         return "there is no best estimate: the P99 was not measured up to there"
     if "extrapolation" in threshold.flags:
-        return "the true limit may be higher: it was not reached"
+        return "the true limit may be higher: the delays did not reach it"
     return "there is no best estimate: impact does not rise with the delay"
 
 

@@ -4,14 +4,15 @@
 world. One file per kind of target. The grammar is `GRAMMAR`, and is described nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from chaos_go.arguments import NOT_UNICODE, is_unicode
+from chaos_go.arguments import NOT_UNICODE, has_variable, is_unicode
 from chaos_go.errors import TargetError
 from chaos_go.targets import pid, port, proxy, to
 from chaos_go.targets.target import Target
 
-__all__ = ["GRAMMAR", "Target", "describe", "read"]
+__all__ = ["GRAMMAR", "Target", "describe", "read", "with_a_target"]
 
 GRAMMAR: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[str, str], Target]]] = {
     "port": (port.FORMS, port.read),
@@ -42,6 +43,12 @@ def read(text: object) -> Target:
     if not slash or kind not in GRAMMAR:
         raise TargetError(text, f"unknown kind of target; give one like {examples}")
     return GRAMMAR[kind][1](text, rest)
+
+
+def with_a_target(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments in which the target is known: where a variable hides it, another one."""
+    hidden = has_variable(arguments.get("target"))
+    return {**arguments, "target": "port/1"} if hidden else dict(arguments)
 
 
 def describe() -> list[tuple[str, str]]:

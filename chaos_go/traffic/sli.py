@@ -52,12 +52,9 @@ def latency_ms(window: Window, quantile: float = P99) -> Estimate:
     Raises:
         NotEnoughDataError: too few requests for the quantile to have an upper limit.
     """
-    timeout_bucket = histogram.index(round(window.timeout_ms * 1000))
+    timeout_bucket = _timeout_bucket(window)
     given_up = window.total("timeouts") + window.total("dropped")
-    counts = histogram.merge(
-        [second.latency.counts for second in window.seconds]
-        + [{timeout_bucket: window.total("dropped")}]
-    )
+    counts = _latencies(window)
     n = histogram.count(counts)
     _require(window, n, stats.smallest_n(quantile), f"P{quantile * 100:g}", "with a latency")
     ranks = stats.quantile_ranks(n, quantile)
@@ -72,6 +69,19 @@ def latency_ms(window: Window, quantile: float = P99) -> Estimate:
     )
 
 
+def quantile_ms(window: Window, quantile: float = P99) -> float | None:
+    """Return the value of `latency_ms` without its limits, so that a few requests are enough.
+
+    None when no request of the window has a latency.
+    """
+    counts = _latencies(window)
+    n = histogram.count(counts)
+    if n == 0:
+        return None
+    bucket = histogram.bucket_at_rank(counts, stats.nearest_rank(n, quantile))
+    return histogram.midpoint_us(bucket) / 1000
+
+
 def errors(window: Window) -> int:
     """Count the requests that the service failed: status 500 to 599, no answer, no connection."""
     failed = sum(
@@ -81,6 +91,15 @@ def errors(window: Window) -> int:
         if int(status) >= 500
     )
     return failed + window.total("timeouts") + window.total("connection_errors")
+
+
+def error_fraction(window: Window) -> float | None:
+    """Return the value of `error_rate` without its limits, so that a few requests are enough.
+
+    None when no request was sent.
+    """
+    sent = window.total("sent")
+    return errors(window) / sent if sent else None
 
 
 def error_rate(window: Window) -> Estimate:
@@ -120,6 +139,16 @@ def as_detail(estimate: Estimate, window: Window) -> dict[str, object]:
             **{counter: window.total(counter) for counter in counters},
         },
     }
+
+
+def _latencies(window: Window) -> dict[int, int]:
+    """Return the population of `latency_ms` as a histogram."""
+    dropped = {_timeout_bucket(window): window.total("dropped")}
+    return histogram.merge([*(second.latency.counts for second in window.seconds), dropped])
+
+
+def _timeout_bucket(window: Window) -> int:
+    return histogram.index(round(window.timeout_ms * 1000))
 
 
 def _rate(window: Window, hits: int, n: int, what: str, which: str) -> Estimate:

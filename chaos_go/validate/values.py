@@ -1,7 +1,7 @@
 """Judges the values of arguments, before anything runs, by the agent that a run would ask.
 
-What is not known before the run is not judged: an action with a ``${variable}`` that neither the
-configuration nor the environment has now, except for its target, which no other value depends on.
+What is not known before the run is not judged: a ``${variable}`` that neither the configuration nor
+the environment has now.
 """
 
 import logging
@@ -17,9 +17,6 @@ from chaoslib.exceptions import InvalidExperiment
 from chaos_go.agent import judge
 from chaos_go.agent.judge import Asked
 from chaos_go.errors import AgentError, BadInputError
-from chaos_go.ladder import ahead, measure
-from chaos_go.ladder.ahead import has_variable
-from chaos_go.traffic import load as loads
 from chaos_go.validate.activities import activities, controls
 
 logger = logging.getLogger("chaostoolkit")
@@ -54,40 +51,25 @@ _Ask = Callable[[Mapping[str, Any]], list[Asked]]
 
 
 def _askers(experiment: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], _Ask]]:
-    """Yield everything in the experiment that an agent will be asked, and how."""
+    """Yield everything in the experiment that an agent will be asked, and how.
+
+    These are functions and modules of controls with an attribute ``asked``, whoever wrote them.
+    """
     for path, activity in activities(experiment):
         provider = activity.get("provider", {})
-        if ask := _asker_of(provider):
-            yield f"{path}.provider", provider.get("arguments", {}), ask
+        function: Any = getattr(_module(provider), provider.get("func", ""), None)
+        if hasattr(function, "asked"):
+            yield f"{path}.provider", provider.get("arguments", {}), function.asked
     for path, control in controls(experiment):
         provider = control.get("provider", {})
         if hasattr(_module(provider), "asked"):
             yield f"{path}.provider", provider.get("arguments", {}), partial(_control, control)
 
 
-def _asker_of(provider: Mapping[str, Any]) -> _Ask | None:
-    function = getattr(_module(provider), provider.get("func", ""), None)
-    if hasattr(function, "request"):
-        return partial(_fault, function)
-    if function is measure:
-        return ahead.asked
-    return _load if provider.get("module") == "probes.http" else None
-
-
 def _control(control: Mapping[str, Any], given: Mapping[str, Any]) -> list[Asked]:
     known = {**control, "provider": {**control["provider"], "arguments": given}}
     asked: list[Asked] = _module(control["provider"]).asked(known)
     return asked
-
-
-def _fault(action: Any, given: Mapping[str, Any]) -> list[Asked]:
-    known = ahead.with_a_target(given)
-    return [] if has_variable(known) else [Asked("", x) for x in action.request(**known).specs()]
-
-
-def _load(given: Mapping[str, Any]) -> list[Asked]:
-    load = given.get("load")
-    return [] if has_variable(load) else [Asked("load", loads.spec_of("load", loads.read(load)))]
 
 
 def _module(provider: Mapping[str, Any]) -> Any:
@@ -103,9 +85,6 @@ def _configuration(experiment: Mapping[str, Any]) -> dict[str, Any]:
             continue  # a probe would have to be run
         try:
             known |= load_configuration({name: value})
-        except (
-            InvalidExperiment,
-            ValueError,
-        ):  # the environment does not have it, and there is no default
-            continue
+        except (InvalidExperiment, ValueError):
+            continue  # neither the environment nor a default has a value that fits
     return {name: value for name, value in known.items() if value is not None}

@@ -69,17 +69,17 @@ class Asking:
 
     _SCRIPT = (
         "import http.client, sys\n"
-        f"c = http.client.HTTPConnection('127.0.0.1', {SERVICE_PORT}, timeout=20)\n"
+        f"c = http.client.HTTPConnection(sys.argv[1], {SERVICE_PORT}, timeout=20)\n"
         "for _ in sys.stdin:\n"
         "    try: c.request('POST', '/hash', 'x'); r = c.getresponse(); r.read(); s = r.status\n"
         "    except OSError as e: s = type(e).__name__; c.close()\n"
         "    print(s, flush=True)\n"
     )
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, host: str = "127.0.0.1") -> None:
         """Start it."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = namespace.popen([sys.executable, "-c", self._SCRIPT], **pipes)
+        self.process = namespace.popen([sys.executable, "-c", self._SCRIPT, host], **pipes)
 
     def ask(self) -> str:
         """Send one request and give its status, or the name of what went wrong."""

@@ -38,7 +38,7 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "open relay": ({"target": "proxy/0.0.0.0:9081->127.0.0.1:80"}, ["0.0.0.0:9081", "loopback"]),
     "percentage 0": ({"percentage": 0}, ["percentage=0", "100"]),
     "percentage 101": ({"percentage": 101}, ["percentage=101", "100"]),
-    "percentage text": ({"percentage": "30%"}, ["30%", "100"]),
+    "percentage text": ({"percentage": "30%"}, ["30%", "without quotes"]),
     "status 99": ({"status": 99}, ["99", "599"]),
     "status 600": ({"status": 600}, ["600", "599"]),
     "negative duration": ({"duration_s": -1}, ["-1", "3600"]),
@@ -66,7 +66,7 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
 DELAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "longer than the fault": ({"delay_ms": 9000, "duration_s": 5}, ["9000", "duration_s"]),
     "no delay": ({"delay_ms": 0}, ["delay_ms=0", "more than 0"]),
-    "jitter over delay": ({"delay_ms": 10, "jitter_ms": 20}, ["jitter_ms=20", "at most 10"]),
+    "jitter over delay": ({"delay_ms": 10, "jitter_ms": 20}, ["jitter_ms=20", "0 to 10"]),
 }
 LOADS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "0 rps": ({"rate_rps": 0}, ["load.rate_rps=0", "more than 0"]),
@@ -143,7 +143,7 @@ OLD: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, str]]]] = {
         | {
             "body": ("x", "answer.body"),
             "set_headers": (ANSWER, "answer.headers"),
-            "remove_body": (True, 'body: ""'),
+            "remove_body": (True, "answer.remove_body"),
         },
     ),
     "chaos_go.ladder.measure": (

@@ -194,7 +194,7 @@ def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Name
 
 
 def test_modify_takes_the_body_away(driver: Driver, namespace: Namespace) -> None:
-    driver.modify(TARGET, answer={"body": ""})
+    driver.modify(TARGET, answer={"remove_body": True})
     answer = driver.request(SERVICE_PORT)
     assert (answer["status"], answer["body"]) == (200, "")
     driver.stop()

@@ -218,9 +218,9 @@ def test_scope(driver: Driver, namespace: Namespace, scope: dict[str, Any], hit:
         ({"places": ["port/1"]}, ["scope.places", "port/1", *PLACES]),
         (
             {"places": "all", "max_percentage": 50},
-            ["scope.places=2", "50 %", "scope.max_percentage"],
+            ["scope.max_percentage=50", "2 of 2 places", "100 %"],
         ),
-        ({"max_percentage": 50}, ["scope.places=2", "50 %", "scope.max_percentage"]),
+        ({"max_percentage": 50}, ["scope.max_percentage=50", "2 of 2 places", "100 %"]),
         ({"max_percentage": 0}, ["scope.max_percentage=0"]),
         ({"ports": 1}, ["scope.ports", "places", "max_percentage"]),
     ],

@@ -220,9 +220,11 @@ def test_leave_leaves_open_connections_alone(
     nothing_left_here(namespace)
 
 
-def test_reset_resets_open_connections(
-    driver: Driver, namespace: Namespace, asking: Asking
-) -> None:
+@pytest.mark.usefixtures("answering")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_reset_resets_open_connections(driver: Driver, namespace: Namespace, host: str) -> None:
+    asking = Asking(namespace, host)
+    assert asking.ask() == "200"
     record = driver.abort(TARGET, duration_s=30, connections={"existing": "reset"})
     armed = only_place(record)["armed"]
     assert (armed["existing_connections"], armed["existing_handling"]) == (1, "reset")

@@ -10,9 +10,9 @@ import math
 import pytest
 
 from chaos_go.sla import families
-from chaos_go.sla.bracket import look_at
+from chaos_go.sla.bracket import without_model
 from chaos_go.sla.dispersion import Dispersion
-from chaos_go.sla.fit import counts, saturated
+from chaos_go.sla.likelihood import counts, saturated
 from chaos_go.sla.observations import Level
 from chaos_go.sla.profile import profile
 
@@ -58,5 +58,5 @@ def test_rotenone_of_finney(name, slope, deviance, estimate, low, high):
 )
 def test_trend_of_cochran_and_armitage(doses, n, k, z):
     rows = [Level(dose, size, hits) for dose, size, hits in zip(doses, n, k, strict=True)]
-    p = look_at(rows, Dispersion(1.0, None, evident=False)).trend_p
+    p = without_model(rows, Dispersion(1.0, None, evident=False)).trend_p
     assert p == pytest.approx(math.erfc(z / math.sqrt(2)) / 2, rel=1e-5)

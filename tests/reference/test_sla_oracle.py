@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chaos_go.sla.families import FAMILIES
-from chaos_go.sla.fit import counts, saturated
+from chaos_go.sla.likelihood import counts, saturated
 from chaos_go.sla.loads import joint
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import profile
@@ -51,6 +51,7 @@ def test_profile_is_the_best_of_a_grid(family, name):
         assert theirs == pytest.approx(log_likelihood, abs=0.03)  # of either grid
 
 
+@pytest.mark.simulation
 def test_loads_that_contradict_their_order_are_fitted_within_it():
     doses, budget = [0, 100, 200, 300, 400, 600, 800], 0.02
     impacts = {
@@ -78,6 +79,7 @@ def test_loads_that_contradict_their_order_are_fitted_within_it():
         assert "lack-of-fit" in load.thresholds[0].flags
 
 
+@pytest.mark.simulation
 def test_no_curve_of_several_loads_beats_the_observed_proportions():
     # Steep shapes fall off a cliff here, over which a parabola would rise without limit.
     curves = {

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from chaos_go.sla import families
-from chaos_go.sla.fit import MOST_BACKGROUND, counts, expected, saturated
 from chaos_go.sla.latency import isotonic
+from chaos_go.sla.likelihood import MOST_BACKGROUND, counts, expected, saturated
 from chaos_go.sla.loads import joint
 from chaos_go.sla.observations import Level, Observations
 from chaos_go.sla.profile import profile

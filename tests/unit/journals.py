@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chaos_go.controls.journal import SCHEMA
 from chaos_go.traffic import histogram
 
 START = 1_764_108_000.0
@@ -51,5 +52,5 @@ def journal_of(seconds: list[dict[str, Any]], faults: tuple[Any, ...] = ()) -> d
                 ]
             },
         },
-        "chaos_go": {"schema": 1, "faults": list(faults), "traffic": traffic},
+        "chaos_go": {"schema": SCHEMA, "faults": list(faults), "traffic": traffic},
     }

@@ -1,7 +1,6 @@
 """`chaos go sla`, as people and scripts call it."""
 
 import json
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -139,7 +138,7 @@ def test_standard_input_json_and_a_journal_give_the_same(file):
         ("\n \n" + REFERENCE + "900,9,10\n", "row 9, column k='10': more than n=9"),
         ("\r\r" + REFERENCE.replace("\n", "\r") + "900,9,10\r", "row 9, column k='10'"),
         (REFERENCE + "900,9,1\r950,9,1\n", "row 7='': no CSV (new-line"),
-        ('[{"dose_ms": 0, "n": 9, "n": 8, "k": 1}]', "observations[0].n=[9, 8]: twice; which one"),
+        ('[{"dose_ms": 0, "n": 9, "n": 8, "k": 1}]', "observations[0].n=[9, 8]: given twice; keep"),
         ("{", "no JSON"),
         ("[" * 100_000, "no JSON"),
         ("{}", 'give a list of rows like [{"dose_ms": 0'),
@@ -202,10 +201,9 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         ((*SLOTH, "a", "-o", "."), "output='.': give the name of a file"),
         ((*SLOTH, "a", "-o", "new/"), "output='new/': give the name of a file"),
         ((*SLOTH, "a", "-o", "/proc/x"), "output='/proc/x': No such file or directory; give an"),
-        ((*SLOTH, "a", "--budget", "2%"), "budget='1% 2%': an SLO has one limit; leave one"),
+        ((*SLOTH, "a", "--budget", "2%"), "budget='1% 2%': an SLO has one limit; give one"),
         ((*SLOTH, "a", "--buckets", "99.999999"), "buckets='99.999999': none of these"),
         (("plot", "FILE", "--budget", "1%", "-o", "a.svg/"), "output='a.svg/': give the name"),
-        (("plot", "FILE", "--budget", "1%", "-o", "/proc/a.svg"), "output='/proc/a.svg': No such"),
         (("fit", "", "--budget", "1%"), "file='': give the name of a file, or - for standard"),
         (("fit", "FILE", "--budget", "1%", "--p99", "99.999999"), "p99='99.999999': "),
         ((*SLOTH, "a", "-o", ""), "output='': give the name of a file"),
@@ -218,7 +216,7 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         ),
         (
             ("fit", "FILE", "--budget", "1%", "--p99", "300", "--json"),
-            "p99='300': --json does not tell it; leave one of them out",
+            "p99='300': --json does not print it; leave one of them out",
         ),
     ],
 )
@@ -252,12 +250,7 @@ def test_options_that_are_no_number_are_told_with_their_fix(file, option, rest, 
     assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
-def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
-    picture = tmp_path / "curve.png"
-    assert call("plot", file(WITH_P99), "--budget", "1%", "-o", picture).exit_code == 0
-    head = picture.read_bytes()[:24]
-    assert (head[:8], struct.unpack(">I", head[16:20])) == (b"\x89PNG\r\n\x1a\n", (800,))
+def test_a_picture_says_what_it_shows(file, tmp_path):
     drawing = tmp_path / "curve.svg"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
     text = drawing.read_text()
@@ -268,6 +261,7 @@ def test_a_png_is_800_pixels_wide_and_an_svg_says_what_it_shows(file, tmp_path):
         assert part in text, part
 
 
+@pytest.mark.simulation
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
 def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
     picture = tmp_path / "curve.svg"

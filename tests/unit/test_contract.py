@@ -1,13 +1,59 @@
+"""Lines of the wire, of any kind: there and back, what is refused, and what may be a secret."""
+
 import json
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from line_types import line_types
 
-from chaos_go.agent.contract import HTTP, Event, Histogram, HTTPAbort, Impact, Load, Match, Spec
+from chaos_go.agent import kinds
+from chaos_go.agent.contract import Command, Event, Proxy, Spec, Way
+from chaos_go.agent.kinds import Kind, Totals
+from chaos_go.agent.line import SECRET, Line
 from chaos_go.errors import BadInputError
+from chaos_go.faults.http import HTTP, HTTPAbort, HTTPModify, HTTPTotals, Match
+from chaos_go.traffic.contract import Histogram, Impact, Load, LoadSecond
 
-LINE = '{"version":1,"id":"x","kind":"http","duration_s":60}'
+LINE = '{"version":2,"id":"x","kind":"http","duration_s":60}'
+EVENT = '{"event":"stats","id":"x","at_unix_s":1}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Line):
+    """What a kind of its own asks for."""
+
+    after_ms: float
+    token: str = field(default="", metadata=SECRET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutTotals(Totals):
+    """What it counts."""
+
+    cut: int
+
+    @property
+    def touched(self) -> int | None:
+        return self.cut
+
+    def said(self) -> str:
+        return f"{self.cut} cut"
+
+    def advice(self) -> str:
+        return "see that somebody connects"
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A kind that only this test knows."""
+    monkeypatch.setattr(kinds, "_kinds", dict(kinds._kinds))
+    return kinds.register(
+        Kind(name="cut", detail=Cut, totals=CutTotals, arguments={"cut": "cutting"})
+    )
+
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.dictionaries(st.text(), st.text(), max_size=3)
@@ -25,19 +71,35 @@ loads = st.builds(
 https = st.builds(
     HTTP,
     percentage=finite,
-    port=st.integers(0, 65535),
     seed=st.integers(0, 2**64 - 1),
     match=st.none() | st.builds(Match, path=st.text(min_size=1), headers=texts),
     abort=st.none() | st.builds(HTTPAbort, status=st.integers(), headers=texts, body=st.text()),
 )
-specs = st.builds(
-    Spec,
-    id=st.text(),
-    kind=st.text(),
-    duration_s=finite,
-    lease_s=finite,
-    http=st.none() | https,
-    load=st.none() | loads,
+ways = st.none() | st.builds(
+    Way,
+    port=st.integers(0, 65535),
+    proxy=st.none() | st.builds(Proxy, listen=st.text(), upstream=st.text()),
+    to=st.text(),
+    caller_pid=st.integers(0, 2**31),
+)
+
+
+def specs_of(kind: st.SearchStrategy[str], detail: st.SearchStrategy[Any]) -> Any:
+    return st.builds(
+        Spec,
+        id=st.text(),
+        kind=kind,
+        duration_s=finite,
+        lease_s=finite,
+        way=ways,
+        detail=detail,
+    )
+
+
+specs = (
+    specs_of(st.just("http"), st.none() | https)
+    | specs_of(st.just("load"), st.none() | loads)
+    | specs_of(st.text(), st.none())
 )
 
 
@@ -75,13 +137,21 @@ def test_absent_is_not_sent() -> None:
         ("{", "line='{': not JSON"),
         (LINE + LINE, "not JSON: Extra data"),
         ("[]", "give a JSON object"),
-        (LINE.replace("60", "NaN"), "NaN is no number of JSON"),
+        (LINE.replace("60", "NaN"), "NaN is not a number of JSON"),
         (LINE.replace("60", '"60"'), "duration_s='60': give a value of type float"),
         (LINE.replace("60", "true"), "duration_s=True: give a value of type float"),
         (LINE.replace("60", "null"), "duration_s=None: give a value of type float"),
-        (LINE.replace('"version":1', '"version":1.5'), "version=1.5: give a value of type int"),
+        (LINE.replace('"version":2', '"version":1.5'), "version=1.5: give a value of type int"),
         (LINE.replace('"id":"x",', ""), "id=None: the field is missing"),
         (LINE.replace('"id"', '"ID":"x","id"'), "ID='x': unknown field; Spec has id, kind"),
+        (LINE.replace("60", '60,"load":{}'), "load={}: unknown field; Spec has id, kind"),
+        (LINE.replace("60", '60,"disk":{}'), "disk={}: unknown field; Spec has id, kind"),
+        (LINE.replace("60", '60,"detail":{}'), "detail={}: unknown field; this object is called l"),
+        (LINE.replace("60", '60,"way":8081'), "way=8081: give a JSON object"),
+        (LINE.replace("60", '60,"way":{"port":"1"}'), "way.port='1': give a value of type int"),
+        (LINE.replace("60", '60,"way":{"pod":"a"}'), "way.pod='a': unknown field; Way has port"),
+        (LINE.replace("60", '60,"way":{"proxy":{}}'), "way.proxy.listen=None: the field is miss"),
+        (LINE.replace("60", '60,"http":null'), "http=None: give a JSON object"),
         (LINE.replace("60", '60,"http":3'), "http=3: give a JSON object"),
         (LINE.replace("60", '60,"http":{}'), "http.percentage=None: the field is missing"),
         (LINE.replace("60", '60,"http":{"x":1}'), "http.x=1: unknown field; HTTP has"),
@@ -103,6 +173,175 @@ def test_map_that_go_never_filled_is_empty() -> None:
     assert Histogram.from_line('{"counts":null}') == Histogram(counts={})
 
 
-def test_nan_cannot_be_sent() -> None:
+def test_what_cannot_be_sent_is_told_before_it_is_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Spec(id="x", kind="http", duration_s=float("nan")).to_line()
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        Spec(id="\udc80", kind="http", duration_s=1.0).to_line()
+
+
+# Kinds
+
+
+def test_the_object_of_a_kind_is_called_like_it_on_the_wire(cut: Kind) -> None:
+    spec = Spec(id="x", kind="cut", duration_s=1.0, way=Way(port=1), detail=Cut(after_ms=2.0))
+    assert list(spec.to_dict()) == ["id", "kind", "duration_s", "version", "way", "cut"]
+    assert spec.to_dict()["cut"] == {"after_ms": 2.0}
+    assert Spec.from_line(spec.to_line()) == spec
+    add = Command(command="add", spec=spec)
+    assert json.loads(add.to_line())["spec"]["cut"] == {"after_ms": 2.0}
+    assert Command.from_line(add.to_line()) == add
+
+
+def test_what_is_wrong_with_the_object_of_a_kind_has_its_path(cut: Kind) -> None:
+    spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0)).to_dict()
+    with pytest.raises(BadInputError, match=r"^cut.after=1: unknown field; Cut has after_ms"):
+        Spec.from_dict(spec | {"cut": {"after": 1}})
+    with pytest.raises(BadInputError, match=r"^spec.cut.after_ms='1': give a value of type float"):
+        Command.from_dict({"command": "add", "spec": spec | {"cut": {"after_ms": "1"}}})
+    with pytest.raises(BadInputError, match=r"^spec.detail="):
+        Command.from_dict({"command": "add", "spec": spec | {"detail": {}}})
+
+
+def test_a_spec_of_an_unknown_kind_can_be_read_but_not_its_object() -> None:
+    spec = Spec.from_line(LINE.replace("http", "disk"))
+    assert (spec.kind, spec.detail) == ("disk", None)
+    assert Spec.from_line(spec.to_line()) == spec
+    with pytest.raises(BadInputError, match=r"^disk=\{'size': 1\}: unknown field"):
+        Spec.from_line(LINE.replace("http", "disk").replace("60", '60,"disk":{"size":1}'))
+    for kind in (7, None, ["http"], {"http": 1}):
+        with pytest.raises(BadInputError, match="^kind="):
+            Spec.from_dict({**json.loads(LINE), "kind": kind})
+
+
+def test_the_totals_of_a_kind_are_called_like_it_on_the_wire(cut: Kind) -> None:
+    event = Event(event="stats", id="x", at_unix_s=1.0, totals=CutTotals(cut=3))
+    assert event.to_dict() == {**json.loads(EVENT), "at_unix_s": 1.0, "cut": {"cut": 3}}
+    assert Event.from_line(event.to_line()) == event
+    assert kinds.of_totals(CutTotals(cut=3)) is cut
+    assert cut in kinds.known()
+    assert kinds.argument("cut", "cut.after_ms") == "cutting.after_ms"
+
+
+def test_an_event_without_totals_has_none() -> None:
+    event = Event.from_line(EVENT)
+    assert event.totals is None
+    assert event.to_dict() == json.loads(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('"disk":{"n":1}', "disk={'n': 1}: unknown field"),
+        ('"totals":{}', "totals={}: unknown field; this object is called like its kind"),
+        ('"http":3', "http=3: give a JSON object"),
+        ('"http":{}', "http.seen=None: the field is missing"),
+        ('"load":{"start_unix_s":"a"}', "load."),
+        ('"http":{},"load":{}', "totals of two kinds"),
+    ],
+)
+def test_totals_that_nobody_can_read(more: str, message: str) -> None:
+    with pytest.raises(BadInputError) as refusal:
+        Event.from_line(f"{EVENT[:-1]},{more}}}")
+    assert message in str(refusal.value)
+
+
+def test_the_command_of_the_agent_depends_on_what_a_kind_is(cut: Kind) -> None:
+    assert (cut.is_fault, cut.reports, cut.command) == (True, True, "fault")
+    load = kinds.named("load")
+    assert (load.is_fault, load.reports, load.command) == (False, False, "load")
+
+
+# What totals say
+
+
+def http_totals(**counts: int) -> HTTPTotals:
+    zeros = {name: 0 for name in HTTPTotals.__dataclass_fields__ if name != "passthrough"}
+    return HTTPTotals(**{**zeros, **counts})
+
+
+@pytest.mark.parametrize(
+    ("counts", "touched", "said"),
+    [
+        ({}, 0, "0 of 0 requests matched"),
+        ({"seen": 9, "matched": 8}, 0, "8 of 9 requests matched"),
+        ({"seen": 9, "matched": 8, "aborted": 3}, 3, "8 of 9 requests matched, 3 aborted"),
+        ({"seen": 9, "matched": 8, "delayed": 1}, 1, "8 of 9 requests matched, 1 delayed"),
+        (
+            {"seen": 9, "matched": 8, "aborted": 1, "delayed": 2, "modified": 3},
+            6,
+            "8 of 9 requests matched, 1 aborted, 2 delayed, 3 modified",
+        ),
+    ],
+)
+def test_what_a_fault_on_requests_did(counts: Any, touched: int, said: str) -> None:
+    totals = http_totals(**counts)
+    assert (totals.touched, totals.said()) == (touched, said)
+    assert totals.advice().startswith("see that traffic reaches the target")
+
+
+def test_a_load_touches_nothing_and_says_what_it_sent() -> None:
+    counts = dict.fromkeys(LoadSecond.__dataclass_fields__, 0)
+    empty: dict[str, Any] = {"statuses": {}, "latency": Histogram(counts={})}
+    empty["service_time"] = empty["latency"]
+    second = LoadSecond(**{**counts, **empty, "intended": 40, "sent": 39})
+    assert second.touched is None
+    assert second.said() == "39 of 40 requests sent"
+    assert second.advice().startswith("see whether")
+
+
+# Secrets
+
+
+def test_what_may_be_a_secret_is_redacted_at_every_depth(cut: Kind) -> None:
+    spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0, token="hidden"))
+    assert spec.redacted()["cut"] == {"after_ms": 2.0, "token": "(redacted, 6 characters)"}
+    assert spec.to_dict()["cut"]["token"] == "hidden"
+    assert "hidden" not in str(Command(command="add", spec=spec).redacted())
+    without = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0))
+    assert without.redacted() == without.to_dict()
+
+
+def test_headers_keep_their_names_and_lose_their_values() -> None:
+    headers = {"X-A": "hidden", "X-B": ""}
+    detail = HTTP(
+        percentage=5.0,
+        match=Match(path="/a", method="GET", headers=headers),
+        abort=HTTPAbort(status=503, headers=headers, body="hidden"),
+        modify=HTTPModify(set_headers=headers, body="hidden", remove_body=True),
+    )
+    spec = Spec(id="x", kind="http", duration_s=1.0, way=Way(to="a:1"), detail=detail)
+    redacted = spec.redacted()
+    hidden = {"X-A": "(redacted)", "X-B": "(redacted)"}
+    body = "(redacted, 6 characters)"
+    assert redacted["http"] == {
+        "percentage": 5.0,
+        "match": {"path": "/a", "method": "GET", "headers": hidden},
+        "abort": {"status": 503, "headers": hidden, "body": body},
+        "modify": {"set_headers": hidden, "body": body, "remove_body": True},
+    }
+    assert redacted["way"] == {"to": "a:1"}
+    load = Load(url="http://a/", rate_rps=1.0, headers=headers, body="hidden")
+    assert "hidden" not in str(Spec(id="x", kind="load", duration_s=1.0, detail=load).redacted())
+
+
+def test_every_header_and_body_of_the_wire_is_marked_as_a_secret() -> None:
+    names = {"headers", "set_headers", "body"}
+    found = [
+        (of.__name__, x.name, x.metadata.get("secret", False))
+        for of in line_types().values()
+        for x in fields(of)  # type: ignore[arg-type]
+        if x.name in names
+    ]
+    assert len(found) >= 7
+    assert [x for x in found if not x[2]] == []
+
+
+@settings(deadline=None)  # a busy machine is no bug
+@given(specs)
+def test_redacting_changes_nothing_but_secrets(spec: Spec) -> None:
+    def shape(value: Any) -> Any:
+        is_map = isinstance(value, dict)
+        return {key: shape(item) for key, item in value.items()} if is_map else type(value)
+
+    assert shape(spec.redacted()) == shape(spec.to_dict())

@@ -1,6 +1,7 @@
 """Controls, as Chaos Toolkit really calls them."""
 
 import json
+import re
 
 import pytest
 from chaoslib.control import validate_controls
@@ -10,12 +11,19 @@ from chaoslib.types import Strategy
 from fake_load import START, URL, World
 
 from chaos_go import __version__
+from chaos_go.agent.place import LocalReach, Place
 from chaos_go.controls import evidence
 from chaos_go.controls import traffic as traffic_control
 from chaos_go.errors import AgentError
 from chaos_go.traffic import load
+from chaos_go.traffic.contract import Load
 
-LOAD = {"name": "checkout", "url": URL, "rate_rps": 100}
+LOAD = {"name": "checkout", "load": {"url": URL, "rate_rps": 100}}
+
+
+def changed(**changes):
+    """Return the arguments of the control with other values in the load."""
+    return LOAD | {"load": LOAD["load"] | changes}
 
 
 def python(module, **arguments):
@@ -73,11 +81,11 @@ def the_run_is_interrupted():
 
 def test_the_load_runs_during_the_experiment_and_is_in_the_journal(world):
     journal = run(python("traffic", **LOAD), method=[activity("ten_seconds_pass")])
-    argv, place, spec = world.held[0]
-    assert (argv, place) == (["/opt/chaos-agent", "load"], "load/checkout")
-    assert (spec.load.url, spec.load.rate_rps, spec.duration_s) == (URL, 100, 3600)
+    places, spec = world.held[0]
+    assert places == [Place("load/checkout", LocalReach())]
+    assert spec == load.spec_of("checkout", Load(url=URL, rate_rps=100.0), 3600.0)
     ours = journal["chaos_go"]
-    assert (ours["schema"], ours["version"]) == (1, __version__)
+    assert (ours["schema"], ours["version"]) == (2, __version__)
     record = ours["traffic"]["checkout"]
     assert len(record["seconds"]) == 10
     assert record["seconds"][0]["intended"] == 100
@@ -113,30 +121,75 @@ def test_two_loads(world):
         ("rate", 40),
         ("name", ""),
         ("name", "a\nb"),
-        ("url", ""),
-        ("url", "nowhere"),
-        ("rate_rps", 0),
-        ("rate_rps", 1e9),
-        ("rate_rps", "40"),
-        ("timeout_ms", -1),
-        ("max_in_flight", 5000),
-        ("max_in_flight", 1.5),
-        ("impact", [503]),
-        ("impact", {"status": 503}),
-        ("impact", {"statuses": 503}),
-        ("impact", {"timeout": "yes"}),
-        ("impact", {"json_field": "decision"}),
+        ("name", 7),
+        ("name", None),
+        ("load", {}),
+        ("load", None),
+        ("load", URL),
+        ("load.rate", 40),
+        ("load.url", ""),
+        ("load.url", None),
+        ("load.url", "nowhere"),
+        ("load.method", "post"),
+        ("load.headers", {"x y": "hidden"}),
+        ("load.headers", {"Content-Length": "hidden"}),
+        ("load.body", {"user": "hidden"}),
+        ("load.rate_rps", 0),
+        ("load.rate_rps", 1e9),
+        ("load.rate_rps", "40"),
+        ("load.timeout_ms", -1),
+        ("load.timeout_ms", 60_001),
+        ("load.max_in_flight", 5000),
+        ("load.max_in_flight", 1.5),
+        ("load.impact", [503]),
+        ("load.impact", {"status": 503}),
+        ("load.impact", {"statuses": 503}),
+        ("load.impact", {"statuses": []}),
+        ("load.impact", {"statuses": [99]}),
+        ("load.impact", {"timeout": "yes"}),
+        ("load.impact", {"timeout": False}),
+        ("load.impact", {"json_field": "decision"}),
     ],
 )
 def test_a_bad_argument_interrupts_the_run_and_fails_validation(world, caplog, argument, value):
-    control = python("traffic", **(LOAD | {argument: value}))
+    whole, _, key = argument.partition(".")
+    control = python("traffic", **(changed(**{key: value}) if key else LOAD | {whole: value}))
     journal = run(control)
     assert journal["status"] == "interrupted"
-    assert f"traffic control: {argument}" in caplog.text
+    told = re.search(f"traffic control: ({argument}[^=]*=.*)", caplog.text)
+    assert told
     assert world.held == []
-    if (argument, value) != ("name", "a\nb"):  # names may come from the configuration
-        with pytest.raises(InvalidControl, match=argument):
-            validate_controls(experiment(control))
+    with pytest.raises(InvalidControl, match=f"^control 'traffic': {argument}.*=") as refusal:
+        validate_controls(experiment(control))
+    assert "hidden" not in caplog.text + str(refusal.value)
+    if value:  # whether an argument is there at all is told in other words before a run
+        assert str(refusal.value) == f"control 'traffic': {told[1]}"
+
+
+@pytest.mark.parametrize(
+    "old", ["url", "method", "headers", "body", "rate_rps", "timeout_ms", "max_in_flight", "impact"]
+)
+def test_an_argument_that_moved_into_the_load_is_told(world, caplog, old):
+    control = python("traffic", name="checkout", **{old: "hidden"})
+    message = f"{old}: this argument is now load.{old}"
+    with pytest.raises(InvalidControl, match=f"^control 'traffic': {message}$"):
+        validate_controls(experiment(control))
+    assert run(control)["status"] == "interrupted"
+    assert f"traffic control: {message}" in caplog.text
+    assert "hidden" not in caplog.text
+    assert world.held == []
+
+
+@pytest.mark.parametrize("missing", ["name", "load"])
+def test_an_argument_that_is_missing_is_told_before_the_run(world, missing):
+    control = python("traffic", **{key: LOAD[key] for key in LOAD if key != missing})
+    with pytest.raises(InvalidControl, match=f"^control 'traffic': {missing}='': give one$"):
+        validate_controls(experiment(control))
+
+
+def test_what_a_control_will_ask_is_known_before_the_run():
+    ((argument, spec),) = traffic_control.asked(python("traffic", **LOAD))
+    assert (argument, spec) == ("load", load.spec_of("checkout", load.read(LOAD["load"])))
 
 
 @pytest.mark.parametrize("broken", [AgentError("no agent here"), RuntimeError("a mistake")])
@@ -148,18 +201,19 @@ def test_a_load_that_cannot_start_interrupts_the_run(world, caplog, broken):
 
 def test_validation_accepts_what_is_good(world):
     rule = {"statuses": [503], "json_field": "decision", "json_value": "reject", "timeout": True}
-    full = LOAD | {"method": "POST", "headers": {"a": "b"}, "body": "{}", "timeout_ms": 500}
+    full = {"method": "POST", "headers": {"a": "b"}, "body": "{}", "timeout_ms": 500}
     validate_controls(
         experiment(
-            python("traffic", **full, max_in_flight=10, impact=rule),
+            python("traffic", **changed(**full, max_in_flight=10, impact=rule)),
             python("evidence"),
         )
     )
 
 
 def test_values_from_the_configuration_are_checked_at_the_start(world):
-    from_configuration = LOAD | {"url": "${shop}/checkout", "rate_rps": "${rate}"}
+    from_configuration = changed(url="${shop}/checkout", rate_rps="${rate}")
     validate_controls(experiment(python("traffic", **from_configuration)))
+    validate_controls(experiment(python("traffic", name="${name}", load="${load}")))
 
 
 @pytest.mark.parametrize("module", ["traffic", "evidence"])
@@ -174,7 +228,7 @@ def test_called_twice_it_starts_one_load(world):
         traffic_control.before_experiment_control({}, **LOAD)
     assert len(world.held) == 1
     with pytest.raises(InterruptExecution, match="runs already"):
-        traffic_control.before_experiment_control({}, **(LOAD | {"rate_rps": 7}))
+        traffic_control.before_experiment_control({}, **changed(rate_rps=7))
 
 
 def test_stopped_twice_the_record_stays(world):
@@ -202,6 +256,21 @@ def test_every_fault_is_stopped_and_recorded(world):
     journal = run(python("evidence"), method=[activity("a_fault_is_armed")])
     records = journal["chaos_go"]["faults"]
     assert [(r["id"], r["state"]) for r in records] == [("users-503", "ended")]
+    assert [place["place"] for place in records[0]["places"]] == ["port/8081"]
+
+
+def test_a_load_is_not_recorded_as_a_fault(world):
+    journal = run(python("traffic", **LOAD), python("evidence"))
+    assert journal["chaos_go"]["faults"] == []
+    assert "checkout" in journal["chaos_go"]["traffic"]
+
+
+def test_a_fault_that_cannot_be_stopped_at_one_place_is_stopped_at_the_others(world):
+    stuck, _ = world.arm_at("wide", (1, None), (2, None))
+    stuck.fails_to_stop = AgentError("the agent did not end in 5 s")
+    (record,) = run(python("evidence"))["chaos_go"]["faults"]
+    assert "'wide' could not be stopped: the agent did not end in 5 s" in record["problem"]
+    assert [place["state"] for place in record["places"]] == ["armed", "ended"]
 
 
 def test_an_interrupted_run_is_recorded_too(world):

@@ -9,9 +9,10 @@ import pytest
 
 from chaos_go.agent import binary
 from chaos_go.agent.channel import LocalChannel
-from chaos_go.agent.contract import Spec, Way
+from chaos_go.agent.contract import Command, Spec, Way
 from chaos_go.agent.holder import LeaseHolder
 from chaos_go.agent.place import LocalReach, Place
+from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentError
 from chaos_go.faults.http import HTTP, HTTPAbort
 
@@ -167,3 +168,20 @@ def test_only_the_end_of_what_an_agent_complains_is_kept() -> None:
     assert channel.complaints().endswith("last")
     assert len(channel.complaints()) <= 4096
     channel.close()
+
+
+def test_a_process_that_does_not_read_blocks_nobody_and_can_be_ended() -> None:
+    channel = LocalChannel(["sleep", "60"])
+    agent = AgentProcess(channel, "port/8081", lease_s=10.0)
+    agent.start()
+    began = time.monotonic()
+    for _ in range(20):  # 200 kB: a pipe holds 64
+        agent.send(Command(command="remove", id="x" * 10_000))
+    agent.heartbeat()
+    channel.close()  # must not wait for the line that is stuck
+    assert time.monotonic() - began < 5
+    agent.kill()
+    assert agent.ended
+    assert agent.exit_code == -9
+    with pytest.raises(OSError, match="closed"):
+        channel.send("{}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # none of them is needed, and all take a second
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 TESTS = """
 import pytest
@@ -30,7 +31,7 @@ def test_skips(tmp_path, ci, failed):
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = integration\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-rfs", "-p", "no:cacheprovider", tmp_path],
-        env={**os.environ, "CI": ci},
+        env={**os.environ, **QUICK, "CI": ci},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -48,7 +49,7 @@ def test_a_module_that_skips_itself(tmp_path):
     (folder / "test_x.py").write_text("import pytest\npytest.skip('no', allow_module_level=True)\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
-        env={**os.environ, "CI": "true"},
+        env={**os.environ, **QUICK, "CI": "true"},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import pytest
 from chaos_go.sla.average import Quantiles, average, falling, widened
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import FAMILIES
-from chaos_go.sla.fit import counts
+from chaos_go.sla.likelihood import counts
 from chaos_go.sla.observations import Level
 from chaos_go.sla.profile import profile
 

@@ -69,7 +69,7 @@ def test_without_a_p99_the_injected_delay_stands_in_and_the_file_says_so():
 def test_the_next_bucket_below_is_taken_and_the_file_says_so():
     made = slo(buckets=[0.1, 0.25, 0.5, 1])
     assert made.bucket_s == 0.25
-    assert 'le="0.25", the next one of the histogram below the limit' in comments(made, SOURCE)
+    assert 'le="0.25", the next bucket of the histogram below the limit' in comments(made, SOURCE)
     assert slo(buckets=[0.25, 0.399]).bucket_s == 0.399
     assert "must have exactly this bucket" in comments(slo(), SOURCE)
 
@@ -112,7 +112,7 @@ def test_a_bound_is_written_as_in_the_query():
     made = slo(buckets=[0.1234567, 0.5])
     query = FORMATS["openslo"](made)["spec"]["indicator"]["spec"]["ratioMetric"]["good"]
     assert 'le="0.1234567"' in query["metricSource"]["spec"]["query"]
-    assert 'le="0.1234567", the next one' in comments(made, SOURCE)
+    assert 'le="0.1234567", the next bucket' in comments(made, SOURCE)
 
 
 def test_several_loads_give_the_slo_of_the_highest():
@@ -168,7 +168,7 @@ def test_bad_names_are_told(changes, says):
         ('{job="x"}', 'no matcher at {job="x"}: give label matchers without braces'),
         ('job=="x"', 'no matcher at job=="x"'),
         ('1st="x"', 'no matcher at 1st="x"'),
-        (r'path=~"/a/\d+"', "write two backslashes for one in a value"),
+        (r'path=~"/a/\d+"', "in a value, write each backslash twice"),
         ('job=~"a{1001}"', "a{1001} is no regular expression: RE2 repeats at most 1000 times"),
         ('path=~"/a/("', "/a/( is no regular expression"),
         ('job="a\nb"', "no matcher"),

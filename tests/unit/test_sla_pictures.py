@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import struct
 import warnings
 
 import numpy as np
 import pytest
+from drawings import RISING, drawn, fitted, observed, several, single
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -13,44 +15,15 @@ from matplotlib.text import Text
 from chaos_go.errors import BadInputError
 from chaos_go.report import picture, sla_axes, sla_curve
 from chaos_go.sla import options
-from chaos_go.sla.latency import with_p99
-from chaos_go.sla.observations import Level, Observations
-from chaos_go.sla.solve import back_calculate
-
-pytestmark = pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
-
-DOSES = (0.0, 100.0, 300.0, 500.0, 800.0)
-RISING = (5, 5, 9, 90, 280)
 
 
-def observed(k, doses=DOSES, n=5000, load_rps=None, p99=False):
-    return [
-        Level(dose, n, count, load_rps=load_rps, p99_ms=dose + 50 if p99 else None)
-        for dose, count in zip(doses, k, strict=True)
-    ]
-
-
-def some_loads(loads=(10, 40, 160)):
-    """Return levels of loads whose limits fall from 700 to 300 ms."""
-    return [
-        level
-        for load, middle in zip(loads, np.linspace(700, 300, len(loads)), strict=True)
-        for level in observed(
-            [10] + [10 + round(5000 / (1 + 55 * (middle / dose) ** 5)) for dose in DOSES[1:]],
-            load_rps=float(load),
-        )
-    ]
-
-
-def painted(levels, *budgets, impact="rejections"):
+def painted(drawing, impact="rejections"):
     """Paint a picture as large as the file would be, without any warning."""
-    observations = Observations(tuple(levels), windowed=True)
-    answer = with_p99(back_calculate(observations, budgets, 0.95), observations)
     figure = Figure(figsize=(8, 5.6), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sla_curve.paint(figure, answer, observations, impact)
+        sla_curve.paint(figure, drawing, impact)
         figure.canvas.draw()
     return figure
 
@@ -69,8 +42,22 @@ def lines(axes, label):
     return [line for line in axes.get_lines() if line.get_label() == label]
 
 
+def test_a_png_is_800_pixels_wide_and_higher_with_several_loads(tmp_path):
+    path = tmp_path / "curve.png"
+    for drawing, height in ((single(RISING, 0.01), 560), (several(0.01), 880)):
+        sla_curve.draw(drawing, str(path), "rejections")
+        head = path.read_bytes()[:24]
+        assert head[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">2I", head[16:24]) == (800, height)
+
+
+def test_a_file_that_cannot_be_written_is_told():
+    with pytest.raises(BadInputError, match=r"output='/proc/a\.svg': No such"):
+        sla_curve.draw(single(RISING, 0.01), "/proc/a.svg", "rejections")
+
+
 def test_a_budget_above_all_that_was_observed_is_inside_the_picture():
-    figure = painted(observed([0] * 5, n=1000), 0.01, 0.03)
+    figure = painted(drawn(fitted(observed([0] * 5, n=1000), (0.01, 0.03), None, safe_ms=800.0)))
     (axes,) = figure.axes
     assert axes.get_ylim()[1] > 0.03
     assert len(axes.texts) == 2
@@ -82,7 +69,7 @@ def test_a_budget_above_all_that_was_observed_is_inside_the_picture():
 
 @pytest.mark.parametrize("p99", [False, True])
 def test_labels_of_close_budgets_are_apart_beside_the_axes_and_lead_to_their_lines(p99):
-    figure = painted(observed(RISING, p99=p99), 0.01, 0.011, 0.012, 0.0125)
+    figure = painted(single(RISING, 0.01, 0.011, 0.012, 0.0125, p99=p99))
     axes = figure.axes[0]
     assert [text.get_text().split("\n")[0] for text in axes.texts] == [
         "budget +1 %", "budget +1.1 %", "budget +1.2 %", "budget +1.25 %",
@@ -116,8 +103,8 @@ def test_the_longest_impact_leaves_the_axes_their_size():
     long = options.impact("orders that the warehouse had to pick again by hand, or lost")
     with pytest.raises(BadInputError, match="at most 60 characters"):
         options.impact(f"{long}!")
-    for levels in (observed(RISING), some_loads()):
-        usual, squeezed = painted(levels, 0.01), painted(levels, 0.01, impact=long)
+    for drawing in (single(RISING, 0.01), several(0.01)):
+        usual, squeezed = painted(drawing), painted(drawing, impact=long)
         for before, after in zip(usual.axes, squeezed.axes, strict=True):
             size = before.get_window_extent()
             assert after.get_window_extent().height > 0.95 * size.height
@@ -127,34 +114,50 @@ def test_the_longest_impact_leaves_the_axes_their_size():
                 assert squeezed.bbox.y0 <= box.y0 < box.y1 <= squeezed.bbox.y1
 
 
-def test_nothing_is_drawn_below_a_budget_without_an_estimate():
-    """One dose of 6 %: where less is reached nobody knows, and no line is drawn from 0."""
-    (axes,) = painted(observed((2, 60), (0.0, 300.0), n=1000), 0.01).axes
-    (line,) = lines(axes, "average of the models")
-    assert line.get_ydata()[0] > 0.01
-    (axes,) = painted(observed(RISING), 0.01).axes
-    (line,) = lines(axes, "average of the models")
-    assert line.get_xdata()[0] == 0
+def test_the_lines_are_those_of_the_drawing():
+    drawing = single(RISING, 0.01)
+    (axes,) = painted(drawing).axes
+    (stretch,), models = drawing.curves[0].stretches, drawing.curves[0].models
+    (average,) = lines(axes, "average of the models")
+    thin = [line for line in axes.get_lines() if line.get_linewidth() == 0.8]
+    assert len(thin) == len(models)
+    for seen, line in zip((average, *thin), (stretch.average, *models), strict=True):
+        assert seen.get_xdata() == pytest.approx(line.doses_ms)
+        assert seen.get_ydata() == pytest.approx(line.impacts)
+    assert len(lines(axes, "each model")) == 1  # named once in the legend
+
+
+def test_a_band_reaches_from_its_lower_to_its_upper_limit():
+    drawing = single(RISING, 0.01)
+    (axes,) = painted(drawing).axes
+    (stretch,) = drawing.curves[0].stretches
+    (band,) = axes.collections[:1]
+    (path,) = band.get_paths()
+    across = path.vertices[:, 0]
+    assert across.min() == pytest.approx(min(stretch.low.doses_ms))
+    assert across.max() == pytest.approx(max(stretch.high.doses_ms))
+    assert band.get_label() == "95 % band"
 
 
 def test_points_of_many_loads_are_side_by_side_and_close():
     pixels = 12 / 72 * 100
-    for levels in (some_loads(), some_loads(tuple(range(10, 90, 10)))):
-        axes = painted(levels, 0.01).axes[0]
+    for loads in ((10, 40, 160), range(10, 90, 10)):
+        axes = painted(several(0.01, loads=loads)).axes[0]
         zero = [bars.lines[0].get_transform().transform((0, 0))[0] for bars in axes.containers]
         assert 0 < zero[-1] - zero[0] <= pixels + 1e-6
         assert len({round(at, 2) for at in zero}) == len(zero)
 
 
 def test_the_legend_of_the_decay_is_above_its_axes():
-    _, decay = painted(some_loads(), 0.01, 0.02).axes
+    _, decay = painted(several(0.01, 0.02)).axes
     box = decay.get_legend().get_window_extent()
     assert not box.overlaps(decay.get_window_extent())
 
 
 def test_the_legend_is_beside_the_axes():
-    for levels in (observed([50] * 5, n=1000), observed(RISING, p99=True)):
-        figure = painted(levels, 0.01)
+    flat = drawn(fitted(observed([50] * 5, n=1000), (0.01,), middle_ms=None))
+    for drawing in (flat, single(RISING, 0.01, p99=True)):
+        figure = painted(drawing)
         (legend,) = figure.legends
         for axes in figure.axes:
             assert not legend.get_window_extent().overlaps(axes.get_window_extent())
@@ -162,7 +165,8 @@ def test_the_legend_is_beside_the_axes():
 
 def test_low_doses_are_told_apart_when_the_doses_span_decades():
     doses = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
-    (axes, upper) = painted(observed((8, 8, 8, 9, 12, 260, 3100), doses, p99=True), 0.01).axes
+    levels = observed((8, 8, 8, 9, 12, 260, 3100), doses, p99=True)
+    (axes, upper) = painted(drawn(fitted(levels, (0.01,)), logarithmic=True)).axes
     across = axes.transData.transform([(dose, 0) for dose in doses])[:, 0]
     assert np.diff(across).min() > 50  # pixels
     # The P99 stands above its dose.
@@ -172,26 +176,8 @@ def test_low_doses_are_told_apart_when_the_doses_span_decades():
     assert [label.get_text() for label in upper.get_xticklabels()][-1] == "10050"
 
 
-@pytest.mark.parametrize(
-    ("k", "doses"),
-    [
-        ((1, 2, 60), (0.0, 300.0, 500.0)),
-        ((8, 8, 9, 12, 260, 800), (0.0, 1.0, 10.0, 100.0, 1000.0, 5000.0)),
-        ((1, 0, 0, 900), (0.0, 100.0, 300.0, 301.0)),
-    ],
-)
-def test_no_curve_goes_back_and_each_model_is_named_once(k, doses):
-    (axes,) = painted(observed(k, doses, n=1000), 0.01).axes
-    assert len(lines(axes, "each model")) == 1
-    thin = [line for line in axes.get_lines() if line.get_linewidth() == 0.8]
-    assert thin
-    for line in [*thin, *lines(axes, "average of the models")]:
-        assert (np.diff(line.get_xdata()) >= 0).all()
-        assert (np.diff(line.get_ydata()) >= 0).all()
-
-
 def test_every_load_has_a_look_of_its_own_and_its_budget():
-    axes, decay = painted(some_loads((10, 20, 40, 80, 160)), 0.01, 0.02).axes
+    axes, decay = painted(several(0.01, 0.02, loads=(10, 20, 40, 80, 160))).axes
     looks = {
         (bars.lines[0].get_color(), bars.lines[0].get_marker()): bars.get_label()
         for bars in axes.containers
@@ -206,7 +192,7 @@ def test_every_load_has_a_look_of_its_own_and_its_budget():
 
 def test_many_budgets_are_told_in_smaller_letters_inside_the_picture():
     budgets = [at / 500 for at in range(1, 26)]
-    figure = painted(observed(RISING, p99=True), *budgets)
+    figure = painted(single(RISING, *budgets, p99=True))
     labels = figure.axes[0].texts
     assert len(labels) == 25
     assert not overlap(labels)
@@ -214,33 +200,29 @@ def test_many_budgets_are_told_in_smaller_letters_inside_the_picture():
     assert figure.axes[0].get_window_extent().width > 400
 
 
-def test_no_curve_and_no_limit_goes_over_what_has_none():
-    levels = [
-        *observed((1, 1, 3, 30, 90), n=1000, load_rps=10.0),
-        *observed((30, 110, 40, 35, 180), n=1000, load_rps=20.0),  # none at 1 %
-        *observed((1, 2, 8, 50, 120), n=1000, load_rps=30.0),
-    ]
-    axes, decay = painted(levels, 0.01).axes
+def loads_of_which_the_second_has_no_limit():
+    middles = {10.0: 1350.0, 20.0: None, 30.0: 1000.0}
+    return drawn(
+        *(fitted(observed(RISING, load_rps=rps), (0.01,), middles[rps]) for rps in middles)
+    )
+
+
+def test_no_limit_goes_over_a_load_that_has_none():
+    axes, decay = painted(loads_of_which_the_second_has_no_limit()).axes
     (safe,) = lines(decay, "safe for +1 %")
     assert np.isnan(safe.get_ydata()).tolist() == [False, True, False]
     odd = [line for line in axes.get_lines() if line.get_color() == picture.COLOURS[1]]
-    curves = [line for line in odd if line.get_linestyle() == "--" and len(line.get_xdata()) > 2]
-    assert curves
-    for line in curves:
-        assert min(line.get_ydata()) > 0.05
+    assert not [line for line in odd if line.get_linestyle() == "--"]
 
 
 def test_without_any_limit_the_decay_says_so():
-    levels = [
-        *observed((0, 80, 1, 2, 1), (0, 100, 200, 300, 400), n=1000, load_rps=10.0),
-        *observed((1, 1, 5, 40, 90), (0, 100, 200, 300, 400), n=1000, load_rps=20.0),
-    ]
-    _, decay = painted(levels, 0.01).axes
+    levels = [observed(RISING, load_rps=load_rps) for load_rps in (10.0, 20.0)]
+    _, decay = painted(drawn(*(fitted(one, (0.01,), middle_ms=None) for one in levels))).axes
     assert [text.get_text() for text in decay.texts] == ["no limit at any load"]
 
 
 def test_a_high_background_leaves_the_axis_to_what_is_above_it():
-    (axes,) = painted(observed((9700, 9705, 9710, 9800, 9900), n=10_000), 0.01).axes
+    (axes,) = painted(single((9700, 9705, 9710, 9800, 9900), 0.01, n=10_000)).axes
     low, high = axes.get_ylim()
     assert 0.95 < low < 0.97 < 0.99 < high
 

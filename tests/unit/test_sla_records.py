@@ -45,16 +45,19 @@ DOUBLED = '{"dose_ms": 0, "n": 100, "k": 1, "n": 200}'
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (f'[{{"dose_ms": 9, "n": 9, "k": 1}}, {DOUBLED}]', "observations[1].n=[100, 200]: twice;"),
-        (f'{{"observations": [{DOUBLED}]}}', "observations[0].n=[100, 200]: twice; which one"),
-        ('{"observations": [], "observations": [1]}', "file.observations=[[], [1]]: twice"),
+        (
+            f'[{{"dose_ms": 9, "n": 9, "k": 1}}, {DOUBLED}]',
+            "observations[1].n=[100, 200]: given twice;",
+        ),
+        (f'{{"observations": [{DOUBLED}]}}', "observations[0].n=[100, 200]: given twice; keep"),
+        ('{"observations": [], "observations": [1]}', "file.observations=[[], [1]]: given twice"),
         (
             f'{{"run": [{{"output": {{"kind": "ladder", "observations": [{DOUBLED}]}}}}]}}',
-            "run[0].observations[0].n=[100, 200]: twice",
+            "run[0].observations[0].n=[100, 200]: given twice",
         ),
         (
             '{"run": [{"output": {"kind": "ladder", "name": 1, "name": 2, "observations": [1]}}]}',
-            "run[0].name=[1, 2]: twice",
+            "run[0].name=[1, 2]: given twice",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos_go.errors import BadInputError, NotEnoughDataError
-from chaos_go.sla.answer import FLAGS, VERDICTS, P99Limit
+from chaos_go.sla.answer import FLAGS, VERDICTS, Answer, Fit, Load, P99Limit, Threshold
 from chaos_go.sla.decay import highest_load
 from chaos_go.sla.observations import Baseline, Level, Observations
 from chaos_go.sla.solve import back_calculate
@@ -262,6 +262,8 @@ def test_a_baseline_alone_is_not_enough():
 
 # loads
 
+LIMIT = Threshold(0.02, 0.95, None, None, None, None, "lower-bound-only", (), ())
+
 
 def at_loads(true, shape=4.0, n=2000, seed=3):
     rng = np.random.default_rng(seed)
@@ -274,6 +276,7 @@ def at_loads(true, shape=4.0, n=2000, seed=3):
     return Observations(tuple(rows), windowed=False)
 
 
+@pytest.mark.simulation
 def test_several_loads_give_the_decay_curve():
     true = ((50.0, 700), (100.0, 600), (200.0, 430), (400.0, 260))
     observations = at_loads(true)
@@ -291,6 +294,7 @@ def test_several_loads_give_the_decay_curve():
     assert answer.as_json()["loads"][0]["load_rps"] == 50
 
 
+@pytest.mark.simulation
 def test_thresholds_do_not_rise_with_the_load():
     observations = at_loads(((50.0, 415), (100.0, 415), (200.0, 415)))
     answer = back_calculate(observations, [0.02])
@@ -376,27 +380,29 @@ def test_every_dose_bounds_the_background_of_a_dose_that_exceeds_the_budget():
         assert "lack-of-fit" in found.flags
 
 
-@pytest.mark.parametrize("budgets", [[0.01, 0.6], [0.6, 0.01], [0.6], [0.01]])
-def test_the_answer_for_a_budget_does_not_depend_on_the_others(budgets):
+@pytest.mark.simulation
+def test_the_answer_for_a_budget_does_not_depend_on_the_others():
     gentle, steep = at_loads(((50.0, 400),), shape=1.2), at_loads(((100.0, 400),), shape=7)
     both = Observations(gentle.levels + steep.levels, windowed=False)
-    answer = back_calculate(both, budgets)
-    assert answer.likeness == back_calculate(both, [0.02]).likeness
-    for at, budget in enumerate(budgets):
-        alone = back_calculate(both, [budget])
-        assert answer.thresholds[at] == alone.thresholds[0]
+    alone = {budget: back_calculate(both, [budget]) for budget in (0.01, 0.02, 0.6)}
+    together = [back_calculate(both, budgets) for budgets in ([0.01, 0.6], [0.6, 0.01])]
+    for answer in (*together, *alone.values()):
+        assert answer.likeness == alone[0.02].likeness
+        for threshold in answer.thresholds:
+            assert threshold == alone[threshold.budget].thresholds[0]
 
 
 def test_the_highest_load_that_holds():
-    answer = back_calculate(at_loads(((50.0, 700), (100.0, 600), (200.0, 430))), [0.02])
-    assert highest_load(answer, 0.02, dose_ms=450) == 100
-    assert highest_load(answer, 0.02, dose_ms=350) == 200
-    assert highest_load(answer, 0.02, dose_ms=790) is None
+    safe = ((50.0, 600.0, 800.0), (100.0, 500.0, 700.0), (200.0, 360.0, None))
     loads = tuple(
-        replace(load, thresholds=(replace(load.thresholds[0], p99=P99Limit(0, 0, 0, p99)),))
-        for load, p99 in zip(answer.loads, (800.0, 700.0, None), strict=True)
+        Load(load, 0.002, (replace(LIMIT, safe_ms=dose, p99=P99Limit(None, None, None, p99)),))
+        for load, dose, p99 in safe
     )
-    assert highest_load(replace(answer, loads=loads), 0.02, p99_ms=650) == 100
+    answer = Answer(0.002, 1.0, Fit(1.0, 3, 0.8), loads[-1].thresholds, loads)
+    assert highest_load(answer, 0.02, dose_ms=450) == 100
+    assert highest_load(answer, 0.02, dose_ms=360) == 200
+    assert highest_load(answer, 0.02, dose_ms=601) is None
+    assert highest_load(answer, 0.02, p99_ms=650) == 100
     with pytest.raises(BadInputError, match=r"0\.03"):
         highest_load(answer, 0.03, dose_ms=450)
 

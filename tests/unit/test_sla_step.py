@@ -54,6 +54,7 @@ def test_a_level_between_two_doses_leaves_no_step():
     assert 515 < hill.low_ms < hill.high_ms < 640  # of a curve, not the whole gap
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("height", [0.056, 0.5, 1.0])
 def test_intervals_hold_a_step_that_is_anywhere_as_often_as_they_say(height):
     rng = np.random.default_rng(3)
@@ -115,6 +116,7 @@ def test_wide_and_narrow_gaps_end_at_their_doses(doses, k, within_ms, beyond_ms)
     assert beyond_ms - 0.08 * gap < found.high_ms < beyond_ms
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("gap", [150, 60, 20, 5])
 def test_loads_find_the_step_in_a_narrow_gap(gap):
     """The first grid had no point in it: no fit, or loads that were taken for unlike."""

@@ -123,11 +123,14 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ('0,100,1\n300,"1,000",4\n', "column n='1,000': no commas: write 1000, or 1.000 for a"),
         ("0,100,1\n,100,4\n", "dose_ms='': not given. dose_ms is the injected delay in millisec"),
         ("0,100,1\n, ,4\n", "row 3, column dose_ms='': not given. dose_ms is"),
-        ('0,100,1\n300,"100,4\n500,100,4\n600,100,4\n', "row 3='300,100,4': a quote is opened"),
-        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': a quote is opened"),
+        (
+            '0,100,1\n300,"100,4\n500,100,4\n600,100,4\n',
+            "row 3='300,100,4': this row opens a quote",
+        ),
+        ('0,100,1\n300,"100,4\n500,"100",4\n', "row 3='300,100,4': this row opens a quote"),
         ("0,9,1\n" + '300,9,"4\n' + "500,9,4\n" * 30_000, "row 3='': no CSV (field larger"),
-        ('0,100,1\n300,"100,4\n', "row 3='300,100,4': a quote is opened in this row"),
-        ('0,100,1\n300,"100,4', "row 3='300,100,4': a quote is opened in this row"),
+        ('0,100,1\n300,"100,4\n', "row 3='300,100,4': this row opens a quote and"),
+        ('0,100,1\n300,"100,4', "row 3='300,100,4': this row opens a quote and"),
         ("0,100,1\n1e10,100,4\n", "row 3, column dose_ms='1e10': give milliseconds, at most 1e+09"),
         (f"0,100,1\n300,{10**15 + 1},4\n", "column n='1000000000000001': give at most 1e+15"),
         (
@@ -145,9 +148,7 @@ def test_bad_rows_are_told_by_row_column_and_value(rows, says):
 
 def test_a_quote_that_is_open_swallows_no_row_of_a_known_level():
     rows = '0,100,1,a\n0,100,1,"b\n300,100,4,c"\n'
-    assert "row 3='0,100,1,b': a quote is opened in this row" in refusal(
-        "dose_ms,n,k,window\n" + rows
-    )
+    assert "row 3='0,100,1,b': this row opens a quote and" in refusal("dose_ms,n,k,window\n" + rows)
 
 
 @pytest.mark.parametrize("blank", ["\n\n", "\ufeff\n \n", "\r\n\t\r\n"])
@@ -167,10 +168,10 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
     [
         ("", "empty"),
         ("\n\n", "empty"),
-        ("dose_ms,n,k,n\n0,1,1,1\n", "row 1='n': twice"),
+        ("dose_ms,n,k,n\n0,1,1,1\n", "row 1='n': given twice"),
         ("dose_ms,n,k,windw\n0,1,1,1\n", "row 1='windw': unknown column"),
         ("dose_ms,n,k,\n0,1,1,\n", "row 1='': a column without a name; remove it"),
-        ("dose_ms,k\n0,1\n", "no column n: n is how many transactions"),
+        ("dose_ms,k\n0,1\n", "no column n: n is the number of transactions"),
         ("dose_ms,percent\n0,1.8\n", "a percentage alone has no interval"),
         (
             "dose_ms;n;k\n0;100;1\n300,5;100;4\n",
@@ -191,7 +192,7 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
         ),
         (
             "dose_ms,n,k,p99_low_ms\n0,9,1,60\n",
-            "column p99_low_ms='60': a limit of a p99_ms not given",
+            "column p99_low_ms='60': a limit without a P99; give p99_ms",
         ),
         ('dose_ms,n,k\n0,"' + "1" * 200_000 + '",1\n', "no CSV"),
         ("dose_ms,n,k\r0,100,1\r", "row 1='': no CSV"),

@@ -36,7 +36,7 @@ def told(estimate_ms, flags, p99=None):
 
 
 def test_why_there_is_no_best_estimate_is_told_as_it_is():
-    assert "at or below 200 ms (the true limit may be higher: it was not reached)" in told(
+    assert "at or below 200 ms (the true limit may be higher: the delays did not reach it)" in told(
         None, ("no-trend", "extrapolation")
     )
     assert "(there is no best estimate: impact does not rise with the delay)" in told(

@@ -16,6 +16,7 @@ from chaos_go.controls import evidence
 from chaos_go.errors import BadInputError, NoEffectError
 from chaos_go.faults import http
 from chaos_go.report import timeline
+from chaos_go.traffic import over_time
 
 EVIDENCE = {"name": "e", "provider": {"type": "python", "module": "chaos_go.controls.evidence"}}
 SAID = "80 of 90 requests matched, 30 aborted"
@@ -343,7 +344,7 @@ def test_a_kind_that_nobody_knows_is_recorded_stopped_judged_and_drawn(table, tm
     start = record["armed_unix_s"]
     seconds = [second(number) | {"start_unix_s": start + number} for number in range(9)]
     journal["chaos_go"]["traffic"] = journal_of(seconds)["chaos_go"]["traffic"]
-    timeline.draw(journal, str(tmp_path / "run.svg"))
+    timeline.draw(journal, over_time.read(journal), str(tmp_path / "run.svg"))
     assert "fault dice" in (tmp_path / "run.svg").read_text()
 
 

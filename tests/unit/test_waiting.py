@@ -1,7 +1,8 @@
 """Whoever waits at a terminal is told what for; a file or a pipe gets nothing."""
 
 import io
-import time
+import queue
+import threading
 
 from chaos_go.report import waiting
 
@@ -11,25 +12,56 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_long_wait_is_told_and_cleared():
-    terminal = Terminal()
-    with waiting.told("reading risk.csv", terminal, 0.05):
-        time.sleep(2.3)
-    said = terminal.getvalue().split("\r\x1b[K")
-    assert len(said) > 3
-    assert said[1] == "reading risk.csv, 2 s "
-    assert said[-1] == ""
+class Hours(waiting.Clock):
+    """Time that passes when the test says so: each wait takes as long as it was given."""
+
+    def __init__(self, waits):
+        super().__init__()
+        self.waits = waits
+        self.now = 1000.0
+        self.asked = queue.SimpleQueue()
+        self.has_passed = threading.Event()
+
+    def now_s(self):
+        return self.now
+
+    def is_done_within(self, timeout_s):
+        self.asked.put(timeout_s)
+        if self.waits == 0:
+            self.has_passed.set()
+            return super().is_done_within(60)
+        self.waits -= 1
+        self.now += timeout_s
+        return False
 
 
-def test_a_short_wait_is_not_worth_a_word():
-    terminal = Terminal()
-    with waiting.told("reading risk.csv", terminal):
-        pass
-    assert terminal.getvalue() == ""
+def told(stream, clock):
+    with waiting.told("reading risk.csv", stream, clock):
+        assert clock.has_passed.wait(30)
+    return stream.getvalue()
+
+
+def test_a_long_wait_is_told_every_second_and_cleared():
+    said = told(Terminal(), Hours(waits=3)).split("\r\x1b[K")
+    assert said == ["", *(f"reading risk.csv, {s} s " for s in (2, 3, 4)), ""]
+
+
+def test_a_wait_below_two_seconds_is_not_worth_a_word():
+    clock = Hours(waits=0)
+    assert told(Terminal(), clock) == ""
+    assert clock.asked.get_nowait() == 2
 
 
 def test_only_a_terminal_is_told():
-    pipe = io.StringIO()
-    with waiting.told("reading risk.csv", pipe):
-        time.sleep(2.1)
+    clock, pipe = Hours(waits=3), io.StringIO()
+    with waiting.told("reading risk.csv", pipe, clock):
+        pass
     assert pipe.getvalue() == ""
+    assert clock.asked.empty()  # nobody waits
+
+
+def test_time_is_real_unless_given():
+    clock = waiting.Clock()
+    assert not clock.is_done_within(0)
+    clock.end()
+    assert clock.is_done_within(60)

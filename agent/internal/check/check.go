@@ -1,5 +1,5 @@
-// Package check tells what faults a place allows by trying each mechanism in something throw-away:
-// a table, an interface or a socket that is gone again when the answer is there.
+// Package check finds out which faults are possible here. It tries each mechanism on a table, an
+// interface or a socket of its own, which it removes again.
 package check
 
 import (
@@ -14,17 +14,17 @@ import (
 type Report struct {
 	Kernel       string   `json:"kernel"`
 	Capabilities []string `json:"capabilities"`
-	// Able is by mechanism; the names are those of nftables, tc and socket options.
+	// Able has an entry for each mechanism, named as in nftables, tc and socket options.
 	Able map[string]Ability `json:"able"`
 }
 
-// Ability is one mechanism: it works here, or the reason why not.
+// Ability says that one mechanism works here, or why it does not.
 type Ability struct {
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Place tries everything in the network namespace of this process.
+// Place tries every mechanism in the network namespace of this process.
 func Place() Report {
 	r := Report{Kernel: kernel(), Capabilities: capabilities(), Able: map[string]Ability{}}
 	for _, trial := range nftTrials {
@@ -52,7 +52,7 @@ func kernel() string {
 	return string(release)
 }
 
-// relevant are the capabilities that some fault needs, by number (linux/capability.h).
+// relevant are the capabilities that some fault needs (linux/capability.h).
 var relevant = []struct {
 	bit  uint
 	name string
@@ -64,7 +64,7 @@ var relevant = []struct {
 	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
 }
 
-// capabilities lists the relevant ones in the effective set.
+// capabilities returns the relevant ones of the effective set.
 func capabilities() []string {
 	held := []string{}
 	status, err := os.ReadFile("/proc/thread-self/status")
@@ -89,6 +89,6 @@ func trySocket(level, option int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // only made to try the option
+	defer unix.Close(fd) //nolint:errcheck // it was only opened to try the option
 	return unix.SetsockoptInt(fd, level, option, 1)
 }

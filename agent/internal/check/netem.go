@@ -8,8 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// tryNetem puts a netem qdisc on an interface made for it: a dummy, or a pair of veth where the
-// kernel has no dummy.
+// tryNetem puts a netem qdisc on an interface of its own: a dummy, or a pair of veth where the kernel
+// has no dummy.
 func tryNetem() (err error) {
 	link, err := throwAwayLink()
 	if err != nil {

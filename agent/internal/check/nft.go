@@ -13,15 +13,15 @@ import (
 	"chaosgo/agent/internal/nfqueue"
 )
 
-// trial is one thing to put in a throw-away table.
+// trial is one mechanism to try in a table of its own.
 type trial struct {
 	name  string
 	flags nftables.TableFlags
-	// fill adds rules or sets; nil is the bare table.
+	// fill adds rules or sets to the table. nil leaves it empty.
 	fill func(*nftables.Conn, *nftables.Table, *nftables.Chain) error
 }
 
-// nftTrials are in the order from the least to the most demanding.
+// nftTrials are ordered from what every kernel has to what fewest have.
 var nftTrials = []trial{
 	{name: "nftables"},
 	{name: "owner_tables", flags: nftables.TableFlagOwner},
@@ -58,8 +58,8 @@ func rule(exprs ...expr.Any) func(*nftables.Conn, *nftables.Table, *nftables.Cha
 	}
 }
 
-// tryTable puts the trial in a table of its own and takes it away again. The chain has no hook, so
-// that no packet ever meets it, except where the kernel judges an expression by its hook.
+// tryTable installs the trial in a table of its own and removes it again. The chain has no hook, so no
+// packet ever meets it.
 func tryTable(tr trial) (err error) {
 	c, err := nftables.New(nftables.AsLasting())
 	if err != nil {

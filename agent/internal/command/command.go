@@ -85,14 +85,14 @@ func execute(name string, in io.Reader, out, human io.Writer) int {
 	return misused(human, name)
 }
 
-// work is the agent proper, under its watchdog.
+// work holds faults in the process that the watchdog watches.
 func work(in io.Reader, out io.Writer) int {
 	parent, err := watchdog.Attach()
 	if err != nil {
 		return refuse(out, err)
 	}
 	code := held(parent.Bound(in), out, spec.KindNames(true))
-	parent.Leave() // not deferred: a panic must not look like an end in order
+	parent.Leave() // not deferred: a panic must not look like a clean end
 	return code
 }
 
@@ -100,8 +100,8 @@ func held(in io.Reader, out io.Writer, kinds []string) int {
 	return lease.Run(lease.Options{In: in, Out: out, Signals: signals(), Kinds: kinds, Confine: confine.Process})
 }
 
-// signals takes those that ask for an end. SIGPIPE is ignored: a reader that is gone shows as the
-// end of stdin, and then everything is undone in order.
+// signals receives the signals that ask the process to end. SIGPIPE is ignored: when the control plane
+// is gone, stdin ends, and then everything is undone in order.
 func signals() <-chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	c := make(chan os.Signal, 1)
@@ -130,7 +130,7 @@ func misused(human io.Writer, word string) int {
 	return spec.ExitBadSpec
 }
 
-// refuse says on the wire why nothing could begin.
+// refuse tells on the wire why nothing was started.
 func refuse(out io.Writer, err error) int {
 	p := spec.ProblemOf(err)
 	json.NewEncoder(out).Encode(spec.Event{Event: spec.EventError, Problem: p}) //nolint:errcheck // the exit code says it too

@@ -11,7 +11,7 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// judge answers every line of in with one event that tells whether it is a valid spec. Nothing is
+// judge answers every line of in with one event that tells all that is wrong with its spec. Nothing is
 // armed. It returns at the end of in.
 func judge(in io.Reader, out, human io.Writer) int {
 	lines := bufio.NewReaderSize(in, spec.MaxLine)
@@ -38,14 +38,12 @@ func judge(in io.Reader, out, human io.Writer) int {
 func judged(line []byte, tooLong bool) spec.Event {
 	e := spec.Event{Event: spec.EventJudged, AtUnixS: float64(time.Now().UnixMicro()) / 1e6}
 	if tooLong {
-		e.Problem = spec.Bad("line", fmt.Sprintf("(more than %d bytes)", spec.MaxLine), "too long", "shorten the body")
+		e.Problems = []*spec.Problem{spec.Bad("line", fmt.Sprintf("(more than %d bytes)", spec.MaxLine), "too long", "shorten the body")}
 		return e
 	}
 	s, err := spec.DecodeSpec(line)
 	e.ID = s.ID
-	if err != nil {
-		e.Problem = spec.ProblemOf(err)
-	}
+	e.Problems = spec.ProblemsOf(err)
 	return e
 }
 

@@ -61,12 +61,25 @@ func TestJudgeAnswersEveryLineInOrder(t *testing.T) {
 	}
 	for i, want := range lines {
 		e, field := events[i], ""
-		if e.Problem != nil {
-			field = e.Problem.Field
+		if len(e.Problems) > 0 {
+			field = e.Problems[0].Field
 		}
 		if e.ID != want.id || field != want.field {
-			t.Errorf("line %d: got the id %q, %+v; want %q, the field %q", i, e.ID, e.Problem, want.id, want.field)
+			t.Errorf("line %d: got the id %q, %+v; want %q, the field %q", i, e.ID, e.Problems, want.id, want.field)
 		}
+	}
+}
+
+func TestJudgeTellsEverythingThatIsWrongWithASpec(t *testing.T) {
+	line := `{"version":2,"id":"x","kind":"http","duration_s":9999,"way":{"port":99999},"http":{"percentage":300,` +
+		`"match":{"path":"(","method":"get"},"abort":{"status":9999,"headers":{"Connection":"close"}}}}`
+	var fields []string
+	for _, p := range judgeLines(t, line)[0].Problems {
+		fields = append(fields, p.Field)
+	}
+	want := "duration_s way.port http.percentage http.match.path http.match.method http.abort.status http.abort.headers"
+	if got := strings.Join(fields, " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package confine takes from this process, for good, what it does not need for the rest of its life.
+// Package confine takes privileges from this process that it does not need any more. None of them can be
+// taken back.
 package confine
 
 import (
@@ -21,16 +22,16 @@ const (
 	SeeProcesses Capabilities = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 )
 
-// Needs are what a process keeps, of what it has. The empty Needs keep nothing.
+// Needs are the privileges that a process keeps, of those that it has. Empty Needs keep none.
 type Needs struct {
 	Capabilities Capabilities
 	// Calls are system calls, by name, that the filter would refuse otherwise.
 	Calls []string
 }
 
-// Process confines all threads of this process, those that come later too: no new privileges, only
-// the capabilities and system calls named. Whatever else needs them must be done before:
-// entering namespaces, starting processes, opening files to write. A second call takes away more.
+// Process confines all threads of this process, also those that start later. It sets no_new_privs, drops
+// all capabilities that are not needed, and filters system calls. Enter namespaces, start processes and
+// open files to write before. A second call can only take away more.
 func Process(n Needs) error {
 	err := onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
 	if errors.Is(err, unix.ENOTSUP) {
@@ -48,7 +49,7 @@ func Process(n Needs) error {
 	return nil
 }
 
-// dropCapabilities empties every set of capabilities but for those kept.
+// dropCapabilities removes all capabilities that are not kept from every set of capabilities.
 func dropCapabilities(kept uint64) error {
 	err := onAllThreads(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0)
 	if err != nil && !errors.Is(err, unix.EINVAL) { // Linux before 4.3 has none
@@ -89,7 +90,7 @@ func setCapabilities(kept uint64) error {
 	return err
 }
 
-// onAllThreads makes a system call that concerns the calling thread only.
+// onAllThreads makes a system call on every thread, because the call changes its own thread only.
 func onAllThreads(call, a, b, c uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall6(call, a, b, c, 0, 0, 0); errno != 0 {
 		return errno

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostile calls kill the process: nothing in it makes them, so that something else has taken over.
-// The kernel then removes what it steers.
+// hostile calls kill the process. The agent makes none of them, so that whoever makes one has taken the
+// process over. The kernel then removes its faults.
 var hostile = []string{
 	"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev",
 	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "bpf",
@@ -21,7 +21,7 @@ var hostile = []string{
 	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
 }
 
-// changing calls fail with EPERM: they would change files, of which the agent has none.
+// changing calls fail with EPERM. They would change files, and the agent changes none.
 var changing = []string{
 	"creat", "truncate", "ftruncate", "unlink", "unlinkat", "rename", "renameat", "renameat2",
 	"link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "mkdir", "mkdirat", "rmdir",
@@ -32,7 +32,8 @@ var changing = []string{
 // toWrite is any flag with which an open could change a file.
 const toWrite = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 
-// filterCalls installs the filter on all threads, without the calls that are needed. A kernel without seccomp is left at that.
+// filterCalls installs the filter on all threads. It does not refuse the calls that are needed. Where the
+// kernel has no seccomp it does nothing.
 func filterCalls(needed []string) error {
 	machine, err := arch.GetInfo("")
 	if err != nil {
@@ -68,7 +69,7 @@ func opens(machine *arch.Info) (calls []seccomp.NameWithConditions) {
 	return calls
 }
 
-// known leaves out the calls that the machine does not have: arm64 lacks the old ones.
+// known leaves out the calls that the architecture does not have: arm64 lacks the old ones.
 func known(machine *arch.Info, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, ok := machine.SyscallNames[name]

@@ -1,11 +1,11 @@
-// Package delay holds goroutines up for a time, more exactly than the timers of the Go runtime,
-// which are up to a few milliseconds late and late differently from run to run.
+// Package delay holds goroutines up for a time, more exactly than the timers of the Go runtime. Those
+// are up to a few milliseconds late, by an amount that differs from run to run.
 //
-// One thread of its own sleeps in ppoll(2) until the next hold is over. It asks the kernel for a
-// timer slack of 1 ns instead of 50 us (PR_SET_TIMERSLACK in prctl(2)); an eventfd(2) wakes it when
-// a hold comes that ends sooner. While every processor of the runtime is busy the thread has to wait
-// for one; then the runtime's own timer, which any of them looks at, is sooner. The first of the two
-// ends a hold. `make bench` prints how exact delays are, BenchmarkLateness what this package adds.
+// A thread of its own sleeps in ppoll(2) until the next hold is over. Its timer slack is 1 ns instead
+// of 50 us (PR_SET_TIMERSLACK in prctl(2)). An eventfd(2) wakes it when a hold comes that ends sooner.
+// While every processor of the runtime is busy, the thread has to wait for one. Then the timer of the
+// runtime is sooner, because every processor looks at it. So each hold has both, and the first one
+// ends it. `make bench` prints how exact delays are, and BenchmarkLateness what this package adds.
 package delay
 
 import (
@@ -19,7 +19,7 @@ import (
 
 // Timer ends any number of holds.
 type Timer struct {
-	wakeup int // an eventfd; written to when the thread has to look at the queue again
+	wakeup int // an eventfd: a write makes the thread look at the queue again
 	ended  chan struct{}
 
 	mu     sync.Mutex
@@ -38,8 +38,8 @@ func New() (*Timer, error) {
 	return t, nil
 }
 
-// Until returns at the given time, or at once when one of the channels is closed or the timer is.
-// A nil channel never ends a hold.
+// Until returns at the given time, or at once when one of the channels or the timer is closed. A nil
+// channel is never closed.
 func (t *Timer) Until(until time.Time, released, gone <-chan struct{}) {
 	s := &sleeper{until: until, wake: make(chan struct{})}
 	if !t.add(s) {
@@ -72,7 +72,7 @@ func (t *Timer) Close() {
 	}
 }
 
-// add puts a hold in line; false when the timer is closed.
+// add queues a hold. It returns false when the timer is closed.
 func (t *Timer) add(s *sleeper) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,37 +85,38 @@ func (t *Timer) add(s *sleeper) bool {
 	return true
 }
 
-// kick makes the thread look at the queue. Its counter cannot overflow: the thread takes it back.
+// kick makes the thread look at the queue. The counter of the eventfd cannot overflow, because the
+// thread resets it.
 func (t *Timer) kick() {
 	one := [8]byte{1}
-	unix.Write(t.wakeup, one[:]) //nolint:errcheck // EAGAIN tells that the thread is woken already
+	unix.Write(t.wakeup, one[:]) //nolint:errcheck // EAGAIN means that the thread is awake already
 }
 
 // run is the thread.
 func (t *Timer) run() {
-	runtime.LockOSThread() // and never unlocked: the slack is the thread's, which ends with run
+	runtime.LockOSThread() // never unlocked: the slack belongs to the thread, which ends with run
 	defer close(t.ended)
-	// The thread keeps a processor of the runtime while it sleeps, until the runtime's monitor takes it
-	// away, up to 10 ms later. With one more the others lack none.
+	// While it sleeps the thread keeps a processor of the runtime, until the monitor of the runtime
+	// takes it away after up to 10 ms. One more processor makes up for it.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	defer func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - 1) }()
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) //nolint:errcheck // only less exact without it
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) //nolint:errcheck // without it delays are less exact
 	for {
 		next, woken, open := t.wakeDue()
 		if !open {
 			return
 		}
 		if woken {
-			// They wait for the processor that this thread has. Entering ppoll with it would keep it
-			// from them until the runtime's monitor takes it away, up to 10 ms later.
+			// The goroutines that were woken wait for the processor of this thread. Without this they
+			// would get it only when the monitor of the runtime takes it away, up to 10 ms later.
 			runtime.Gosched()
 		}
 		t.sleep(next)
 	}
 }
 
-// wakeDue ends the holds whose time has come and gives the time of the next one, zero for none.
-// When the timer is closed it ends all, and open is false.
+// wakeDue ends the holds whose time has come. It returns the time of the next one, or zero if there is
+// none. When the timer is closed it ends all holds, and open is false.
 func (t *Timer) wakeDue() (next time.Time, woken, open bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,7 +132,7 @@ func (t *Timer) wakeDue() (next time.Time, woken, open bool) {
 	return next, woken, !t.closed
 }
 
-// sleep returns at the given time, after a kick, or for no reason: the caller looks again.
+// sleep returns at the given time, after a kick, or early: the caller has to look at the queue again.
 func (t *Timer) sleep(until time.Time) {
 	var timeout *unix.Timespec // nil is for ever
 	if !until.IsZero() {
@@ -141,6 +142,6 @@ func (t *Timer) sleep(until time.Time) {
 	poll := []unix.PollFd{{Fd: int32(t.wakeup), Events: unix.POLLIN}}
 	if n, err := unix.Ppoll(poll, timeout, nil); err == nil && n > 0 {
 		var count [8]byte
-		unix.Read(t.wakeup, count[:]) //nolint:errcheck // nothing to read is as good
+		unix.Read(t.wakeup, count[:]) //nolint:errcheck // nothing to read is fine
 	}
 }

@@ -55,7 +55,7 @@ func newTimer(t *testing.T) *Timer {
 	return timer
 }
 
-// ends tells that f returns.
+// ends waits until f returns.
 func ends(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan bool)
@@ -89,8 +89,8 @@ func TestNoHoldEndsEarly(t *testing.T) {
 	}
 }
 
-// The thread must wake holds without the help of the runtime's timer, and look again when a hold
-// comes that ends before the one that it sleeps for.
+// The thread must wake holds without the timer of the runtime. It must look again when a hold comes
+// that ends before the one that it sleeps for.
 func TestTheThreadWakesASoonerHold(t *testing.T) {
 	timer := newTimer(t)
 	late := &sleeper{until: time.Now().Add(time.Hour), wake: make(chan struct{})}

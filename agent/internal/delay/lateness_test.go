@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// BenchmarkLateness tells how late holds end: alone, and beside connections that keep the processors
-// of the runtime busy. `go test -bench Lateness -run '^$' -benchtime 4000x`
+// BenchmarkLateness measures how late holds end: alone, and beside connections that keep the
+// processors of the runtime busy. `go test -bench Lateness -run '^$' -benchtime 4000x`
 func BenchmarkLateness(b *testing.B) {
 	for _, busy := range []int{0, 32} {
 		b.Run(map[bool]string{false: "idle", true: "busy"}[busy > 0], func(b *testing.B) {

@@ -8,18 +8,18 @@ import (
 // sleeper is one hold.
 type sleeper struct {
 	until time.Time
-	order uint64 // of two with the same time the one that came first wakes first
-	place int    // in the heap, for removal
+	order uint64 // sleepers with the same time wake in the order in which they came
+	place int    // index in the heap; -1 when it was taken out
 	wake  chan struct{}
 }
 
-// queue holds sleepers, the next one to wake in front. It knows nothing about the time.
+// queue orders sleepers by time. It does not know what time it is.
 type queue struct {
 	heap sleepers
 	next uint64
 }
 
-// add takes a sleeper and tells whether it is the next one to wake now.
+// add queues a sleeper and reports whether it is the next one to wake.
 func (q *queue) add(s *sleeper) (first bool) {
 	s.order = q.next
 	q.next++
@@ -27,14 +27,14 @@ func (q *queue) add(s *sleeper) (first bool) {
 	return s.place == 0
 }
 
-// remove takes a sleeper out that has not been woken; for one that has it does nothing.
+// remove removes a sleeper. It does nothing when the sleeper was woken or removed before.
 func (q *queue) remove(s *sleeper) {
 	if s.place >= 0 {
 		heap.Remove(&q.heap, s.place)
 	}
 }
 
-// due takes the next sleeper out if its time has come, and gives nil if not.
+// due removes and returns the next sleeper if its time has come, and nil otherwise.
 func (q *queue) due(now time.Time) *sleeper {
 	if len(q.heap) == 0 || q.heap[0].until.After(now) {
 		return nil
@@ -42,7 +42,7 @@ func (q *queue) due(now time.Time) *sleeper {
 	return heap.Pop(&q.heap).(*sleeper)
 }
 
-// first gives the time of the next sleeper; false when there is none.
+// first returns the time of the next sleeper, and false when there is none.
 func (q *queue) first() (time.Time, bool) {
 	if len(q.heap) == 0 {
 		return time.Time{}, false

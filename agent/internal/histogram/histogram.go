@@ -1,20 +1,21 @@
-// Package histogram puts microseconds into buckets whose width is below 0.8 % of their value, so
-// that seconds and machines can be added up. contract/histogram.json fixes the scheme for both
-// languages.
+// Package histogram counts microseconds in buckets that are narrower than 0.8 % of their value.
+// Histograms of several seconds or machines can be added up. contract/histogram.json fixes the buckets
+// for both languages.
 package histogram
 
 import "math/bits"
 
 const (
-	// subBuckets per doubling, as a power of two.
+	// subBucketBits is the binary logarithm of the number of buckets per doubling.
 	subBucketBits = 7
-	// exact values are their own bucket.
+	// Values below exact have a bucket each.
 	exact = 1 << (subBucketBits + 1)
-	// Largest value that is told apart, in microseconds: twelve days.
+	// Largest is the largest value that has a bucket of its own, in microseconds: twelve days.
 	Largest = 1 << 40
 )
 
-// Index gives the bucket of a value; negative values and those above Largest go to the nearest.
+// Index returns the bucket of a value. Negative values go to the first bucket, those above Largest to
+// the last one.
 func Index(us int64) int {
 	v := uint64(min(max(us, 0), Largest))
 	if v < exact {
@@ -24,7 +25,7 @@ func Index(us int64) int {
 	return shift<<subBucketBits + int(v>>shift)
 }
 
-// Bounds gives the smallest and the largest value of a bucket.
+// Bounds returns the smallest and the largest value of a bucket.
 func Bounds(index int) (low, high int64) {
 	if index < exact {
 		return int64(index), int64(index)

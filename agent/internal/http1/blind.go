@@ -12,8 +12,8 @@ func (p *pair) passBlind(in *stream, why relay.PassReason) error {
 	return in.all(p.service)
 }
 
-// answerBlind relays the rest of what the service sends, unread. Requests are not read from here on
-// either: an answer of ours could not be placed.
+// answerBlind relays the rest of what the service sends, unread. From here on requests are relayed
+// unread too, because an answer of ours could not be placed.
 func (p *pair) answerBlind(out *stream, why relay.PassReason) error {
 	if !p.pipeline.giveUpOrder(why) {
 		return errMisplaced
@@ -22,7 +22,7 @@ func (p *pair) answerBlind(out *stream, why relay.PassReason) error {
 	return out.all(p.client)
 }
 
-// passReasonOf returns why what is in front of a stream is no head that can be read.
+// passReasonOf returns why the first bytes of a stream are no head that the relay can read.
 func passReasonOf(s *stream) relay.PassReason {
 	b := s.unread()
 	line, _, _ := bytes.Cut(b[emptyLines(b):], []byte("\n"))

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// big is beyond every buffer, and long enough for the kernel to move it.
+// big is longer than every buffer, and long enough for the kernel to move it.
 var big = strings.Repeat("0123456789abcdef", 20_000)
 
 // conversation is what a client sends and what a scripted service answers.
 type conversation struct {
 	name, request, answer string
-	unread                string // the kind of what is relayed unread, "" when all was read
+	unread                string // why the rest is relayed unread; "" when all was read
 }
 
 var conversations = []conversation{
@@ -60,8 +60,8 @@ var conversations = []conversation{
 	{"no HTTP at all", "PING", "+PONG\r\n", "other"},
 }
 
-// scripted is a service that reads the whole request, or the head of one that asks for an upgrade,
-// writes the answer and ends. It gives all that it has received, for each connection.
+// scripted is a service that reads the whole request, or only the head if it asks for an upgrade,
+// writes the answer and closes. The channel receives what came on each connection.
 func scripted(t *testing.T, c conversation) (address string, received <-chan string) {
 	t.Helper()
 	first := len(c.request)
@@ -80,7 +80,7 @@ func scripted(t *testing.T, c conversation) (address string, received <-chan str
 	}), all
 }
 
-// inFragments writes 1 to 7 bytes at a time, those of a long request from some byte on at once.
+// inFragments writes 1 to 7 bytes at a time; the rest of a long request at once.
 func inFragments(c net.Conn, request string) {
 	random := rand.New(rand.NewPCG(1, uint64(len(request))))
 	for rest := request; rest != ""; {
@@ -97,7 +97,7 @@ func inFragments(c net.Conn, request string) {
 
 func atOnce(c net.Conn, request string) { io.WriteString(c, request) }
 
-// converse sends a request, says that no more comes, and gives all that comes back.
+// converse sends a request and a FIN, and returns everything that comes back.
 func converse(t *testing.T, address, request string, write func(net.Conn, string)) string {
 	t.Helper()
 	c := connect(t, address)
@@ -142,7 +142,7 @@ func TestBytesPassUnchanged(t *testing.T) {
 	}
 }
 
-// answerAll is a real server with an answer of each kind, the same bytes every time.
+// answerAll is a real server with an answer of each kind. Its answers are always the same bytes.
 func answerAll(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Date", "Thu, 20 Nov 2026 10:00:00 GMT")
@@ -164,7 +164,8 @@ func answerAll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// What a real server answers does not depend on the way, nor on how the request is cut up.
+// The answer of a real server does not depend on the relay, nor on how the request is cut into
+// packets.
 func TestRealServerAnswersTheSame(t *testing.T) {
 	service := httpService(t, answerAll)
 	for name, request := range map[string]string{
@@ -210,8 +211,8 @@ func TestRealServerAnswersTheSame(t *testing.T) {
 	}
 }
 
-// A service whose answers we cannot read keeps its connection: the second request, which would be
-// aborted, has to go to the service, or its client would wait for ever.
+// A service whose answers cannot be read keeps its connection. The second request, which would be
+// aborted, has to go to the service; otherwise its client would wait for ever.
 func TestNothingIsAbortedBehindAnAnswerThatCannotBeRead(t *testing.T) {
 	const answer = "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"
 	service := serveEach(t, func(c *net.TCPConn) {
@@ -234,7 +235,7 @@ func TestNothingIsAbortedBehindAnAnswerThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// If the aborted request is already there, its answer can never be placed: the connection ends.
+// If the aborted request has come already, its answer can never be placed: the connection ends.
 func TestAnAbortWithoutAPlaceEndsTheConnection(t *testing.T) {
 	goOn := make(chan bool)
 	service := serveEach(t, func(c *net.TCPConn) {
@@ -248,7 +249,7 @@ func TestAnAbortWithoutAPlaceEndsTheConnection(t *testing.T) {
 	c := connect(t, address)
 	send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /no HTTP/1.1\r\nHost: x\r\n\r\n")
 	until(t, "both are read", func() bool { return r.Counters.Requests.Load() == 2 })
-	// The second one is in the queue a moment later; in either order the client must not hang.
+	// The second request is in the pipeline a moment later. In either order the client must not hang.
 	close(goOn)
 	if got, err := io.ReadAll(c); err == nil {
 		t.Errorf("got %q and an orderly end", got)

@@ -14,7 +14,7 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// heap gives the bytes in use after a collection, all connections of this process included.
+// heap returns the bytes in use after a garbage collection, those of all connections of this process.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -22,7 +22,7 @@ func heap() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// stalls waits until a counter does not move for half a second and gives its value.
+// stalls waits until a counter has not changed for half a second, and returns its value.
 func stalls(t testing.TB, counter *atomic.Int64) int64 {
 	t.Helper()
 	last, since := counter.Load(), time.Now()
@@ -35,7 +35,7 @@ func stalls(t testing.TB, counter *atomic.Int64) int64 {
 	return last
 }
 
-// pour writes n bytes in small portions and counts what is taken.
+// pour writes n bytes in small portions, and counts those that were accepted.
 func pour(c net.Conn, n int64, taken *atomic.Int64) {
 	portion := make([]byte, 64<<10)
 	for n > 0 {
@@ -50,7 +50,7 @@ func pour(c net.Conn, n int64, taken *atomic.Int64) {
 
 func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 
-// bounded checks how much memory has been taken since before.
+// bounded checks how much memory was allocated since before.
 func bounded(t testing.TB, before, most int64) {
 	t.Helper()
 	grown := heap() - before
@@ -123,7 +123,7 @@ func TestPipeliningIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name, service string
 		decide        relay.Decider
-		most          uint64 // requests that are read; 0 is what the socket buffers hold the answers of
+		most          uint64 // bound of the requests that are read; 0 for those whose answers the socket buffers hold
 	}{
 		{"the service answers", answering, passAll, 0},
 		{"answered by us", silent, abortPath("/"), 0},
@@ -153,14 +153,14 @@ func TestPipeliningIsBounded(t *testing.T) {
 			bounded(t, before, 8<<20)
 			client.Close()
 			if c.most > 0 {
-				close(stop) // nobody can see the client's end behind what it has sent before
+				close(stop) // the end of the client is behind bytes that nobody reads
 			}
 			noneLeft(t, r)
 		})
 	}
 }
 
-// 1,000 clients send their heads a byte at a time, for as long as they are let. Others are served
+// 1,000 clients send their heads a byte at a time, as long as they can. Other clients are served
 // meanwhile, and the end of the fault does not wait for them.
 func TestSlowHeadsHoldNobodyUp(t *testing.T) {
 	const clients = 1000

@@ -11,7 +11,7 @@ import (
 type rewriting struct {
 	head    []byte
 	body    []byte
-	replace bool // the body that the service sends is dropped, and body sent in its place
+	replace bool // body is sent in place of the one of the service
 	change  relay.Change
 }
 
@@ -28,7 +28,8 @@ func rewrite(edits []*relay.Edit, raw []byte, h *head, headless bool) *rewriting
 	return r
 }
 
-// rewriteHead returns a head with other header lines; those that stay keep their bytes and order.
+// rewriteHead returns a head with other header lines. Lines that stay keep their bytes and their
+// order.
 func rewriteHead(raw []byte, change *relay.Change) []byte {
 	status := bytes.IndexByte(raw, '\n') + 1
 	changed := append(make([]byte, 0, len(raw)+256), raw[:status]...)

@@ -13,7 +13,7 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// editing gives a decider that edits the answers for a path, and how many answers were changed.
+// editing returns a decider that edits the answers for a path, and how many answers were changed.
 func editing(path string, headers map[string]string, body []byte) (relay.Decider, *atomic.Int64) {
 	changed := new(atomic.Int64)
 	edit := relay.NewEdit(headers, body, nil, func() { changed.Add(1) })
@@ -25,7 +25,7 @@ func editing(path string, headers map[string]string, body []byte) (relay.Decider
 	}, changed
 }
 
-// answering is a service with one answer to every request, after which its connection goes on.
+// answering is a service that answers every request in the same way and keeps its connections open.
 func answering(t *testing.T, answer string) (address string) {
 	return serveEach(t, func(c *net.TCPConn) {
 		defer c.Close()
@@ -40,7 +40,7 @@ func answering(t *testing.T, answer string) (address string) {
 	})
 }
 
-// Every byte of an answer whose headers are set stays, but for those of the headers.
+// Of an answer whose headers are set, every other byte stays.
 func TestHeadersAreSet(t *testing.T) {
 	set := map[string]string{"X-New": "n", "server": "ours"}
 	const added = "server: ours\r\nX-New: n\r\n\r\n"
@@ -130,7 +130,7 @@ func TestBodiesAreReplaced(t *testing.T) {
 	}
 }
 
-// An answer that cannot have our body is not changed, and not counted.
+// An answer that cannot have our body is neither changed nor counted.
 func TestBodiesThatCannotBeReplacedPassUnchanged(t *testing.T) {
 	for name, answer := range map[string]string{
 		"204":      "HTTP/1.1 204 No Content\r\nETag: e\r\n\r\n",
@@ -237,7 +237,7 @@ func TestDrainAnnouncesTheEndInEditedAnswers(t *testing.T) {
 	}
 }
 
-// A service that streams for ever hears that nobody listens any more.
+// A service that streams for ever is told when nobody reads its answer any more.
 func TestAStreamThatIsReplacedIsStopped(t *testing.T) {
 	stopped := make(chan bool, 1)
 	service := httpService(t, func(w http.ResponseWriter, r *http.Request) {
@@ -257,7 +257,7 @@ func TestAStreamThatIsReplacedIsStopped(t *testing.T) {
 	noneLeft(t, r)
 }
 
-// BytesOut is what clients get, not what the service has sent.
+// BytesOut counts what clients get, not what the service has sent.
 func TestBytesOutAreThoseOfTheClient(t *testing.T) {
 	for name, body := range map[string][]byte{"another body": []byte("ours"), "no body": {}} {
 		t.Run(name, func(t *testing.T) {

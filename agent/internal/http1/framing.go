@@ -10,12 +10,12 @@ const (
 	untilClose
 )
 
-// chunkScanner follows a chunked body (RFC 9112 section 7.1) to its end, through bytes that come in
-// any portions. It keeps none of them.
+// chunkScanner finds the end of a chunked body (RFC 9112 section 7.1). The bytes may come in any
+// portions; it keeps none of them.
 type chunkScanner struct {
 	at     chunkPlace
-	left   int64 // of the size line so far, then of the data
-	digits bool  // the size line has one
+	left   int64 // the size as far as it was read, then the data that is still to come
+	digits bool  // the size line has at least one
 }
 
 type chunkPlace uint8
@@ -34,11 +34,11 @@ const (
 	behindBody
 )
 
-// maxChunk keeps another digit from overflowing.
+// maxChunk is small enough that one more digit does not overflow.
 const maxChunk = 1 << 58
 
-// scan takes the bytes of b that belong to the body and gives how many these are. done tells that
-// the body is complete; ok is false when the next byte makes it no chunked body.
+// scan reads the bytes of b that belong to the body and returns how many these are. done means that
+// the body is complete. ok is false when the next byte cannot belong to a chunked body.
 func (s *chunkScanner) scan(b []byte) (n int, done, ok bool) {
 	for n < len(b) {
 		if s.at == inData {
@@ -60,7 +60,7 @@ func (s *chunkScanner) scan(b []byte) (n int, done, ok bool) {
 	return n, false, true
 }
 
-// take takes one byte that is not data.
+// take reads one byte that is not chunk data.
 func (s *chunkScanner) take(c byte) bool {
 	switch s.at {
 	case inSize:
@@ -103,7 +103,7 @@ func (s *chunkScanner) takeSize(c byte) bool {
 	switch c {
 	case '\r':
 		s.at = sizeLF
-	case ';', ' ', '\t': // section 7.1.1; some pad the size with spaces
+	case ';', ' ', '\t': // chunk extensions (section 7.1.1); some servers pad the size with spaces
 		s.at = inExtension
 	default:
 		return false
@@ -111,7 +111,8 @@ func (s *chunkScanner) takeSize(c byte) bool {
 	return s.digits
 }
 
-// takeText goes through a line whose words do not matter. A bare LF could end it for some.
+// takeText skips a line whose content does not matter. A bare LF is refused, because some
+// implementations end the line there.
 func (s *chunkScanner) takeText(c byte, next chunkPlace) bool {
 	if c == '\r' {
 		s.at = next

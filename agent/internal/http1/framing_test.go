@@ -52,8 +52,8 @@ func TestChunkScanner(t *testing.T) {
 	}
 }
 
-// FuzzRelayFraming: a message that we take as complete ends for net/http at the same byte, and the
-// end does not depend on how the bytes come in.
+// FuzzRelayFraming checks that a message which the relay takes as complete ends for net/http at the
+// same byte, and that the end does not depend on the portions in which the bytes come.
 func FuzzRelayFraming(f *testing.F) {
 	for _, body := range []string{
 		"0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\nGET", "2 \r\nab\r\n0\r\n\r\n", "1\nz\n0\n\n", "fffffffffffffffff\r\n",

@@ -15,13 +15,13 @@ import (
 	"testing"
 )
 
-// script is what the next connection to a service is answered, whatever it asks.
+// script is the answer to the next connection, whatever it asks.
 type script struct {
 	answer []byte
 	seed   uint64
 }
 
-// scriptedService reads one request and answers by the script that it is given, then ends.
+// scriptedService reads one request, sends the answer of the script, and closes.
 func scriptedService(t testing.TB) (address string, scripts chan<- script) {
 	t.Helper()
 	waiting := make(chan script, 1)
@@ -38,7 +38,8 @@ func scriptedService(t testing.TB) (address string, scripts chan<- script) {
 	}), waiting
 }
 
-// roundTrip sends one request with net/http's client and gives all that a caller can see of the answer.
+// roundTrip sends one request with the client of net/http, and returns everything that a caller can
+// see of the answer.
 func roundTrip(method, address string) string {
 	transport := &http.Transport{DisableCompression: true}
 	defer transport.CloseIdleConnections()
@@ -69,10 +70,9 @@ func roundTrip(method, address string) string {
 		&interim, w.Proto, w.Status, w.Header, w.ContentLength, w.TransferEncoding, read, err, w.Trailer, w.Close)
 }
 
-// Whatever a service answers: net/http's client makes the same of it with the relay in between and
-// without it.
+// Whatever a service answers, the client of net/http reads the same with the relay and without it.
 func FuzzBothWays(f *testing.F) {
-	log.SetOutput(io.Discard) // the client complains of every odd answer
+	log.SetOutput(io.Discard) // the client logs every odd answer
 	service, scripts := scriptedService(f)
 	r, relayed := relayTo(f, service, passAll)
 	methods := []string{"GET", "HEAD", "POST"}

@@ -17,7 +17,7 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// seen is what a server understood of one connection, request after request.
+// seen is what a server understood on one connection, request by request.
 type seen struct {
 	mu       sync.Mutex
 	requests []string
@@ -43,14 +43,14 @@ func (s *seen) all() []string {
 
 type seenKey struct{}
 
-// listeningServer is net/http's own server. It gives, for each connection, what it makes of it.
+// listeningServer is the server of net/http. For each connection it reports what it has understood.
 func listeningServer(t testing.TB) (address string, connections <-chan *seen) {
 	t.Helper()
 	all := make(chan *seen, 16)
 	server := &http.Server{
 		Handler:  http.HandlerFunc(recordAndAnswer),
 		ErrorLog: log.New(io.Discard, "", 0),
-		// Or `OPTIONS *` would not reach the handler.
+		// Without this `OPTIONS *` does not reach the handler.
 		DisableGeneralOptionsHandler: true,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			s := &seen{}
@@ -64,8 +64,8 @@ func listeningServer(t testing.TB) (address string, connections <-chan *seen) {
 	return l.Addr().String(), all
 }
 
-// politeListener makes the server end every connection without a reset. Its own way with a bad request
-// is to close on whatever is unread, so that chance decides what the client still gets of the answer.
+// politeListener makes the server end every connection without a reset. By itself it closes with
+// unread bytes after a bad request, and chance decides how much of the answer the client gets.
 type politeListener struct{ *net.TCPListener }
 
 func (l politeListener) Accept() (net.Conn, error) {
@@ -82,14 +82,14 @@ func (c politeConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// recordAndAnswer notes all that a handler can see, and answers in one of the ways that there are.
-// The answers depend on the request alone.
+// recordAndAnswer records everything that a handler can see, and answers in one of several ways. The
+// answer depends on the request alone.
 func recordAndAnswer(w http.ResponseWriter, r *http.Request) {
 	s := r.Context().Value(seenKey{}).(*seen)
 	head := fmt.Sprintf("%s %s %s host=%s %v length=%d %v close=%v", r.Method, r.RequestURI, r.Proto, r.Host,
 		r.TransferEncoding, r.ContentLength, r.Header, r.Close)
 	w.Header().Set("Date", "Thu, 20 Nov 2026 10:00:00 GMT")
-	if strings.HasSuffix(r.URL.Path, "/early") { // answers before the body has come
+	if strings.HasSuffix(r.URL.Path, "/early") { // it answers before the body has come
 		s.add(head)
 		io.WriteString(w, "early")
 		return
@@ -124,7 +124,7 @@ func answerInAWay(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 }
 
-// echo leaves HTTP and sends back what comes.
+// echo switches protocols and sends back what comes.
 func echo(w http.ResponseWriter, r *http.Request) {
 	c, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -140,7 +140,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	io.Copy(c, rw)
 }
 
-// inCuts sends bytes in random portions: the seed decides whether they are a byte or a buffer long.
+// inCuts sends bytes in random portions. The seed decides whether these are as short as a byte or as
+// long as a buffer.
 func inCuts(c net.Conn, bytes []byte, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	most := 1 << (seed % 14)
@@ -153,7 +154,7 @@ func inCuts(c net.Conn, bytes []byte, seed uint64) {
 	}
 }
 
-// tell sends bytes and the word that no more come, and gives all that comes back.
+// tell sends bytes and a FIN, and returns everything that comes back.
 func tell(address string, bytes []byte, seed uint64) (string, error) {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -169,9 +170,9 @@ func tell(address string, bytes []byte, seed uint64) (string, error) {
 	return string(got), err
 }
 
-// Whatever a client sends: net/http's server understands the same requests in the same order, and the
-// client gets the same bytes, with the relay in between and without it. What the relay itself takes
-// for a request is one to the server, too.
+// Whatever a client sends, the server of net/http understands the same requests in the same order, and
+// the client gets the same bytes, with the relay and without it. Whatever the relay takes for a
+// request is a request for the server too.
 func FuzzAgainstServer(f *testing.F) {
 	server, connections := listeningServer(f)
 	var judged seen
@@ -206,8 +207,8 @@ func FuzzAgainstServer(f *testing.F) {
 	})
 }
 
-// sameRequests compares what the relay judged with what the server understood. Either may have read on
-// for longer: the relay behind what the server refuses, the server behind what is passed on unread.
+// sameRequests compares what the relay judged with what the server understood. Either may have read
+// further: the relay after a request that the server refuses, the server in what is relayed unread.
 func sameRequests(t *testing.T, judged, understood []string, unread bool) {
 	t.Helper()
 	for i := range min(len(judged), len(understood)) {

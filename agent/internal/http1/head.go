@@ -2,24 +2,24 @@ package http1
 
 import "bytes"
 
-// head is what the relay has to know about a message head that it could read in one way only.
+// head is what the relay needs of a message head. Such a head can be read in one way only.
 type head struct {
-	size           int // in bytes, up to and including the empty line
+	size           int // in bytes, with the empty line
 	method, target []byte
 	status         int
-	minor          byte // of HTTP/1.minor
+	minor          byte // the version is HTTP/1.minor
 	body           framing
-	length         int64 // of the body, if framed by length; -1 while no field has said it
+	length         int64 // of the body, when it is framed by length; -1 without Content-Length
 	closes         bool  // Connection: close
 	upgrades       bool  // Upgrade
 	expects        bool  // Expect, in practice 100-continue
 }
 
-// maxMethod is far longer than any registered method.
+// maxMethod is much longer than any registered method.
 const maxMethod = 32
 
-// parseRequest reads a complete head. ok is false for all that is not HTTP/1.0 or 1.1, or that two
-// implementations might read in two ways.
+// parseRequest reads a complete head. ok is false for everything that is not HTTP/1.0 or 1.1, and for
+// what two implementations might read in two ways.
 func parseRequest(raw []byte) (h head, ok bool) {
 	line, fields, ok := cutLine(raw)
 	if !ok {
@@ -48,7 +48,7 @@ func parseAnswer(raw []byte) (h head, ok bool) {
 		return head{}, false
 	}
 	h.status = int(status)
-	// RFC 9112 section 6.3, rule 8: without any word about it the body ends with the connection.
+	// RFC 9112 section 6.3, rule 8: if no field says where it ends, the body ends with the connection.
 	return h, h.takeFields(fields) && h.decideFraming(untilClose)
 }
 
@@ -82,12 +82,12 @@ func (h *head) takeFields(lines []byte) bool {
 	}
 }
 
-// takeField keeps the few fields that say where a message or its connection ends. The length of a
-// name rules almost all others out before any letter is compared.
+// takeField keeps the few fields that say where a message or its connection ends. Comparing the length
+// of the name first rules out almost all other fields.
 func (h *head) takeField(name, value []byte) bool {
 	switch {
 	case is(name, "content-length"):
-		// A second one, a list or a sign: RFC 9112 section 6.3, rule 5, lets recipients differ.
+		// A second field, a list or a sign: recipients may differ (RFC 9112 section 6.3, rule 5).
 		first := h.length < 0
 		length, ok := decimal(value)
 		h.length = length
@@ -95,7 +95,7 @@ func (h *head) takeField(name, value []byte) bool {
 	case is(name, "transfer-encoding"):
 		first := h.body != chunked
 		h.body = chunked
-		return first && is(value, "chunked") // others are allowed, but nobody uses them
+		return first && is(value, "chunked") // other codings are allowed, but nobody uses them
 	case is(name, "connection"):
 		h.closes = h.closes || hasToken(value, "close")
 	case is(name, "upgrade"):
@@ -106,11 +106,11 @@ func (h *head) takeField(name, value []byte) bool {
 	return true
 }
 
-// decideFraming applies RFC 9112 section 6.3; fallback is for a head that says nothing.
+// decideFraming applies RFC 9112 section 6.3. fallback is for a head without a field about the body.
 func (h *head) decideFraming(fallback framing) bool {
 	switch {
 	case h.body == chunked:
-		// With a length (rule 3) or in HTTP/1.0 (section 6.1) chunks are read in two ways.
+		// A length beside it (rule 3) and HTTP/1.0 (section 6.1) make chunks ambiguous.
 		return h.length < 0 && h.minor == 1
 	case h.length < 0:
 		h.body = fallback
@@ -120,9 +120,10 @@ func (h *head) decideFraming(fallback framing) bool {
 	return true
 }
 
-// endOfHead looks for the empty line in b, of which the bytes before from are known to be complete
-// lines. It gives the size of the head, or 0 and where to go on when more bytes have come. ok is
-// false at a bare LF: RFC 9112 section 2.2 lets some take it as the end of a line and others not.
+// endOfHead finds the empty line in b. The lines before the offset from were complete already. It
+// returns the size of the head; or 0, and the offset at which to continue when more bytes have come.
+// ok is false at a bare LF, which some implementations take as the end of a line and others do not
+// (RFC 9112 section 2.2).
 func endOfHead(b []byte, from int) (size, next int, ok bool) {
 	for {
 		i := bytes.IndexByte(b[from:], '\n')
@@ -140,13 +141,13 @@ func endOfHead(b []byte, from int) (size, next int, ok bool) {
 	}
 }
 
-// mayBeRequest tells whether b can be the beginning of a request. It has to say no as early as
-// possible: a client of another protocol may be waiting for an answer that it only gets if these
-// bytes are passed on.
+// mayBeRequest reports whether b can be the beginning of a request. It must say no as early as
+// possible: a client of another protocol may wait for an answer that only comes when these bytes are
+// passed on.
 func mayBeRequest(b []byte) bool {
 	b = b[emptyLines(b):]
 	if string(b) == "\r" {
-		return true // another empty line, maybe
+		return true // it may be another empty line
 	}
 	line, _, complete := bytes.Cut(b, []byte("\n"))
 	method, _, methodEnds := bytes.Cut(line, []byte(" "))
@@ -156,15 +157,15 @@ func mayBeRequest(b []byte) bool {
 	return !complete || bytes.HasSuffix(line, []byte(" HTTP/1.1\r")) || bytes.HasSuffix(line, []byte(" HTTP/1.0\r"))
 }
 
-// mayBeAnswer tells whether b can be the beginning of a response.
+// mayBeAnswer reports whether b can be the beginning of a response.
 func mayBeAnswer(b []byte) bool {
 	const begin = "HTTP/1."
 	n := min(len(b), len(begin))
 	return string(b[:n]) == begin[:n]
 }
 
-// emptyLines gives the size of the empty lines in front of a request; RFC 9112 section 2.2 wants
-// them ignored, because old clients send one after a POST.
+// emptyLines returns the size of the empty lines before a request. Recipients have to ignore them,
+// because old clients send one after a POST (RFC 9112 section 2.2).
 func emptyLines(b []byte) int {
 	n := 0
 	for len(b) >= n+2 && b[n] == '\r' && b[n+1] == '\n' {
@@ -173,7 +174,7 @@ func emptyLines(b []byte) int {
 	return n
 }
 
-// cutLine splits behind the first CRLF. A CR elsewhere or a NUL is refused (RFC 9110 section 5.5).
+// cutLine splits b after the first CRLF. Another CR, or a NUL, is refused (RFC 9110 section 5.5).
 func cutLine(b []byte) (line, rest []byte, ok bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 1 || b[i-1] != '\r' {
@@ -183,14 +184,14 @@ func cutLine(b []byte) (line, rest []byte, ok bool) {
 	return line, b[i+1:], bytes.IndexByte(line, '\r') < 0 && bytes.IndexByte(line, 0) < 0
 }
 
-// cutField splits a header line. A folded line, a space before the colon and a missing colon are
-// no field names and so refused (RFC 9112 sections 5.1 and 5.2).
+// cutField splits a header line. It refuses folded lines, a space before the colon, and lines without
+// a colon (RFC 9112 sections 5.1 and 5.2).
 func cutField(line []byte) (name, value []byte, ok bool) {
 	name, value, ok = bytes.Cut(line, []byte(":"))
 	return name, bytes.Trim(value, " \t"), ok && isToken(name)
 }
 
-// isToken tells whether b is a token of RFC 9110 section 5.6.2.
+// isToken reports whether b is a token of RFC 9110 section 5.6.2.
 func isToken(b []byte) bool {
 	for _, c := range b {
 		if !tokenByte[c] {
@@ -207,7 +208,7 @@ var tokenByte = func() (set [256]bool) {
 	return set
 }()
 
-// isTarget refuses what would end the target for some: white space and controls.
+// isTarget refuses white space and control characters, at which some implementations end the target.
 func isTarget(b []byte) bool {
 	for _, c := range b {
 		if c <= ' ' || c == 0x7f {
@@ -217,7 +218,7 @@ func isTarget(b []byte) bool {
 	return len(b) > 0
 }
 
-// decimal reads digits and nothing else; 18 of them always fit.
+// decimal reads digits and nothing else. 18 digits always fit.
 func decimal(b []byte) (n int64, ok bool) {
 	if len(b) == 0 || len(b) > 18 {
 		return 0, false
@@ -231,8 +232,8 @@ func decimal(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// is compares in any case of ASCII letters; lower is in lower case. bytes.EqualFold would not do: it
-// also takes the Kelvin sign for a k.
+// is compares without regard to the case of ASCII letters; lower must be in lower case.
+// bytes.EqualFold also takes the Kelvin sign for a k.
 func is(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false

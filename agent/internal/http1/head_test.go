@@ -164,7 +164,8 @@ func TestEndOfHeadRefusesBareLF(t *testing.T) {
 	}
 }
 
-// FuzzHead: whatever head we accept, net/http either refuses or reads in the same way.
+// FuzzHead checks that net/http refuses every head that the relay accepts, or reads it in the same
+// way.
 func FuzzHead(f *testing.F) {
 	for _, raw := range ambiguous {
 		f.Add([]byte(raw))
@@ -181,7 +182,7 @@ func FuzzHead(f *testing.F) {
 		}
 		raw := b[skip:size]
 		h, ok := parseRequest(raw)
-		parseAnswer(raw) // only must not panic
+		parseAnswer(raw) // it must not panic
 		if !ok {
 			return
 		}

@@ -5,16 +5,16 @@ import (
 	"iter"
 )
 
-// RequestHead is what the head of a request says to somebody who only looks at packets.
+// RequestHead is the head of a request, for takeover, which reads packets.
 type RequestHead struct {
 	size    int
 	head    head
-	keepsAt int  // where the value of the only Connection field is, if it is keep-alive; else 0
-	bound   bool // it says already what becomes of the connection
+	keepsAt int  // offset of the value of the only Connection field if that is keep-alive; else 0
+	bound   bool // the head already decides what becomes of the connection
 }
 
-// ReadRequestHead reads the head at the beginning of b. ok is false if it is not complete there, is
-// none, or might be read in two ways.
+// ReadRequestHead reads the head at the beginning of b. ok is false if the head is incomplete,
+// invalid, or might be read in two ways.
 func ReadRequestHead(b []byte) (r RequestHead, ok bool) {
 	size, _, ok := endOfHead(b, 0)
 	if !ok || size == 0 {
@@ -38,13 +38,13 @@ func ReadRequestHead(b []byte) (r RequestHead, ok bool) {
 	return r, true
 }
 
-// Size is in bytes, up to and including the empty line.
+// Size returns the number of bytes, including the empty line.
 func (r *RequestHead) Size() int { return r.size }
 
-// CloseAtSameSize gives a change of the head b, at the same size, after which the service ends the
-// connection behind its answer: `Connection: keep-alive` is turned over; without it a field that
-// only tells what the client would like becomes `Connection: close`; without one the version becomes
-// HTTP/1.0, unless the body needs HTTP/1.1.
+// CloseAtSameSize returns a change of the head b that keeps its size and makes the service close the
+// connection after its answer. It replaces the value of `Connection: keep-alive`. Without that field
+// it replaces one that only states a preference (Accept-Encoding, User-Agent) by `Connection: close`.
+// Without those it changes the version to HTTP/1.0, unless the body needs HTTP/1.1.
 func (r *RequestHead) CloseAtSameSize(b []byte) (at int, with []byte, ok bool) {
 	const keep, field, value = "keep-alive", "Connection:", "close"
 	switch {
@@ -63,7 +63,7 @@ func (r *RequestHead) CloseAtSameSize(b []byte) (at int, with []byte, ok bool) {
 	return bytes.IndexByte(b, '\r') - 1, []byte("0"), r.head.body != chunked
 }
 
-// padded fills up with spaces in front of the value, where every parser takes them (RFC 9110
+// padded fills the size with spaces before the value, where every parser accepts them (RFC 9110
 // section 5.5).
 func padded(field, value string, size int) []byte {
 	b := bytes.Repeat([]byte(" "), size)
@@ -72,7 +72,7 @@ func padded(field, value string, size int) []byte {
 	return b
 }
 
-// headerLines iterates over the header lines of a complete head, with where each begins.
+// headerLines iterates over the header lines of a complete head, with the offset of each.
 func headerLines(b []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		_, lines, _ := cutLine(b)
@@ -93,13 +93,13 @@ type RequestBody struct {
 	left    int64
 }
 
-// Body begins to follow the body behind this head.
+// Body returns a reader that follows the body of this head.
 func (r *RequestHead) Body() *RequestBody {
 	return &RequestBody{chunked: r.head.body == chunked, left: max(r.head.length, 0)}
 }
 
-// Take takes the bytes of b that belong to the body and gives how many these are. done tells that it
-// is complete; ok is false when it is no such body.
+// Take reads the bytes of raw that belong to the body and returns how many these are. done means that
+// the body is complete, and ok is false when the bytes are no such body.
 func (b *RequestBody) Take(raw []byte) (n int, done, ok bool) {
 	if b.chunked {
 		return b.scanner.scan(raw)

@@ -81,7 +81,7 @@ func TestRequestBodyEndsWhereItEnds(t *testing.T) {
 	}
 }
 
-// Whatever is changed, net/http has to read the same request, and to close behind it.
+// net/http must read the same request in the changed head, and close after it.
 func FuzzCloseAtSameSize(f *testing.F) {
 	f.Add([]byte(got + "User-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\n"))
 	f.Add([]byte(got + "Connection: keep-alive\r\nA: b\r\n\r\n"))
@@ -94,7 +94,7 @@ func FuzzCloseAtSameSize(f *testing.F) {
 		}
 		before, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
 		if err != nil {
-			return // net/http is stricter, with the names of hosts for instance
+			return // net/http is stricter, for instance with host names
 		}
 		at, with, ok := h.CloseAtSameSize(raw)
 		if !ok {

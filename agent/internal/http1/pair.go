@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// lingerTime is how long a client may take to close after our last answer. Closing on it at once
-	// could reset the connection and overtake the answer (RFC 9112 section 9.6).
+	// lingerTime is how long a client may take to close after our last answer. Closing at once could
+	// reset the connection before the client has read the answer (RFC 9112 section 9.6).
 	lingerTime = time.Second
-	// halfOpenTime is how long a client may still send when the service has closed. The kernel gives
-	// a closed socket as long (tcp_fin_timeout).
-	halfOpenTime = time.Minute
+	// defaultHalfOpenTime is how long a client may go on sending after the service has closed. It is as
+	// long as the kernel keeps a closed socket in FIN_WAIT2 (tcp_fin_timeout in tcp(7)).
+	defaultHalfOpenTime = time.Minute
 )
 
 // past is a deadline that makes a read return at once.
@@ -29,15 +29,16 @@ type pair struct {
 	relay           *Relay
 	client, service *net.TCPConn
 	pipeline        *pipeline
-	request         relay.Request // the one that is being judged
-	fields          fields        // of the request
-	counted         sync.Once     // as passthrough
+	request         relay.Request // the request that is being judged
+	fields          fields        // its header fields
+	counted         sync.Once     // as relayed unread
 	blind           atomic.Bool
-	// ending: we end the connection ourselves; what either side does now is no news for the other.
+	// ending means that we end the connection ourselves. What one side does then is not passed on to
+	// the other.
 	ending atomic.Bool
 
 	mu          sync.Mutex
-	deadline    time.Time // for reading from the client; zero is none
+	deadline    time.Time // of reads from the client; zero is none
 	interrupted bool      // the deadline is set to the past for now
 }
 
@@ -57,20 +58,20 @@ func (p *pair) run() {
 	p.close()
 }
 
-// leaveUnread has both directions relayed unread from their first byte on.
+// leaveUnread makes both directions be relayed unread from their first byte on.
 func (p *pair) leaveUnread(why relay.PassReason) {
 	p.pipeline.giveUpOrder(why)
 	p.countBlind(why)
 }
 
-// close closes both connections; a second time it does nothing.
+// close closes both connections. It may be called twice.
 func (p *pair) close() {
 	p.ending.Store(true)
 	p.client.Close()  //nolint:errcheck // given up either way
 	p.service.Close() //nolint:errcheck // same
 }
 
-// endIfIdle ends a connection on which no request is coming in or waiting for its answer.
+// endIfIdle ends the connection if no request is coming in and none waits for its answer.
 func (p *pair) endIfIdle() {
 	if !p.pipeline.refuseIfIdle() {
 		return
@@ -82,7 +83,7 @@ func (p *pair) endIfIdle() {
 	p.service.SetReadDeadline(time.Now().Add(lingerTime)) //nolint:errcheck // a closed connection needs none
 }
 
-// limit bounds the time for which the client is still read.
+// limit bounds how long the client is still read.
 func (p *pair) limit(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +93,7 @@ func (p *pair) limit(d time.Duration) {
 	}
 }
 
-// interrupt makes reads from the client return, or lets them wait again.
+// interrupt(true) makes reads from the client return at once; interrupt(false) lets them wait again.
 func (p *pair) interrupt(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,22 +105,22 @@ func (p *pair) interrupt(on bool) {
 	p.client.SetReadDeadline(deadline) //nolint:errcheck // a closed connection needs none
 }
 
-// countBlind counts the connection as one that is no longer read, once.
+// countBlind counts the connection as relayed unread, once.
 func (p *pair) countBlind(why relay.PassReason) {
 	p.blind.Store(true)
 	p.counted.Do(func() { p.relay.Counters.Passthrough[why].Add(1) })
 }
 
-// discardInput reads what the client still sends: unread bytes would turn our close into a reset.
+// discardInput reads what the client still sends. Unread bytes would turn our close into a reset.
 func (p *pair) discardInput() {
 	io.Copy(io.Discard, p.client) //nolint:errcheck // how it ends does not matter
 }
 
-// reset closes with a RST, which makes the other side stop whatever it does for us.
+// reset closes with a RST, so that the other side stops working for this connection.
 func reset(c *net.TCPConn) {
 	c.SetLinger(0) //nolint:errcheck // given up either way
 	c.Close()      //nolint:errcheck // same
 }
 
-// isOverdue tells that a deadline of ours has passed; a connection that timed out is something else.
+// isOverdue reports whether a deadline of ours has passed. A TCP timeout is another error.
 func isOverdue(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

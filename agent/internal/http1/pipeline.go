@@ -9,28 +9,29 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// maxPipelined bounds the requests of one connection that wait for their answers; a client that
-// sends more of them is read no further until some are answered.
+// maxPipelined bounds the requests of one connection that wait for their answers. When a client sends
+// more, it is read again only after some are answered.
 const maxPipelined = 256
 
 var (
-	// errRefused: the connection ends, so that no more requests are taken.
+	// errRefused means that the connection is ending and takes no more requests.
 	errRefused = errors.New("the connection takes no more requests")
-	// errUnordered: the service's answers are not read any more, so that none has a place.
+	// errUnordered means that the answers are relayed unread, so that an answer of ours cannot be
+	// placed.
 	errUnordered = errors.New("the answers of this connection are not read any more")
 )
 
 // exchange is a request that waits for its answer.
 type exchange struct {
-	headless bool          // asked by HEAD: the answer has no body whatever its head says
-	switched chan bool     // gets whether the service switched protocols; nil unless the client asked
-	answer   []byte        // ours, if the service does not see the request
-	edits    []*relay.Edit // of the service's answer
+	headless bool          // the method is HEAD: the answer has no body, whatever its head says
+	switched chan bool     // receives whether the service switched protocols; nil unless the client asked for it
+	answer   []byte        // our own answer, when the service does not see the request
+	edits    []*relay.Edit // of the answer of the service
 }
 
 // pipeline keeps the answers of one connection in the order of their requests (RFC 9112 section
-// 9.3.2). Only the answer to the exchange in front may be written: by the goroutine that relays
-// answers or, if it is one of ours, here.
+// 9.3.2). Only the answer to the first exchange may be written. The goroutine that relays answers
+// writes those of the service, and pipeline writes ours.
 type pipeline struct {
 	client *net.TCPConn
 	out    *atomic.Uint64
@@ -38,12 +39,12 @@ type pipeline struct {
 	mu        sync.Mutex
 	changed   sync.Cond
 	waiting   []exchange
-	storage   [4]exchange // what waiting lives in unless a client pipelines more
+	storage   [4]exchange // the memory of waiting, unless the client pipelines more
 	receiving bool        // a request is being read or passed on
 	refusing  bool
 	unordered bool
-	why       relay.PassReason // it is unordered
-	ended     bool             // no answer comes any more
+	why       relay.PassReason // why it is unordered
+	ended     bool             // no more answers come
 }
 
 func newPipeline(client *net.TCPConn, out *atomic.Uint64) *pipeline {
@@ -53,7 +54,7 @@ func newPipeline(client *net.TCPConn, out *atomic.Uint64) *pipeline {
 	return p
 }
 
-// begin says that a request starts to come in. blind tells that it must not be read.
+// begin says that a request begins to come in. blind means that it must be relayed unread.
 func (p *pipeline) begin() (blind bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,15 +65,15 @@ func (p *pipeline) begin() (blind bool, err error) {
 	return p.unordered, nil
 }
 
-// done says that no byte of a further request has come yet.
+// done says that no byte of another request has come yet.
 func (p *pipeline) done() {
 	p.mu.Lock()
 	p.receiving = false
 	p.mu.Unlock()
 }
 
-// push appends a request, before any byte of it goes to the service. Our own answer is written at
-// once if it is its turn.
+// push appends a request. Call it before any byte of the request goes to the service. It writes our
+// own answer at once if its turn has come.
 func (p *pipeline) push(e exchange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +93,7 @@ func (p *pipeline) push(e exchange) error {
 	return nil
 }
 
-// front gives the exchange that the next answer of the service belongs to.
+// front returns the exchange to which the next answer of the service belongs.
 func (p *pipeline) front() (e exchange, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +103,7 @@ func (p *pipeline) front() (e exchange, ok bool) {
 	return p.waiting[0], true
 }
 
-// pop ends the exchange in front and writes those of our answers whose turn has come.
+// pop removes the first exchange and writes those of our answers whose turn has come.
 func (p *pipeline) pop() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,13 +111,13 @@ func (p *pipeline) pop() error {
 	return p.flush()
 }
 
-// flush writes our answers while they are in front. The lock is held, for order.
+// flush writes our answers while they are first. The caller holds the lock, which keeps the order.
 func (p *pipeline) flush() error {
 	for len(p.waiting) > 0 && p.waiting[0].answer != nil {
 		n, err := p.client.Write(p.waiting[0].answer)
 		p.out.Add(uint64(n))
 		if err != nil {
-			return err // no writeError: it is the client that is gone, also for who relays requests
+			return err // no writeError, which would mean the service: it is the client that is gone
 		}
 		p.drop()
 	}
@@ -124,7 +125,7 @@ func (p *pipeline) flush() error {
 }
 
 func (p *pipeline) drop() {
-	p.waiting[0] = exchange{} // lets go of its answer
+	p.waiting[0] = exchange{} // frees its answer
 	p.waiting = p.waiting[1:]
 	if len(p.waiting) == 0 {
 		p.waiting = p.storage[:0]
@@ -132,7 +133,8 @@ func (p *pipeline) drop() {
 	p.changed.Broadcast()
 }
 
-// refuseBehindFront lets the answer in front be the last one, unless requests wait behind it.
+// refuseBehindFront makes the first answer the last one, unless more requests wait. It reports whether
+// it is the last one.
 func (p *pipeline) refuseBehindFront() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,15 +144,15 @@ func (p *pipeline) refuseBehindFront() bool {
 	return p.refusing
 }
 
-// refuse takes no more requests.
+// refuse makes the pipeline take no more requests.
 func (p *pipeline) refuse() {
 	p.mu.Lock()
 	p.refusing = true
 	p.mu.Unlock()
 }
 
-// refuseIfIdle takes no more requests if none is coming in or waiting. It does not wait for the lock,
-// which a slow client may hold up: whoever has it is not idle.
+// refuseIfIdle makes the pipeline take no more requests if it is idle. It does not wait for the lock,
+// which a slow client can block: whoever holds the lock is not idle.
 func (p *pipeline) refuseIfIdle() bool {
 	if !p.mu.TryLock() {
 		return false
@@ -163,8 +165,8 @@ func (p *pipeline) refuseIfIdle() bool {
 	return true
 }
 
-// giveUpOrder says that answers are not read from here on. It fails if one of ours waits: nobody
-// will ever know when its turn has come.
+// giveUpOrder says that answers are relayed unread from here on. It returns false when an answer of
+// ours is waiting, because nobody can know when its turn comes.
 func (p *pipeline) giveUpOrder(why relay.PassReason) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,14 +180,14 @@ func (p *pipeline) giveUpOrder(why relay.PassReason) bool {
 	return true
 }
 
-// reason gives why the answers are not read any more.
+// reason returns why the answers are relayed unread.
 func (p *pipeline) reason() relay.PassReason {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.why
 }
 
-// end says that no answer comes any more.
+// end says that no more answers come.
 func (p *pipeline) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,7 +195,7 @@ func (p *pipeline) end() {
 	p.release(false)
 }
 
-// release wakes all that wait for an answer; the lock is held.
+// release wakes everybody who waits for an answer. The caller holds the lock.
 func (p *pipeline) release(switched bool) {
 	for _, e := range p.waiting {
 		if e.switched == nil {
@@ -201,13 +203,13 @@ func (p *pipeline) release(switched bool) {
 		}
 		select {
 		case e.switched <- switched:
-		default: // was told before
+		default: // it has received that before
 		}
 	}
 	p.changed.Broadcast()
 }
 
-// settle returns when every request is answered, or never will be.
+// settle returns when every request is answered, or no more answers come.
 func (p *pipeline) settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

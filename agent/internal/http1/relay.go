@@ -1,11 +1,11 @@
-// Package http1 relays HTTP/1.x connections and may hold or answer single requests on the way.
+// Package http1 is the relay for HTTP/1.x. It may hold a request, answer it, or change its answer.
 //
-//	client ── requests ──> relay ──> service     raw bytes; only message heads are looked at
+//	client ── requests ──> relay ──> service     raw bytes; only message heads are parsed
 //	client <── answers ─── relay <── service     in the order of their requests
 //
-// Each client connection has a connection to the service of its own. Bytes that could mean two
-// things, or that are no HTTP/1.x at all, are therefore relayed unread from there on instead of
-// being refused: they can confuse nobody but their own sender, exactly as without the relay.
+// Each client connection has one connection to the service. Bytes that are no HTTP/1.x, or that two
+// implementations might read in two ways, are not refused: the rest of the connection is relayed
+// unread. That is safe, because such bytes reach no other client's connection, as without the relay.
 package http1
 
 import (
@@ -17,28 +17,30 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// idleGrace is how long after Drain a connection without a request is left open. A client may be
-// about to use it: closing at once would cross its next request, and a POST is not sent again.
+// idleGrace is how long after Drain a connection without a request is left open. A client may be about
+// to use it. If we closed at once, the client would lose its next request, and clients do not repeat a
+// POST.
 const idleGrace = 2 * time.Second
 
-// Relay holds any number of connections. Set every exported field before the first Serve.
+// Relay relays any number of connections. Set every exported field before the first Serve.
 type Relay struct {
 	// Decide judges each request before the service sees any of it.
 	Decide relay.Decider
-	// Counters are added to.
+	// Counters counts what happens. Several relays may share it.
 	Counters *relay.Counters
-	// MaxConnections bounds those that are read and judged at a time; more are relayed unread, so that
-	// nobody is refused because of us. 0 is no bound.
+	// MaxConnections bounds the connections that are read and judged at a time. Those beyond it are
+	// relayed unread, so that the relay refuses nobody. 0 is no bound.
 	MaxConnections int
 
+	halfOpen time.Duration // shorter in tests; 0 is defaultHalfOpenTime
 	draining atomic.Bool
 	mu       sync.Mutex
 	live     map[*pair]struct{}
 	empty    chan struct{} // closed when live gets empty; nil while nobody waits
 }
 
-// Serve relays between a client and its connection to the service. It returns when both
-// directions have ended, and has closed both connections then.
+// Serve relays between a client and its connection to the service. It returns when both directions
+// have ended and both connections are closed.
 func (r *Relay) Serve(client, upstream *net.TCPConn) {
 	p := newPair(r, client, upstream)
 	r.Counters.Connections.Add(1)
@@ -49,16 +51,16 @@ func (r *Relay) Serve(client, upstream *net.TCPConn) {
 	p.run()
 }
 
-// Drain asks every connection to end without losing a request: the next answer announces
-// `Connection: close` (RFC 9112 section 9.6), and a connection on which nobody asks for anything
-// is closed after a short grace. It returns at once; Wait tells when all have ended.
+// Drain makes every connection end without losing a request. The next answer announces `Connection:
+// close` (RFC 9112 section 9.6), and a connection without a request is closed after idleGrace. Drain
+// returns at once; Wait waits for the end.
 func (r *Relay) Drain() {
 	if !r.draining.Swap(true) {
 		time.AfterFunc(idleGrace, r.closeIdle)
 	}
 }
 
-// Wait returns when no connection is left, or after timeout, and gives how many are left.
+// Wait returns when no connection is left, or after timeout. It returns how many are left.
 func (r *Relay) Wait(timeout time.Duration) (left int) {
 	r.mu.Lock()
 	if len(r.live) == 0 {
@@ -82,11 +84,18 @@ func (r *Relay) Wait(timeout time.Duration) (left int) {
 	return len(r.live)
 }
 
-// CloseAll closes every connection that is left, in the middle of whatever it does.
+// CloseAll closes every connection that is left, whatever it is doing.
 func (r *Relay) CloseAll() {
 	for _, p := range r.connections() {
 		p.close()
 	}
+}
+
+func (r *Relay) halfOpenTime() time.Duration {
+	if r.halfOpen > 0 {
+		return r.halfOpen
+	}
+	return defaultHalfOpenTime
 }
 
 func (r *Relay) closeIdle() {
@@ -105,7 +114,7 @@ func (r *Relay) connections() []*pair {
 	return all
 }
 
-// enter tells whether the connection is within the bound.
+// enter adds a connection and reports whether it is within the bound.
 func (r *Relay) enter(p *pair) (within bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// Clients without a gap between their requests see nothing of the end of a relay.
+// The end of a relay fails no request, not even of clients that send without a pause.
 func TestDrainFailsNoRequest(t *testing.T) {
 	service := httpService(t, answerPath)
 	r, address := relayTo(t, service, passAll)
@@ -38,7 +38,7 @@ func TestDrainFailsNoRequest(t *testing.T) {
 	until(t, "all are busy", func() bool { return r.Counters.Requests.Load() > 200 || t.Failed() })
 	before := r.Counters.Connections.Load()
 	r.Drain()
-	// Every answer is the last one of its connection now, so that clients have to connect again.
+	// From now on every answer is the last one of its connection, so clients have to connect again.
 	until(t, "all have moved twice", func() bool { return r.Counters.Connections.Load() > before+16 || t.Failed() })
 	stop()
 	all.Wait()
@@ -90,7 +90,7 @@ func TestDrainAnnouncesTheEnd(t *testing.T) {
 	}
 }
 
-// The end is announced in the last of the answers that are under way, not before.
+// The last answer on its way announces the end, and no earlier one does.
 func TestDrainAnswersWholePipelines(t *testing.T) {
 	goOn := make(chan bool)
 	service := httpService(t, func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,8 @@ func TestDrainAnswersWholePipelines(t *testing.T) {
 	c := connect(t, address)
 	const n = 4
 	send(t, c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", n))
-	// The last one may be counted and not be waiting yet: then the one before it may be the last.
+	// The last request may be counted and not be in the pipeline yet. Then the answer before it may be
+	// the last one.
 	until(t, "all are read", func() bool { return r.Counters.Requests.Load() == n })
 	r.Drain()
 	close(goOn)
@@ -193,7 +194,8 @@ func TestWaitAndCloseAll(t *testing.T) {
 	}
 }
 
-// Many clients that do anything at any time: no race, no connection left, no answer out of place.
+// Many clients do anything at any time: there is no race, no connection is left, and every answer is
+// in its place.
 func TestManyConnectionsAtOnce(t *testing.T) {
 	service := httpService(t, answerPath)
 	var n atomic.Int64

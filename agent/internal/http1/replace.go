@@ -2,12 +2,12 @@ package http1
 
 import "time"
 
-// replaceWait is how long the client waits for the end of a body that is replaced.
+// replaceWait is how long the end of a replaced body is waited for.
 const replaceWait = 250 * time.Millisecond
 
-// replaceAnswer sends the client an answer with another body. The service's own is read away first,
-// so that its next answer is found; if that takes long or for ever, as a stream of events does, the
-// client gets its answer now and the connection ends behind it.
+// replaceAnswer sends the client an answer with another body. It drops the body of the service first,
+// to find the next answer behind it. If that takes too long, as for a stream of events, the client
+// gets its answer now and the connection ends after it.
 func (p *pair) replaceAnswer(out *stream, h *head, r *rewriting) error {
 	whole, err := p.dropBody(out, h)
 	if err != nil {
@@ -32,7 +32,7 @@ func (p *pair) replaceAnswer(out *stream, h *head, r *rewriting) error {
 	return err
 }
 
-// dropBody throws the answer in front away; whole is false if it does not get to its end.
+// dropBody drops the first answer. whole is false if its end did not come in time.
 func (p *pair) dropBody(out *stream, h *head) (whole bool, err error) {
 	if h.body == untilClose {
 		return false, nil

@@ -61,7 +61,7 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-// connectionOf gives back the header that ReadResponse turns into a field.
+// connectionOf restores the header that ReadResponse turns into a field.
 func connectionOf(w *http.Response) []string {
 	if w.Close {
 		return []string{"close"}

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// restSize is the buffer of a direction between messages and for most heads, so that thousands
-	// of idle connections stay cheap.
+	// restSize is the buffer of one direction between messages and for most heads. It is small, so that
+	// thousands of idle connections need little memory.
 	restSize = 4 << 10
-	// fullSize is the buffer for longer heads, which it bounds, and for bodies.
+	// fullSize is the buffer for bodies and for longer heads. It bounds the size of a head.
 	fullSize = 32 << 10
-	// spliceFrom is what must be left of a body for the kernel to move it past us: below, setting
-	// that up costs more than copying.
+	// spliceFrom is how much of a body must be left for the kernel to move it (splice(2)). For less,
+	// the set-up costs more than copying.
 	spliceFrom = 128 << 10
-	// spliceStep is after how many bytes moved by the kernel the counters are brought up to date.
+	// spliceStep is how many bytes the kernel moves before the counters are updated.
 	spliceStep = 1 << 20
 )
 
@@ -27,24 +27,24 @@ var (
 )
 
 var (
-	// errForeign: the next bytes are not HTTP/1.x that can be read in one way only.
+	// errForeign means that the next bytes are no HTTP/1.x, or might be read in two ways.
 	errForeign = errors.New("not plain HTTP/1.x")
-	// errFull: no more can be read before something is passed on.
+	// errFull means that the buffer is full: bytes must be passed on before more are read.
 	errFull = errors.New("the buffer is full")
 )
 
-// writeError tells a destination that takes no more bytes from a source that gives none.
+// writeError marks an error of the destination, as opposed to one of the source.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// stream is what has been read from one connection and not yet been passed on to the other.
+// stream reads from one connection, and buffers what has not been passed on to the other one.
 type stream struct {
 	conn       *net.TCPConn
-	read, sent *atomic.Uint64 // bytes from conn and to the other one; nil is not counted
+	read, sent *atomic.Uint64 // counters of the bytes from conn and to the other connection; nil counts nothing
 	rest       *[restSize]byte
-	full       *[fullSize]byte // nil while rest suffices
-	buffer     []byte          // of the two, the one in use
+	full       *[fullSize]byte // nil while rest is large enough
+	buffer     []byte          // the one of the two that is in use
 	start, end int
 }
 
@@ -54,7 +54,7 @@ func newStream(conn *net.TCPConn, read, sent *atomic.Uint64) *stream {
 	return s
 }
 
-// release gives the buffers back. The stream must not be used any more.
+// release gives the buffers back to their pools. The stream must not be used afterwards.
 func (s *stream) release() {
 	s.shrink()
 	restBuffers.Put(s.rest)
@@ -72,7 +72,7 @@ func (s *stream) grow() {
 	}
 }
 
-// shrink drops what is unread, which is nothing between messages.
+// shrink goes back to the small buffer and drops what is unread. Between messages nothing is.
 func (s *stream) shrink() {
 	if s.full != nil {
 		fullBuffers.Put(s.full)
@@ -81,7 +81,7 @@ func (s *stream) shrink() {
 	s.start, s.end = 0, 0
 }
 
-// fill reads once. What unread gave before is no longer valid.
+// fill reads once. Slices that unread has returned before become invalid.
 func (s *stream) fill() error {
 	switch {
 	case s.empty():
@@ -99,12 +99,12 @@ func (s *stream) fill() error {
 	s.end += n
 	add(s.read, n)
 	if n > 0 {
-		return nil // the error, if any, comes again
+		return nil // an error comes again at the next read
 	}
 	return err
 }
 
-// await returns when the first byte of a message is there.
+// await returns when the first byte of a message has come.
 func (s *stream) await() error {
 	if !s.empty() {
 		return nil
@@ -113,8 +113,8 @@ func (s *stream) await() error {
 	return s.fill()
 }
 
-// head reads on until a complete head is in front, and gives it with the empty lines before it; it
-// stays unread. mayBe judges what has come so far.
+// head reads until the buffer begins with a complete head. It returns the head with the empty lines
+// before it, and leaves both unread. mayBe judges what has come so far.
 func (s *stream) head(mayBe func([]byte) bool) (raw []byte, err error) {
 	for from := 0; ; {
 		b := s.unread()
@@ -128,7 +128,7 @@ func (s *stream) head(mayBe func([]byte) bool) (raw []byte, err error) {
 		from = next
 		switch err := s.fill(); err {
 		case nil:
-		case io.EOF, errFull: // cut off or too long: let the other side judge it
+		case io.EOF, errFull: // incomplete or too long: the other side decides what to do
 			return nil, errForeign
 		default:
 			return nil, err
@@ -136,7 +136,7 @@ func (s *stream) head(mayBe func([]byte) bool) (raw []byte, err error) {
 	}
 }
 
-// pass passes the next n unread bytes on; a nil destination stands for throwing them away.
+// pass passes the next n unread bytes on. A nil destination drops them.
 func (s *stream) pass(to *net.TCPConn, n int) error {
 	b := s.unread()[:n]
 	s.start += n
@@ -157,8 +157,8 @@ func add(counter *atomic.Uint64, n int) {
 	}
 }
 
-// message passes on a message whose head, of the given size, is in front. io.EOF is an end of the
-// connection inside it or, if that is how it is framed, behind it.
+// message passes on the message whose head, of the given size, is at the front. io.EOF means that the
+// connection ended inside of it or, with untilClose, at its end.
 func (s *stream) message(to *net.TCPConn, headSize int, h *head) error {
 	switch h.body {
 	case byLength:
@@ -171,7 +171,7 @@ func (s *stream) message(to *net.TCPConn, headSize int, h *head) error {
 	return s.pass(to, headSize)
 }
 
-// counted passes on n bytes, what is there of them in one write.
+// counted passes on n bytes. What is in the buffer goes out in one write.
 func (s *stream) counted(to *net.TCPConn, n int64) error {
 	for {
 		step := min(n, int64(s.end-s.start))
@@ -193,7 +193,7 @@ func (s *stream) counted(to *net.TCPConn, n int64) error {
 	}
 }
 
-// splice has the kernel move n bytes, none of which are in the buffer: splice(2) behind ReadFrom.
+// splice lets the kernel move n bytes (splice(2), which ReadFrom uses). The buffer must be empty.
 func (s *stream) splice(to *net.TCPConn, n int64) error {
 	for n > 0 {
 		step := min(n, spliceStep)
@@ -201,7 +201,7 @@ func (s *stream) splice(to *net.TCPConn, n int64) error {
 		add(s.read, int(moved))
 		add(s.sent, int(moved))
 		if err != nil {
-			return writeError{err} // or a read error: the kernel does not say whose it is
+			return writeError{err} // or a read error: the kernel does not say which side failed
 		}
 		if moved < step {
 			return io.EOF
@@ -211,8 +211,8 @@ func (s *stream) splice(to *net.TCPConn, n int64) error {
 	return nil
 }
 
-// chunks passes on a head and the chunked body behind it. errForeign leaves the first byte that is
-// none of a chunked body in front.
+// chunks passes on a head and its chunked body. At errForeign the first byte that cannot belong to the
+// body is at the front.
 func (s *stream) chunks(to *net.TCPConn, headSize int) error {
 	var scanner chunkScanner
 	for skip := headSize; ; skip = 0 {
@@ -230,9 +230,9 @@ func (s *stream) chunks(to *net.TCPConn, headSize int) error {
 	}
 }
 
-// all passes on everything up to the end of the connection, for which it gives io.EOF. Only while
-// much comes at a time the kernel moves it: waiting there would hold a pipe, and thus two file
-// descriptors, for each direction of each idle connection.
+// all passes on everything until the end of the connection, for which it returns io.EOF. The kernel
+// moves the bytes only while many come at a time: a splice that waits would keep a pipe, and so two
+// file descriptors, open for each direction of each idle connection.
 func (s *stream) all(to *net.TCPConn) error {
 	for {
 		much := s.end-s.start == fullSize

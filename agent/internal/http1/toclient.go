@@ -10,17 +10,17 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// connectionClose makes an answer the last one of its connection.
+// connectionClose announces that an answer is the last one of its connection.
 const connectionClose = "Connection: close\r\n"
 
 var (
-	// errRelayedLast: we have announced, with the answer just relayed, that no more come.
+	// errRelayedLast means that the answer just relayed announced the end of the connection.
 	errRelayedLast = errors.New("the last answer is relayed")
-	// errMisplaced: an answer of ours waits behind one whose end cannot be found.
+	// errMisplaced means that an answer of ours waits for one whose end cannot be found.
 	errMisplaced = errors.New("an answer of ours has no place any more")
 )
 
-// toClient relays answers until the service gives no more or the client takes no more.
+// toClient relays answers until the service sends no more or the client takes no more.
 func (p *pair) toClient() {
 	out := newStream(p.service, nil, &p.relay.Counters.BytesOut)
 	defer out.release()
@@ -29,21 +29,21 @@ func (p *pair) toClient() {
 	switch {
 	case p.ending.Load():
 	case errors.Is(err, errRelayedLast):
-		p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no goodbye
+		p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no FIN
 		p.limit(lingerTime)
 	case errors.Is(err, io.EOF):
 		p.client.CloseWrite() //nolint:errcheck // same
 		if !p.blind.Load() {
-			p.limit(halfOpenTime)
+			p.limit(p.relay.halfOpenTime())
 		}
-	default: // one side is gone without a goodbye, and the other one has to know it
+	default: // one side ended with an error, and the other one has to know it
 		reset(p.client)
 		reset(p.service)
 	}
 }
 
-// relayAnswers returns with the reason why there are no more answers, io.EOF if the service has
-// simply ended.
+// relayAnswers relays one answer after the other. It returns why there are no more: io.EOF when the
+// service has closed.
 func (p *pair) relayAnswers(out *stream) error {
 	for {
 		if err := out.await(); err != nil {
@@ -70,13 +70,14 @@ func (p *pair) relayAnswers(out *stream) error {
 	}
 }
 
-// relayAnswer relays one answer: to the request in front, interim ones (1xx) included.
+// relayAnswer relays one answer, which belongs to the first request of the pipeline. It may be an
+// interim one (1xx).
 func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
 		return p.answerBlind(out, relay.PassUpgrade)
 	case h.status < 200:
-		return out.pass(p.client, h.size) // the final answer is still to come
+		return out.pass(p.client, h.size) // the final answer follows
 	case e.headless, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
 		h.body = noBody // RFC 9112 section 6.3, rule 1
 	}
@@ -93,7 +94,7 @@ func (p *pair) relayAnswer(out *stream, h *head, e exchange) error {
 	return p.passAnswer(out, h, nil)
 }
 
-// passAnswer relays one answer, with another head if r is not nil.
+// passAnswer relays one answer, with the head of r unless r is nil.
 func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
 	size := h.size
 	last := p.relay.draining.Load() && h.body != untilClose && p.pipeline.refuseBehindFront()
@@ -122,8 +123,8 @@ func (p *pair) passAnswer(out *stream, h *head, r *rewriting) error {
 	return err
 }
 
-// writeHead writes a head, with the word that the connection ends behind this answer if it is the
-// last one: as the first header line, because some clients heed only the first of its name.
+// writeHead writes a head. If last, it adds `Connection: close` as the first header line, because some
+// clients read only the first Connection field.
 func (p *pair) writeHead(raw []byte, last bool) error {
 	if last {
 		status := bytes.IndexByte(raw, '\n') + 1

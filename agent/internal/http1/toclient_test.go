@@ -106,7 +106,7 @@ func TestEventsAreNotHeldBack(t *testing.T) {
 	close(next)
 }
 
-// A service may end its answers and still read: then the upload goes on.
+// A service may end its answers and go on reading: then the upload goes on.
 func TestAnUploadGoesOnBehindTheEndOfTheAnswers(t *testing.T) {
 	received := make(chan int, 1)
 	service := serveEach(t, func(c *net.TCPConn) {

@@ -7,20 +7,20 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// maxDiscard is how much of an aborted request's body is read away so that the connection can stay
-// open. A longer one is answered at once, and the connection closed.
+// maxDiscard is how much of the body of an aborted request is read and dropped to keep the connection
+// open. With a longer body the answer is sent at once and the connection closed.
 const maxDiscard = 256 << 10
 
-// Why no more requests are relayed, besides the errors of reading and writing.
+// Reasons for relaying no more requests, besides errors of reading and writing.
 var (
-	// errAnsweredLast: our answer, now in the pipeline, is the last one.
+	// errAnsweredLast means that our answer, which is in the pipeline, is the last one.
 	errAnsweredLast = errors.New("the last answer is ours")
-	// errLeft: the client went away while its request was held.
+	// errLeft means that the client left while its request was held.
 	errLeft = errors.New("the client left")
 )
 
-// toService relays requests until the client sends no more or the service takes no more, and then
-// ends that direction the way it was ended to us: FIN for FIN, reset for reset.
+// toService relays requests until the client sends no more or the service takes no more. It passes the
+// end on as it came: a FIN as a FIN, a reset as a reset.
 func (p *pair) toService() {
 	in := newStream(p.client, &p.relay.Counters.BytesIn, nil)
 	defer in.release()
@@ -32,19 +32,19 @@ func (p *pair) toService() {
 	case errors.Is(err, io.EOF), errors.Is(err, errLeft), isOverdue(err):
 		p.service.CloseWrite() //nolint:errcheck // a service that is gone shows in its answers
 	case errors.As(err, &deaf):
-		// The service may have answered before it closed, and that answer still be under way.
+		// The service may have answered before it closed, and the answer may still be on its way.
 		p.service.CloseWrite() //nolint:errcheck // most likely gone
 		p.discardInput()
 	case errors.Is(err, errRefused):
-		p.limit(lingerTime) // the client has been told that no answer will come
+		p.limit(lingerTime) // the client knows that no answer will come
 		p.discardInput()
 	default:
 		reset(p.service)
 	}
 }
 
-// relayRequests relays one request after the other; it returns with the reason why there are no
-// more, io.EOF if the client has simply ended.
+// relayRequests relays one request after the other. It returns why there are no more: io.EOF when the
+// client has closed.
 func (p *pair) relayRequests(in *stream) error {
 	for {
 		if in.empty() {
@@ -66,7 +66,7 @@ func (p *pair) relayRequests(in *stream) error {
 	}
 }
 
-// relayRequest relays, holds or answers the request that has begun to come in.
+// relayRequest relays, holds or answers the request that is coming in.
 func (p *pair) relayRequest(in *stream) error {
 	raw, err := in.head(mayBeRequest)
 	if errors.Is(err, errForeign) {
@@ -91,8 +91,8 @@ func (p *pair) relayRequest(in *stream) error {
 	outcome := p.relay.Decide(&p.request)
 	size := skip + h.size
 	if outcome.Hold != nil {
-		// A client that closes meanwhile has left, as one with a shorter timeout than the delay does:
-		// the service hears of it now, and of the request never.
+		// A client that closes now has given up, for instance because its timeout is shorter than the
+		// delay. The service sees the end of the connection at once, and never sees the request.
 		if p.whileWatching(in, true, outcome.Hold) {
 			return errLeft
 		}
@@ -103,7 +103,7 @@ func (p *pair) relayRequest(in *stream) error {
 	return p.forward(in, size, &h, exchange{headless: headless, edits: outcome.Edits})
 }
 
-// forward passes one request on.
+// forward passes one request on to the service.
 func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	if h.upgrades {
 		e.switched = make(chan bool, 1)
@@ -121,7 +121,7 @@ func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	if err != nil || e.switched == nil {
 		return err
 	}
-	// Only the answer tells in which protocol the client goes on.
+	// The answer decides in which protocol the client goes on.
 	var switched bool
 	p.whileWatching(in, false, func(<-chan struct{}) { switched = <-e.switched })
 	if switched {
@@ -130,8 +130,8 @@ func (p *pair) forward(in *stream, size int, h *head, e exchange) error {
 	return nil
 }
 
-// abort answers in place of the service. The request is read away first, or the rest of it would be
-// taken for the next one; if that may take long or for ever, the connection ends instead.
+// abort answers in place of the service. It reads the request to its end first, because the rest would
+// be taken for the next request. If that could take long or for ever, it ends the connection instead.
 func (p *pair) abort(in *stream, size int, h *head, answer *relay.Response, headless bool) error {
 	last := h.closes || h.minor == 0 || p.relay.draining.Load()
 	complete, err := in.discard(size, h)
@@ -146,9 +146,9 @@ func (p *pair) abort(in *stream, size int, h *head, answer *relay.Response, head
 	return err
 }
 
-// discard throws away a request. complete is false if its end was not reached: because the client
-// may wait for `100 Continue` before it sends the body (RFC 9110 section 10.1.1), because it is too
-// long, or because it is not framed as its head says.
+// discard drops a request. complete is false if its end was not reached: the client may wait for `100
+// Continue` before it sends the body (RFC 9110 section 10.1.1), the body may be too long, or its
+// framing may be invalid.
 func (s *stream) discard(size int, h *head) (complete bool, err error) {
 	switch {
 	case h.body == noBody:
@@ -177,12 +177,12 @@ func (s *stream) discardChunks(headSize int) (complete bool, err error) {
 	return false, nil
 }
 
-// endAnswered ends the connection behind an answer of ours, once those before it are written.
+// endAnswered ends the connection after an answer of ours, when all answers before it are written.
 func (p *pair) endAnswered(in *stream) {
 	p.whileWatching(in, false, func(<-chan struct{}) { p.pipeline.settle() })
 	p.ending.Store(true)
-	p.service.Close()     //nolint:errcheck // it has answered all that it was asked
-	p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no goodbye
+	p.service.Close()     //nolint:errcheck // it has answered every request
+	p.client.CloseWrite() //nolint:errcheck // a client that is gone needs no FIN
 	p.limit(lingerTime)
 	p.discardInput()
 }

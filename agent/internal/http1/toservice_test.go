@@ -129,7 +129,7 @@ func checkAbort(t *testing.T, request string, closes bool) {
 	}
 }
 
-// The answer before ours is still to come when ours, the last one, is ready.
+// Our answer, which is the last one, is ready while the answer before it is still to come.
 func TestLastAbortWaitsForTheAnswersBeforeIt(t *testing.T) {
 	goOn := make(chan bool)
 	service := httpService(t, func(w http.ResponseWriter, r *http.Request) {
@@ -180,7 +180,7 @@ func TestDelayedAbort(t *testing.T) {
 
 func TestAHalfClosedClientGetsItsAnswer(t *testing.T) {
 	goOn := make(chan bool)
-	service := serveEach(t, func(c *net.TCPConn) { // not net/http, which gives such clients up
+	service := serveEach(t, func(c *net.TCPConn) { // net/http gives up such clients
 		defer c.Close()
 		io.Copy(io.Discard, c)
 		<-goOn
@@ -223,7 +223,7 @@ func TestExpectContinueGoesTheWholeWay(t *testing.T) {
 	}
 }
 
-// A client that uploads for ever reads the 413 of a service that has closed.
+// A client that uploads for ever can read the 413 of a service that has closed.
 func TestTheAnswerOfAServiceThatTakesNoMoreIsNotLost(t *testing.T) {
 	service := serveEach(t, func(c *net.TCPConn) {
 		c.Read(make([]byte, 100))
@@ -244,7 +244,7 @@ func TestTheAnswerOfAServiceThatTakesNoMoreIsNotLost(t *testing.T) {
 			}
 		}()
 		w, err := http.ReadResponse(bufio.NewReader(c), nil)
-		// A reset by the service may overtake its own answer; that is no different without us.
+		// A reset by the service may overtake its own answer, with the relay and without it.
 		var opErr *net.OpError
 		if err != nil && !errors.As(err, &opErr) || err == nil && w.StatusCode != 413 {
 			t.Fatalf("got %v, %v", w, err)
@@ -254,7 +254,7 @@ func TestTheAnswerOfAServiceThatTakesNoMoreIsNotLost(t *testing.T) {
 	noneLeft(t, r)
 }
 
-// Whether an answer has a body decides where ours goes that waits behind it.
+// Our answer comes right after the one before it, so the relay must know whether that one has a body.
 func TestAnAbortBehindAnAnswerWithoutABody(t *testing.T) {
 	for name, c := range map[string]struct{ method, answer string }{
 		"HEAD":          {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"},

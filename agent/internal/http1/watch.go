@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// whileWatching runs wait and meanwhile reads ahead, so that a client which goes away is noticed:
-// a reset is passed on to the service at once. So is an end (FIN), when nothing that was sent before
-// it has to reach the service first; dropped tells that it has not, because what is in front will
-// be thrown away then. wait is told by a channel that is closed.
+// whileWatching runs wait and meanwhile reads ahead, so that it notices a client that leaves. A reset
+// is passed on to the service at once. A FIN is passed on at once if no bytes before it still have to
+// reach the service: when nothing is unread, or when dropped says that the unread bytes will be
+// dropped. The channel that wait gets is closed then.
 //
-// ended tells whether the client was seen to go. One that has sent more than the buffer holds is
-// not: its end is behind bytes that nobody has read.
+// ended reports whether the client was seen to leave. It is false for a client that sent more than the
+// buffer holds, because its end comes after bytes that nobody has read.
 func (p *pair) whileWatching(in *stream, dropped bool, wait func(gone <-chan struct{})) (ended bool) {
 	gone, watched := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -39,7 +39,7 @@ func (p *pair) whileWatching(in *stream, dropped bool, wait func(gone <-chan str
 	}
 }
 
-// readAhead fills the buffer until it cannot.
+// readAhead reads until the buffer is full or the connection ends.
 func (s *stream) readAhead() error {
 	for {
 		if err := s.fill(); err != nil {

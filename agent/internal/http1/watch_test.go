@@ -10,8 +10,8 @@ import (
 	"chaosgo/agent/internal/relay"
 )
 
-// holdPath holds requests for a path until release is closed, and says when it begins to. It does
-// not care whether the client leaves.
+// holdPath holds requests for a path until release is closed, and says when it begins. It goes on when
+// the client leaves.
 func holdPath(path string) (decide relay.Decider, held, release chan bool) {
 	held, release = make(chan bool, 1), make(chan bool)
 	return func(r *relay.Request) relay.Outcome {
@@ -52,7 +52,7 @@ func TestDelayHoldsTheRequestAndNothingElse(t *testing.T) {
 	}
 }
 
-// leave is how a client goes away: with a FIN or with a reset.
+// leave has the ways in which a client leaves: with a FIN or with a reset.
 var leave = map[string]func(*net.TCPConn){"close": func(c *net.TCPConn) { c.Close() }, "reset": reset}
 
 func TestAClientThatLeavesCancelsItsRequest(t *testing.T) {
@@ -118,7 +118,7 @@ func TestARequestWhoseClientLeftWhileItWasHeldNeverReachesTheService(t *testing.
 	}
 }
 
-// A hold that heeds it ends with its client, not at its time.
+// A hold that listens to its channel ends when its client leaves.
 func TestAHoldIsToldThatItsClientHasLeft(t *testing.T) {
 	for how, goAway := range leave {
 		t.Run(how, func(t *testing.T) {

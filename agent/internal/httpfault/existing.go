@@ -11,49 +11,32 @@ import (
 	"chaosgo/agent/internal/takeover"
 )
 
-// sweepInterval is how often connections that have ended are looked for.
+// sweepInterval is how often sweep looks for connections that have ended.
 const sweepInterval = 250 * time.Millisecond
 
-// side is on which end of their connections the agent is.
+// side is the end of connections that is in this network namespace: the service's or the callers'.
 type side struct {
+	// flows lists the connections that are open now.
 	flows func() ([]takeover.Flow, error)
+	// queue leads the packets of these clients to packet queues.
 	queue func(toServer, toClient uint16, clients []netip.AddrPort) (*steer.QueueRules, error)
+	// abort resets a connection.
 	abort func(takeover.Flow) error
-}
-
-// inbound is the side of the service on port.
-func inbound(port int, rules *steer.Rules) *side {
-	return &side{
-		flows: func() ([]takeover.Flow, error) {
-			accepted, err := steer.Accepted(port)
-			var flows []takeover.Flow
-			for _, c := range accepted {
-				flows = append(flows, takeover.Flow{Client: c.Remote, Server: c.Local})
-			}
-			return flows, err
-		},
-		queue: func(toServer, toClient uint16, clients []netip.AddrPort) (*steer.QueueRules, error) {
-			return rules.QueueInbound(port, toServer, toClient, clients)
-		},
-		abort: func(f takeover.Flow) error {
-			return steer.Abort(steer.Connection{Local: f.Server, Remote: f.Client})
-		},
-	}
 }
 
 // existing are the connections that were open before the place was intercepted.
 type existing struct {
 	side     *side
-	asked    string // spec.Existing...
-	handling string // what it came to
+	asked    string // one of the constants Existing...
+	handling string // what is done
 	found    int
-	problem  string // why they are left alone although that was not asked for
+	problem  string // why they are left alone although something else was asked
 
 	mu    sync.Mutex
-	ours  map[takeover.Flow]bool // intercepted or our own, until handle is through
+	ours  map[takeover.Flow]bool // intercepted or our own; nil once handle has returned
 	watch *takeover.Takeover     // nil unless connections are being taken over
 	rules *steer.QueueRules
-	taken uint64 // by a watch that is over
+	taken uint64 // taken over by a watch that has ended
 	stop  chan struct{}
 	swept sync.WaitGroup
 }
@@ -62,7 +45,7 @@ func newExisting(handling string) *existing {
 	return &existing{asked: handling, handling: handling, ours: map[takeover.Flow]bool{}}
 }
 
-// handle does with the connections what was asked for. New ones are intercepted already.
+// handle takes the connections over, resets them or leaves them. New ones are intercepted already.
 func (e *existing) handle(on *side) error {
 	e.side = on
 	flows, err := e.flows()
@@ -86,14 +69,14 @@ func (e *existing) handle(on *side) error {
 	defer e.mu.Unlock()
 	for f := range e.ours {
 		if e.watch != nil {
-			e.watch.Leave(f) // it came between the look at the sockets and now
+			e.watch.Leave(f) // it was opened after the sockets were listed
 		}
 	}
 	e.ours = nil
 	return nil
 }
 
-// flows gives the connections that are neither intercepted nor our own.
+// flows lists the connections that are neither intercepted nor our own.
 func (e *existing) flows() (map[takeover.Flow]bool, error) {
 	open, err := e.side.flows()
 	if err != nil {
@@ -131,7 +114,7 @@ func (e *existing) takeOver(flows map[takeover.Flow]bool) error {
 	return nil
 }
 
-// exclude names an intercepted connection and ours in its place, before any byte is relayed.
+// exclude tells that these connections are intercepted ones and our own, before any byte is relayed.
 func (e *existing) exclude(flows ...takeover.Flow) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -145,7 +128,7 @@ func (e *existing) exclude(flows ...takeover.Flow) {
 	}
 }
 
-// sweep forgets connections that have ended, and ends the watch with the last one.
+// sweep forgets connections that have ended, and ends the watch after the last one.
 func (e *existing) sweep() {
 	ticks := time.NewTicker(sweepInterval)
 	defer ticks.Stop()
@@ -164,11 +147,11 @@ func (e *existing) sweep() {
 			e.endWatch()
 			return
 		}
-		e.rules.Release(clients(gone)) //nolint:errcheck // what stays in the rules passes anyway
+		e.rules.Release(clients(gone)) //nolint:errcheck // packets of clients that stay in the rules are accepted anyway
 	}
 }
 
-// endWatch lets all packets pass by the queues again.
+// endWatch removes the rules, so that no packet goes through the queues any more.
 func (e *existing) endWatch() {
 	e.rules.Remove() //nolint:errcheck // the queues are bypassed once they are closed
 	e.watch.Close()
@@ -187,6 +170,14 @@ func (e *existing) end() {
 	if e.watch != nil {
 		e.endWatch()
 	}
+}
+
+// agree refuses a fault that would handle the connections differently.
+func (e *existing) agree(h *HTTP) error {
+	if h.Existing == e.asked {
+		return nil
+	}
+	return otherwise("http.existing", h.Existing, e.asked)
 }
 
 // report tells what becomes of the connections.

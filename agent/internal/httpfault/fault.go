@@ -7,11 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"chaosgo/agent/internal/distribution"
 	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
 )
 
-// fault is one abort, delay or edit with its own name, matching, dice and counters.
+// fault is one abort, delay or edit with its own name, matching, random draws and counters.
 type fault struct {
 	id         string
 	path       *regexp.Regexp // nil matches every path
@@ -20,28 +21,31 @@ type fault struct {
 	percentage float64
 	seed       uint64
 	abort      *relay.Response
-	delay      *HTTPDelay
+	delay      *distribution.Delay
 	edit       *relay.Edit
-	over       chan struct{} // closed at the end: what only this fault holds goes on
+	over       chan struct{} // closed when the fault ends; the requests that it holds then go on
 
-	mu    sync.Mutex
-	dice  *rand.Rand
-	count HTTPTotals
-	asked time.Duration // sum over all delayed requests
-	held  time.Duration
-	most  time.Duration
-	ended uint64 // delays that are over, so that held can be averaged
+	mu     sync.Mutex
+	random *rand.Rand
+	count  HTTPTotals
+	asked  time.Duration // sum of the delays that were drawn
+	held   time.Duration // sum of the delays that were obtained
+	most   time.Duration // longest of these
+	ended  uint64        // how many delays held is the sum of
 }
 
 func newFault(s *spec.Spec) (*fault, error) {
 	h := asked(s)
-	f := &fault{id: s.ID, percentage: h.Percentage, seed: h.Seed, delay: h.Delay, over: make(chan struct{})}
+	f := &fault{id: s.ID, percentage: h.Percentage, seed: h.Seed, over: make(chan struct{})}
 	for f.seed == 0 {
 		f.seed = rand.Uint64N(math.MaxInt32) // short enough to type again
 	}
-	f.dice = rand.New(rand.NewPCG(f.seed, 0))
+	f.random = rand.New(rand.NewPCG(f.seed, 0))
 	if h.Abort != nil {
 		f.abort = relay.NewResponse(h.Abort.Status, h.Abort.Headers, h.Abort.Body)
+	}
+	if h.Delay != nil {
+		f.delay = &h.Delay.Delay
 	}
 	if h.Modify != nil {
 		var body []byte // nil leaves the service's
@@ -73,8 +77,8 @@ func (f *fault) compile(m *Match) error {
 	return nil
 }
 
-// hits decides by matching and dice whether this fault does anything to one request. If it delays,
-// the time is drawn; an edit is counted later, when the answer was really changed.
+// hits tells whether the fault is applied to a request: the request matches, and the random draw selects
+// it. For a delay it also draws the time. An edit is counted later, when the answer was really changed.
 func (f *fault) hits(r *relay.Request) (hit bool, delay time.Duration) {
 	matches := f.matches(r)
 	f.mu.Lock()
@@ -84,14 +88,14 @@ func (f *fault) hits(r *relay.Request) (hit bool, delay time.Duration) {
 		return false, 0
 	}
 	f.count.Matched++
-	if f.dice.Float64()*100 >= f.percentage {
+	if f.random.Float64()*100 >= f.percentage {
 		return false, 0
 	}
 	switch {
 	case f.abort != nil:
 		f.count.Aborted++
 	case f.delay != nil:
-		delay = draw(f.delay, f.dice)
+		delay = f.delay.Draw(f.random)
 		f.count.Delayed++
 		f.asked += delay
 	}
@@ -147,7 +151,7 @@ func (f *fault) totals() *HTTPTotals {
 	return &t
 }
 
-// mean is in milliseconds, and 0 of nothing.
+// mean gives milliseconds, and 0 when n is 0.
 func mean(sum time.Duration, n uint64) float64 {
 	if n == 0 {
 		return 0

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chaosgo/agent/internal/delay"
 )
 
 func until(t *testing.T, what string, holds func() bool) {
@@ -22,7 +24,7 @@ func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
 	b := start(t)
 	for id, path := range map[string]string{"a": "/a.*", "b": "/.*b"} {
 		b.arm(t, id, func(h *HTTP) {
-			h.Match, h.Abort, h.Delay = &Match{Path: path}, nil, &HTTPDelay{DelayMS: 60_000}
+			h.Match, h.Abort, h.Delay = &Match{Path: path}, nil, delayed(60_000, 0)
 		})
 	}
 	answered := make(chan string, 3)
@@ -60,10 +62,10 @@ func TestTheEndOfAFaultReleasesWhatOnlyItHolds(t *testing.T) {
 	}
 }
 
-// The service never hears of the request, and the hold does not outlive its client.
+// The service does not see the request, and the hold ends when its client goes away.
 func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 60_000} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(60_000, 0) })
 	ctx, leave := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.proxy.Listen, strings.NewReader("x"))
 	if err != nil {
@@ -87,10 +89,39 @@ func TestAClientThatLeavesEndsItsHold(t *testing.T) {
 	}
 }
 
+// Nothing but the client ends the first of the two, and the second must not even begin.
+func TestHoldEndsWhenItsClientIsGone(t *testing.T) {
+	timer, err := delay.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer timer.Close()
+	first, second := &fault{over: make(chan struct{})}, &fault{over: make(chan struct{})}
+	gone, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		hold(timer, []share{{first, time.Hour}, {second, time.Hour}}, gone)
+	}()
+	select {
+	case <-ended:
+		t.Fatal("the hold ended before its client was gone")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(gone)
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("the hold goes on for a client that is gone")
+	}
+	if first.ended != 1 || second.ended != 0 {
+		t.Errorf("%d and %d delays have ended", first.ended, second.ended)
+	}
+}
+
 func TestDelaysOfOneRequestAddUp(t *testing.T) {
 	b := start(t)
 	for _, id := range []string{"a", "b"} {
-		b.arm(t, id, func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 20} })
+		b.arm(t, id, func(h *HTTP) { h.Abort, h.Delay = nil, delayed(20, 0) })
 	}
 	begin := time.Now()
 	b.get(t, "/")

@@ -39,10 +39,10 @@ func TestModifyChangesAnswersAndComposesByOrder(t *testing.T) {
 	}
 }
 
-// What the service is still working on when the fault ends is answered as if it had never been.
+// A request that the service handles while the fault ends gets the answer of the service, unchanged.
 func TestAnAnswerThatComesAfterTheEndOfAFaultIsNotChanged(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 60_000} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(60_000, 0) })
 	b.arm(t, "body", func(h *HTTP) { h.Abort, h.Modify = nil, &HTTPModify{Body: "garbled"} })
 	answered := make(chan string)
 	go func() {

@@ -3,7 +3,9 @@ package httpfault
 import (
 	"net"
 	"net/netip"
+	"time"
 
+	"chaosgo/agent/internal/confine"
 	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/relay"
 	"chaosgo/agent/internal/spec"
@@ -11,26 +13,53 @@ import (
 	"chaosgo/agent/internal/takeover"
 )
 
-// outbound steers the calls to a dependency. It ends in two steps: release, after which no new call
-// comes here, and end, once the calls under way have ended.
+// outbound intercepts the calls to a dependency.
 type outbound struct {
-	place     *place
+	relay     *http1.Relay
 	to        []netip.AddrPort
 	listeners *steer.Listeners
 	rules     *steer.OutRules
 	caller    *steer.Caller // nil: the calls of every process
-	// others relays the calls of other processes, and judges none of them.
-	others http1.Relay
-	unread relay.Counters // of others; nobody is told how much they say
+	existing  *existing
+	// others relays the calls of other processes without judging them.
+	others    http1.Relay
+	unread    relay.Counters // of others, which are in no report
+	releasing undo
+	ending    undo
 }
 
-func (p *place) steerOutbound(s *spec.Spec) error {
-	to, err := steer.Resolve(s.Way.To)
-	if err != nil {
+func (o *outbound) begin(s *spec.Spec) (err error) {
+	if o.to, err = steer.Resolve(s.Way.To); err != nil {
 		return err
 	}
-	// Two names may stand for one address.
-	for _, address := range to {
+	if err := o.lock(s); err != nil {
+		return err
+	}
+	o.existing = newExisting(asked(s).Existing)
+	o.others = http1.Relay{
+		Decide:         func(*relay.Request) relay.Outcome { return relay.Outcome{} },
+		Counters:       &o.unread,
+		MaxConnections: asked(s).MaxConnections,
+	}
+	o.releasing.add(o.others.Drain)
+	if err := o.open(s.Way.CallerPID); err != nil {
+		return err
+	}
+	o.listeners.AcceptRedirected(o.serve)
+	if err = o.rules.Intercept(o.to, o.listeners); err != nil {
+		return err
+	}
+	o.releasing.add(func() {
+		o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
+	})
+	o.releasing.add(o.existing.end)
+	return o.existing.handle(o.callersSide())
+}
+
+// lock takes every address of the dependency, because two names may stand for one address. The place
+// has locked the name already.
+func (o *outbound) lock(s *spec.Spec) error {
+	for _, address := range o.to {
 		if address.String() == s.Way.To {
 			continue
 		}
@@ -38,46 +67,35 @@ func (p *place) steerOutbound(s *spec.Spec) error {
 		if err != nil {
 			return err
 		}
-		p.undo = append(p.undo, lock.Release)
+		o.releasing.add(lock.Release)
 	}
-	o := &outbound{place: p, to: to}
-	p.existing = newExisting(asked(s).Existing)
-	o.others = http1.Relay{
-		Decide:         func(*relay.Request) relay.Outcome { return relay.Outcome{} },
-		Counters:       &o.unread,
-		MaxConnections: asked(s).MaxConnections,
-	}
-	if err := o.begin(s.Way.CallerPID); err != nil {
-		p.existing.end()
-		o.close()
-		return err
-	}
-	p.outbound, p.steering, p.handled = o, "redirect", o.listeners.Handled
-	p.undo = append(p.undo, o.release, p.existing.end)
 	return nil
 }
 
-func (o *outbound) begin(callerPID int) (err error) {
+// open prepares everything before the first call is intercepted.
+func (o *outbound) open(callerPID int) (err error) {
 	if o.rules, err = steer.OpenOutRules(); err != nil {
 		return err
 	}
+	o.ending.add(func() {
+		o.rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
+	})
 	if o.listeners, err = steer.ListenRedirected(); err != nil {
 		return err
 	}
-	if callerPID != 0 {
-		if o.caller, err = steer.FindCaller(callerPID, o.listeners); err != nil {
-			return err
-		}
+	o.releasing.add(o.listeners.Close)
+	if callerPID == 0 {
+		return nil
 	}
-	o.listeners.AcceptRedirected(o.serve)
-	if err = o.rules.Intercept(o.to, o.listeners); err != nil {
+	if o.caller, err = steer.FindCaller(callerPID, o.listeners); err != nil {
 		return err
 	}
-	return o.place.existing.handle(o.side())
+	o.ending.add(o.caller.Close)
+	return nil
 }
 
-// side is the side of those who call the dependency.
-func (o *outbound) side() *side {
+// callersSide is the side of those who call the dependency.
+func (o *outbound) callersSide() *side {
 	return &side{
 		flows: func() ([]takeover.Flow, error) {
 			calls, err := steer.Calls(o.to, o.caller)
@@ -96,54 +114,53 @@ func (o *outbound) side() *side {
 	}
 }
 
-// serve relays one call. A dependency that is not there is not there for the caller either.
 func (o *outbound) serve(client *net.TCPConn, to netip.AddrPort) {
 	ours := o.caller == nil || o.caller.Owns(client.RemoteAddr().(*net.TCPAddr).AddrPort(), to)
-	upstream, err := steer.DialDependency(to)
-	if err != nil {
-		steer.Reset(client)
+	service, ok := dial(client, func() (*net.TCPConn, error) { return steer.DialDependency(to) })
+	if !ok {
 		return
 	}
-	o.place.existing.exclude(
+	o.existing.exclude(
 		takeover.Flow{Client: address(client.RemoteAddr()), Server: to},
-		takeover.Flow{Client: address(upstream.LocalAddr()), Server: to},
+		takeover.Flow{Client: address(service.LocalAddr()), Server: to},
 	)
 	if ours {
-		o.place.relay.Serve(client, upstream)
+		o.relay.Serve(client, service)
 		return
 	}
-	o.place.counters.Passthrough[relay.PassOtherProcess].Add(1)
-	o.others.Serve(client, upstream)
+	o.relay.Counters.Passthrough[relay.PassOtherProcess].Add(1)
+	o.others.Serve(client, service)
 }
 
-// report tells which addresses are intercepted.
+func (o *outbound) agree(h *HTTP) error { return o.existing.agree(h) }
+
 func (o *outbound) report(armed *spec.Armed) {
+	armed.Steering = "redirect"
 	for _, address := range o.to {
 		armed.Resolved = append(armed.Resolved, address.String())
 	}
+	o.existing.report(armed)
 }
 
-// release lets new calls take their old way.
-func (o *outbound) release() {
-	o.rules.Empty() //nolint:errcheck // closing the socket that owns the table empties it anyway
-	o.listeners.Close()
-	o.others.Drain()
+func (o *outbound) needs() confine.Needs {
+	n := confine.Needs{Capabilities: confine.Steering}
+	if o.caller != nil {
+		n.Capabilities |= confine.SeeProcesses
+	}
+	return n
 }
 
-// end cuts the calls of other processes that have not ended, and closes everything.
+func (o *outbound) takenOver() uint64 { return o.existing.takenOver() }
+
+// release removes the rules before it closes the listeners to which they point, and then asks the calls
+// of other processes to end.
+func (o *outbound) release() { o.releasing.run() }
+
+func (o *outbound) wait(timeout time.Duration) { o.listeners.Handled(timeout) }
+
+// end cuts the calls of other processes that have not ended, and frees everything. The rules go last:
+// without them the callers would not hear that their connections were cut.
 func (o *outbound) end() {
 	o.others.CloseAll()
-	o.close()
-}
-
-func (o *outbound) close() {
-	if o.rules != nil {
-		o.rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
-	}
-	if o.listeners != nil {
-		o.listeners.Close()
-	}
-	if o.caller != nil {
-		o.caller.Close()
-	}
+	o.ending.run()
 }

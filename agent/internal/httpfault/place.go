@@ -1,10 +1,9 @@
-// Package httpfault is the fault kind "http": it aborts or delays the requests that reach one
-// service, or changes their answers, on an intercepted port or behind an explicit proxy.
+// Package httpfault is the fault kind "http": it aborts or delays requests, or changes their answers, on
+// one way: the port of a service, the calls to a dependency, or an explicit proxy.
 package httpfault
 
 import (
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 	"chaosgo/agent/internal/steer"
 )
 
-// drainTime is how long after the last fault the connections that went through it are still relayed:
-// what cannot be asked to close, such as a WebSocket or a long answer, ends by itself meanwhile.
+// drainTime is how long after the last fault the connections that went through it are still relayed.
+// Some cannot be asked to close, such as a WebSocket; they may end by themselves meanwhile.
 const drainTime = 30 * time.Second
 
 func init() {
@@ -31,20 +30,14 @@ func init() {
 	}, func(func(spec.Event)) lease.Work { return newPlace() })
 }
 
-// place is one intercepted port, one dependency whose calls are intercepted, or one explicit proxy, with
-// the faults on it.
+// place is one way of requests, with the faults on it.
 type place struct {
-	where    string // see location; empty while nothing is steered
-	upstream string // where an explicit proxy goes; "" is the client's own destination
-	steering string
-	asClient *steer.ReturnPath // nil: the service sees our address instead of the client's
+	where    string      // see location; empty while nothing is steered
+	steering steering    // nil until the first fault
+	lock     *steer.Lock // on the way
 	relay    *http1.Relay
 	counters relay.Counters
-	unwatch  func()                           // ends the proof that requests are decided
-	undo     []func()                         // what steers requests here, in the order in which it was put in place
-	handled  func(timeout time.Duration) bool // waits for what was intercepted; nil for an explicit proxy
-	outbound *outbound                        // nil unless these are the calls to a dependency
-	existing *existing                        // nil unless a port is intercepted
+	unwatch  func() // stops the liveness check
 
 	mu     sync.RWMutex
 	timer  *delay.Timer // nil before the first delay
@@ -59,7 +52,8 @@ func newPlace() *place {
 	return p
 }
 
-// answers returns when requests can be decided: without that this process has no pulse.
+// answers is the liveness check: it takes the lock that every decision takes. When it blocks, the
+// watchdog kills this process.
 func (p *place) answers() {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -71,55 +65,54 @@ func (p *place) Arm(s *spec.Spec) (*spec.Armed, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := location(s.Way)
-	if p.where != "" && where != p.where {
-		return nil, spec.Bad("way", where, "this agent holds "+p.where, "start another agent for another place")
-	}
-	if err := p.agree(asked(s)); err != nil {
-		return nil, err
-	}
 	if f.delay != nil {
 		if err := p.startTimer(); err != nil {
 			return nil, err
 		}
 	}
-	armed := &spec.Armed{Seed: f.seed}
 	if p.where == "" {
-		p.relay.MaxConnections = asked(s).MaxConnections
-		if err := p.steer(s); err != nil {
-			p.unsteer()
-			p.closeReturnPath()
-			return nil, err
-		}
-		p.where = where
+		err = p.begin(s)
+	} else {
+		err = p.join(s)
 	}
-	armed.Steering = p.steering
-	if p.existing != nil {
-		p.existing.report(armed)
+	if err != nil {
+		return nil, err
 	}
-	if p.outbound != nil {
-		p.outbound.report(armed)
-	}
+	armed := &spec.Armed{Seed: f.seed}
+	p.steering.report(armed)
 	p.mu.Lock()
 	p.faults = append(p.faults, f)
 	p.mu.Unlock()
 	return armed, nil
 }
 
-// agree refuses a fault that wants the place otherwise than those that are here already.
-func (p *place) agree(h *HTTP) error {
-	const message, fix = "the faults that are here already have it otherwise", "give all faults of one place the same"
-	switch {
-	case p.where == "":
-	case h.KeepClientAddress != (p.asClient != nil):
-		return spec.Bad("http.keep_client_address", strconv.FormatBool(h.KeepClientAddress), message, fix)
-	case p.existing != nil && h.Existing != p.existing.asked:
-		return spec.Bad("http.existing", h.Existing, message+", "+p.existing.asked, fix)
+// begin brings the requests of a way here.
+func (p *place) begin(s *spec.Spec) error {
+	lock, err := steer.Take("http/"+lockName(s.Way), s.ID)
+	if err != nil {
+		return err
 	}
+	p.relay.MaxConnections = asked(s).MaxConnections
+	steering := newSteering(s.Way, p.relay)
+	if err := steering.begin(s); err != nil {
+		steering.release()
+		steering.end()
+		lock.Release()
+		return err
+	}
+	p.where, p.steering, p.lock = location(s.Way), steering, lock
 	return nil
 }
 
-// Disarm ends a fault; with the last one the requests take their old way again.
+// join refuses a fault that is for another way, or needs this one to be steered differently.
+func (p *place) join(s *spec.Spec) error {
+	if where := location(s.Way); where != p.where {
+		return spec.Bad("way", where, "this agent holds "+p.where, "start another agent for another place")
+	}
+	return p.steering.agree(asked(s))
+}
+
+// Disarm ends a fault; after the last one requests take their old way again.
 func (p *place) Disarm(id string) {
 	p.mu.Lock()
 	i := slices.IndexFunc(p.faults, func(f *fault) bool { return f.id == id })
@@ -133,7 +126,8 @@ func (p *place) Disarm(id string) {
 	last := len(p.faults) == 0
 	p.mu.Unlock()
 	if last {
-		p.unsteer()
+		p.steering.release()
+		p.lock.Release()
 	}
 	close(f.over)
 	if last {
@@ -156,57 +150,39 @@ func (p *place) Report(id string, _ bool) any {
 	}
 	t := f.totals()
 	t.Connections = p.counters.Connections.Load()
-	if p.existing != nil {
-		t.TakenOver = p.existing.takenOver()
-	}
+	t.TakenOver = p.steering.takenOver()
 	t.Passthrough, t.PassthroughConnections = p.counters.Passthrough.Load()
 	t.BytesIn = p.counters.BytesIn.Load()
 	t.BytesOut = p.counters.BytesOut.Load()
 	return t
 }
 
-// Needs keeps what steering takes until its end; an explicit proxy takes nothing.
-func (p *place) Needs(s *spec.Spec) confine.Needs {
-	var n confine.Needs
-	if s.Way.Proxy == nil {
-		n.Capabilities |= confine.Steering
-	}
-	if s.Way.CallerPID != 0 {
-		n.Capabilities |= confine.SeeProcesses
-	}
-	return n
-}
+// Needs are those of the steering, whatever the fault.
+func (p *place) Needs(*spec.Spec) confine.Needs { return p.steering.needs() }
 
 // Close lets the connections that still pass through end by themselves, then cuts what is left.
 func (p *place) Close(hurry <-chan struct{}) {
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		if p.handled != nil {
-			p.handled(drainTime)
-		} else {
-			p.relay.Wait(drainTime)
-		}
-	}()
-	select {
-	case <-drained:
-	case <-hurry:
+	if p.steering != nil {
+		p.drain(hurry)
 	}
-	p.relay.CloseAll()
-	if p.outbound != nil {
-		p.outbound.end()
-	}
-	p.closeReturnPath()
 	if p.timer != nil {
 		p.timer.Close()
 	}
 	p.unwatch()
 }
 
-func (p *place) closeReturnPath() {
-	if p.asClient != nil {
-		p.asClient.Close()
+func (p *place) drain(hurry <-chan struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.steering.wait(drainTime)
+	}()
+	select {
+	case <-drained:
+	case <-hurry:
 	}
+	p.relay.CloseAll()
+	p.steering.end()
 }
 
 func (p *place) startTimer() error {
@@ -221,67 +197,4 @@ func (p *place) startTimer() error {
 	}
 	p.timer = timer
 	return nil
-}
-
-// decide asks the faults in the order in which they were armed: delays add up, of two edits the later
-// one has its way, the first abort ends the matter.
-func (p *place) decide(r *relay.Request) relay.Outcome {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	var out relay.Outcome
-	var delays []share
-	for _, f := range p.faults {
-		hit, delay := f.hits(r)
-		if !hit {
-			continue
-		}
-		if f.abort != nil {
-			out.Abort = f.abort
-			break
-		}
-		if f.edit != nil {
-			out.Edits = append(out.Edits, f.edit)
-		} else {
-			delays = append(delays, share{f, delay})
-		}
-	}
-	if len(delays) > 0 {
-		timer := p.timer
-		out.Hold = func(gone <-chan struct{}) { hold(timer, delays, gone) }
-	}
-	return out
-}
-
-// share is the part of one fault in the time that a request is held.
-type share struct {
-	fault *fault
-	delay time.Duration
-}
-
-// hold keeps a request for one share after the other; the end of a fault ends its share only. Each
-// begins when the one before it should have ended, so that lateness does not add up.
-func hold(timer *delay.Timer, shares []share, gone <-chan struct{}) {
-	begin := time.Now()
-	for _, s := range shares {
-		until := begin.Add(s.delay)
-		timer.Until(until, s.fault.over, gone)
-		now := time.Now()
-		s.fault.obtained(now.Sub(begin))
-		begin = until
-		if now.Before(until) {
-			begin = now
-		}
-		if isClosed(gone) {
-			return
-		}
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

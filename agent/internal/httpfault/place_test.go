@@ -7,27 +7,36 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"chaosgo/agent/internal/distribution"
 	"chaosgo/agent/internal/spec"
 )
 
-// behind is a service and an explicit proxy in front of it, with the requests the service has seen.
+// behind is a service with an explicit proxy in front of it. It counts the requests at the service.
 type behind struct {
 	place  *place
 	proxy  spec.Proxy
 	served atomic.Int64
 	client *http.Client
+	closed sync.Once
 }
 
+// start begins with a service that answers everything.
 func start(t *testing.T) *behind {
+	t.Helper()
+	return startWith(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "from the service") })
+}
+
+func startWith(t *testing.T, answer http.HandlerFunc) *behind {
 	t.Helper()
 	b := &behind{place: newPlace(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}}
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.served.Add(1)
-		fmt.Fprint(w, "from the service")
+		answer(w, r)
 	}))
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,20 +49,28 @@ func start(t *testing.T) *behind {
 			b.place.Disarm(b.place.faults[0].id)
 		}
 		b.client.CloseIdleConnections()
-		b.place.Close(nil)
+		b.close(nil)
 		service.Close()
 	})
 	return b
 }
 
+// close ends the place once.
+func (b *behind) close(hurry <-chan struct{}) { b.closed.Do(func() { b.place.Close(hurry) }) }
+
 // arm puts a fault on the proxy; change edits an abort with 503 of everything.
 func (b *behind) arm(t *testing.T, id string, change func(*HTTP)) *spec.Armed {
+	t.Helper()
+	return b.armOn(t, &spec.Way{Proxy: &b.proxy}, id, change)
+}
+
+func (b *behind) armOn(t *testing.T, way *spec.Way, id string, change func(*HTTP)) *spec.Armed {
 	t.Helper()
 	h := &HTTP{Percentage: 100, Abort: &HTTPAbort{Status: 503, Body: "injected"}}
 	if change != nil {
 		change(h)
 	}
-	s := &spec.Spec{Version: spec.Protocol, ID: id, Kind: Kind, DurationS: 60, Way: &spec.Way{Proxy: &b.proxy}, Detail: h}
+	s := &spec.Spec{Version: spec.Protocol, ID: id, Kind: Kind, DurationS: 60, Way: way, Detail: h}
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +79,11 @@ func (b *behind) arm(t *testing.T, id string, change func(*HTTP)) *spec.Armed {
 		t.Fatal(err)
 	}
 	return armed
+}
+
+// delayed is the delay of a fault.
+func delayed(delayMS, jitterMS float64) *HTTPDelay {
+	return &HTTPDelay{distribution.Delay{DelayMS: delayMS, JitterMS: jitterMS}}
 }
 
 func (b *behind) get(t *testing.T, path string, headers ...string) (int, string) {
@@ -170,7 +192,7 @@ func TestSeedIsDrawnAndReported(t *testing.T) {
 func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 	b := start(t)
 	b.arm(t, "slow", func(h *HTTP) {
-		h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 30, JitterMS: 10}
+		h.Abort, h.Delay = nil, delayed(30, 10)
 	})
 	for range 5 {
 		if status, body := b.get(t, "/"); status != 200 || body != "from the service" {
@@ -188,7 +210,7 @@ func TestDelayHoldsAndReportsWhatItObtained(t *testing.T) {
 
 func TestFaultsOfOnePlaceComposeAndEndAlone(t *testing.T) {
 	b := start(t)
-	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, &HTTPDelay{DelayMS: 5} })
+	b.arm(t, "slow", func(h *HTTP) { h.Abort, h.Delay = nil, delayed(5, 0) })
 	b.arm(t, "b-503", func(h *HTTP) { h.Match = &Match{Path: "/b"} })
 	if status, _ := b.get(t, "/a"); status != 200 {
 		t.Errorf("/a got %d", status)

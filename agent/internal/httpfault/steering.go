@@ -3,115 +3,75 @@ package httpfault
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"time"
 
+	"chaosgo/agent/internal/confine"
+	"chaosgo/agent/internal/http1"
 	"chaosgo/agent/internal/spec"
 	"chaosgo/agent/internal/steer"
-	"chaosgo/agent/internal/takeover"
 )
 
-func (p *place) steer(s *spec.Spec) error {
-	lock, err := steer.Take("http/"+lockName(s.Way), s.ID)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, lock.Release)
+// steering brings the connections of one way to a relay. There is one implementation for each kind of
+// way: inbound, outbound and explicit.
+type steering interface {
+	// begin brings connections from now on. After an error the caller calls release and end, which undo
+	// what begin has done.
+	begin(s *spec.Spec) error
+	// agree refuses a fault that needs another steering than the one that has begun.
+	agree(h *HTTP) error
+	// report tells how connections are brought here.
+	report(armed *spec.Armed)
+	// needs are the privileges that it takes until end.
+	needs() confine.Needs
+	// takenOver counts the connections that were open before begin and were told to end.
+	takenOver() uint64
+	// release lets new connections take their old way. Those that were brought here stay.
+	release()
+	// wait returns when all connections that were brought here have ended, or after a timeout.
+	wait(timeout time.Duration)
+	// end cuts what the relay does not know of and frees everything.
+	end()
+}
+
+func newSteering(way *spec.Way, relay *http1.Relay) steering {
 	switch {
-	case s.Way.Proxy != nil:
-		return p.steerExplicit(s.Way.Proxy)
-	case s.Way.To != "":
-		return p.steerOutbound(s)
+	case way.Proxy != nil:
+		return &explicit{relay: relay}
+	case way.To != "":
+		return &outbound{relay: relay}
 	}
-	return p.steerPort(s.Way.Port, asked(s))
+	return &inbound{relay: relay}
 }
 
-func (p *place) steerPort(port int, h *HTTP) error {
-	if err := steer.CheckListening(port); err != nil {
-		return err
+// undo is what must be done to undo something, in reverse order.
+type undo []func()
+
+func (u *undo) add(f func()) { *u = append(*u, f) }
+
+// run undoes everything once.
+func (u *undo) run() {
+	for _, f := range slices.Backward(*u) {
+		f()
 	}
-	if err := p.openReturnPath(port, h); err != nil {
-		return err
-	}
-	listeners, err := steer.ListenTransparent()
-	if err != nil {
-		return err
-	}
-	p.undo, p.handled = append(p.undo, listeners.Close), listeners.Handled
-	p.existing = newExisting(h.Existing)
-	listeners.Accept(p.serve)
-	rules, err := steer.Intercept(port, listeners)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		rules.Remove() //nolint:errcheck // closing the socket that owns the table removes it anyway
-	})
-	p.steering = "tproxy"
-	p.undo = append(p.undo, p.existing.end)
-	return p.existing.handle(inbound(port, rules))
+	*u = nil
 }
 
-// openReturnPath routes what the service sends to its clients back here, when asked. What killed
-// agents left of such routing goes in any case.
-func (p *place) openReturnPath(port int, h *HTTP) error {
-	if !h.KeepClientAddress {
-		steer.RemoveStaleReturnPaths()
-		return nil
-	}
-	path, err := steer.OpenReturnPath(port)
-	if err == nil {
-		p.asClient = path
-	}
-	return err
-}
-
-func (p *place) steerExplicit(proxy *spec.Proxy) error {
-	listener, err := steer.ListenExplicit(proxy.Listen)
-	if err != nil {
-		return err
-	}
-	p.undo = append(p.undo, func() {
-		listener.Close() //nolint:errcheck // a closed listener is all we want
-	})
-	p.upstream, p.steering = proxy.Upstream, "proxy"
-	steer.AcceptExplicit(listener, p.serve)
-	return nil
-}
-
-// unsteer undoes in reverse: the rules go before the listener that they point to.
-func (p *place) unsteer() {
-	for len(p.undo) > 0 {
-		last := len(p.undo) - 1
-		p.undo[last]()
-		p.undo = p.undo[:last]
-	}
-}
-
-// serve relays one connection. A service that is not there is not there for the client either.
-func (p *place) serve(client *net.TCPConn) {
-	upstream, err := p.dial(client)
+// dial gives the connection to the service, in place of which the client reached the agent. A service
+// that is down looks down to the client, too: its connection is reset.
+func dial(client *net.TCPConn, connect func() (*net.TCPConn, error)) (service *net.TCPConn, ok bool) {
+	service, err := connect()
 	if err != nil {
 		steer.Reset(client)
-		return
+		return nil, false
 	}
-	if p.existing != nil {
-		p.existing.exclude(
-			takeover.Flow{Client: address(client.RemoteAddr()), Server: address(client.LocalAddr())},
-			takeover.Flow{Client: address(upstream.LocalAddr()), Server: address(upstream.RemoteAddr())},
-		)
-	}
-	p.relay.Serve(client, upstream)
+	return service, true
 }
 
-func (p *place) dial(client *net.TCPConn) (*net.TCPConn, error) {
-	if p.upstream != "" {
-		return steer.DialUpstream(p.upstream)
-	}
-	service := client.LocalAddr().(*net.TCPAddr)
-	if p.asClient != nil {
-		return p.asClient.Dial(client.RemoteAddr().(*net.TCPAddr), service)
-	}
-	return steer.DialService(service)
+// otherwise is the problem of a fault that disagrees with those that are at the place already.
+func otherwise(field, value, has string) error {
+	return spec.Bad(field, value, "the faults at this place already have "+has, "give all faults of one place the same")
 }
 
 // location says what this agent holds: a port, the address of an explicit proxy, or calls.

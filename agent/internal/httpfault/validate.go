@@ -18,36 +18,30 @@ const (
 	mostConnections       = 1_000_000
 )
 
-// framing headers of an answer are set by the agent: a wrong one would break the connection.
+// framing are headers of an answer that the agent sets itself. A wrong one would break the connection.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Trailer"}
 
 // Validate judges the fault and fills in defaults.
 func (h *HTTP) Validate(s *spec.Spec) error {
-	if err := s.RequireWay(); err != nil {
-		return err
-	}
-	if h.KeepClientAddress && s.Way.Port == 0 {
-		return spec.Bad("http.keep_client_address", "true", "only an intercepted port has it", "leave it out here")
-	}
-	if err := spec.Positive("http.percentage", h.Percentage, 100, "not a percentage of requests", "percent"); err != nil {
-		return err
-	}
 	if h.MaxConnections == 0 {
 		h.MaxConnections = defaultMaxConnections
 	}
-	err := spec.Within("http.max_connections", h.MaxConnections, 1, mostConnections, "not a bound that is allowed")
-	if err != nil {
-		return err
+	return errors.Join(
+		s.RequireWay(),
+		h.validateClientAddress(s.Way),
+		spec.Positive("http.percentage", h.Percentage, 100, "not a percentage of requests", "percent"),
+		spec.Within("http.max_connections", h.MaxConnections, 1, mostConnections, "not a bound that is allowed"),
+		h.validateExisting(),
+		h.Match.validate(),
+		h.validateFault(s.DurationS),
+	)
+}
+
+func (h *HTTP) validateClientAddress(way *spec.Way) error {
+	if h.KeepClientAddress && way != nil && way.Port == 0 {
+		return spec.Bad("http.keep_client_address", "true", "only the port of a service can have it", "leave it out, or intercept the port of the service")
 	}
-	if err := h.validateExisting(); err != nil {
-		return err
-	}
-	if h.Match != nil {
-		if err := h.Match.validate(); err != nil {
-			return err
-		}
-	}
-	return h.validateFault(s.DurationS)
+	return nil
 }
 
 func (h *HTTP) validateExisting() error {
@@ -66,7 +60,7 @@ func (h *HTTP) validateFault(durationS float64) error {
 	case h.Abort != nil && h.Delay == nil && h.Modify == nil:
 		return h.Abort.validate()
 	case h.Delay != nil && h.Abort == nil && h.Modify == nil:
-		return h.Delay.validate(durationS)
+		return h.Delay.Validate("http.delay", durationS)
 	case h.Modify != nil && h.Abort == nil && h.Delay == nil:
 		return h.Modify.validate()
 	}
@@ -75,28 +69,22 @@ func (h *HTTP) validateFault(durationS float64) error {
 }
 
 func (m *Match) validate() error {
-	if m.Method != "" {
-		if err := rfc9110.Method("http.match.method", m.Method); err != nil {
-			return err
-		}
-	}
-	if err := expression("http.match.path", m.Path, m.Path); err != nil {
-		return err
+	if m == nil { // every request matches
+		return nil
 	}
 	const field = "http.match.headers"
-	if err := rfc9110.Headers(field, m.Headers); err != nil {
-		return err
+	problems := []error{expression("http.match.path", m.Path, m.Path), rfc9110.Headers(field, m.Headers)}
+	if m.Method != "" {
+		problems = append(problems, rfc9110.Method("http.match.method", m.Method))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
-		if err := expression(field+"."+name, m.Headers[name], spec.Hidden(m.Headers[name])); err != nil {
-			return err
-		}
+		problems = append(problems, expression(field+"."+name, m.Headers[name], spec.Hidden(m.Headers[name])))
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
-// expression refuses what whole cannot compile. The expression may be a secret and is not in the
-// message.
+// expression refuses what whole cannot compile. The message does not repeat the expression, which may be
+// a secret; shown is what may be told of it.
 func expression(field, value, shown string) error {
 	if _, err := whole(value); err != nil {
 		why := "cannot be read"
@@ -116,14 +104,19 @@ func whole(expression string) (*regexp.Regexp, error) {
 }
 
 func (a *HTTPAbort) validate() error {
-	if err := spec.Within("http.abort.status", a.Status, 200, 599, "not a final HTTP status"); err != nil {
-		return err
-	}
+	return errors.Join(
+		spec.Within("http.abort.status", a.Status, 200, 599, "not a final HTTP status"),
+		a.validateBody(),
+		answerHeaders("http.abort.headers", a.Headers),
+	)
+}
+
+func (a *HTTPAbort) validateBody() error {
 	if a.Body != "" && (a.Status == http.StatusNoContent || a.Status == http.StatusNotModified) {
 		return spec.Bad("http.abort.body", spec.Hidden(a.Body), fmt.Sprintf("a %d has no body", a.Status),
 			"leave the body out or take another status")
 	}
-	return answerHeaders("http.abort.headers", a.Headers)
+	return nil
 }
 
 func (m *HTTPModify) validate() error {
@@ -131,7 +124,7 @@ func (m *HTTPModify) validate() error {
 		return spec.Bad("http.modify", "", "changes nothing", "give headers to set, a body, or remove_body")
 	}
 	if m.Body != "" && m.RemoveBody {
-		return spec.Bad("http.modify.remove_body", "true", "there is a body, too", "give one of body and remove_body")
+		return spec.Bad("http.modify.remove_body", "true", "a body is given as well", "give one of body and remove_body")
 	}
 	return answerHeaders("http.modify.set_headers", m.SetHeaders)
 }

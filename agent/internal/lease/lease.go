@@ -1,5 +1,5 @@
-// Package lease keeps faults in place exactly as long as somebody wants them: until a stop, their
-// deadline, a signal, or the silence of the control plane, whichever comes first.
+// Package lease keeps faults in place until the first of: a stop, their deadline, a signal, or a silence
+// of the control plane that is longer than the lease.
 package lease
 
 import (
@@ -15,14 +15,15 @@ import (
 	"chaosgo/agent/internal/watchdog"
 )
 
-// Options are the surroundings of one lease.
+// Options are what one lease needs from its caller.
 type Options struct {
 	In      io.Reader
 	Out     io.Writer
 	Signals <-chan os.Signal
 	// Kinds that this sub-command takes.
 	Kinds []string
-	// Confine, if set, takes from the process what it does not need once the first spec is armed.
+	// Confine, if set, is called once the first spec is armed. It takes from the process what it does not
+	// need any more.
 	Confine func(confine.Needs) error
 }
 
@@ -49,12 +50,12 @@ type lease struct {
 	signals <-chan os.Signal
 	kinds   []string
 	confine func(confine.Needs) error
-	kind    string // the only one that this process holds: confinement cannot be taken back
+	kind    string // this process holds no other, because confinement cannot be taken back
 	work    Work
 	held    []held // in the order in which they were armed
 	// silence is how long the control plane may say nothing.
 	silence time.Duration
-	// hurried: a signal ended it, or it could not begin.
+	// hurried tells that a signal ended the lease, or that it could not begin.
 	hurried bool
 }
 
@@ -66,7 +67,7 @@ type held struct {
 	deadline time.Time
 }
 
-// first waits for the spec, not longer than a lease.
+// first waits for the spec, at most as long as a lease.
 func (l *lease) first() (*spec.Spec, error) {
 	select {
 	case line, ok := <-l.lines:
@@ -116,7 +117,7 @@ func (l *lease) arm(s *spec.Spec) error {
 	return nil
 }
 
-// hold is the life of the lease.
+// hold obeys commands, reports and ends faults until none is left. It returns the exit code.
 func (l *lease) hold() int {
 	silence := time.NewTimer(l.silence)
 	tick := time.NewTicker(time.Second)
@@ -147,8 +148,8 @@ func (l *lease) hold() int {
 	return spec.ExitClean
 }
 
-// finish waits until what passed through the faults has ended. Nothing is faulted meanwhile, and
-// nothing else keeps the process: a signal ends it.
+// finish waits until the connections that passed through the faults have ended. No fault is applied to
+// them meanwhile. A signal ends the wait.
 func (l *lease) finish() {
 	closed, hurry := make(chan struct{}), make(chan struct{})
 	defer close(closed)
@@ -235,13 +236,13 @@ func (l *lease) report() {
 	}
 }
 
-// emit sends an event; whatever totals it has are of the kind that this process holds.
+// emit sends an event. Its totals are of the kind that this process holds.
 func (l *lease) emit(e spec.Event) {
 	e.Kind = l.kind
 	l.out.emit(e)
 }
 
-// complain answers a command that was not obeyed; the faults that are armed stay.
+// complain answers a command that was not obeyed. The armed faults stay armed.
 func (l *lease) complain(c *spec.Command, err error) {
 	id := ""
 	if c != nil && c.Spec != nil {

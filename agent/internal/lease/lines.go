@@ -9,8 +9,8 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// readLines hands over every line of in and closes the channel at its end. A line that is too
-// long ends it too: such a peer cannot be understood any more.
+// readLines hands over every line of in and closes the channel at its end. A line that is too long also
+// closes the channel, because the rest of the input cannot be understood.
 func readLines(in io.Reader) <-chan []byte {
 	lines := make(chan []byte)
 	go func() {
@@ -24,14 +24,14 @@ func readLines(in io.Reader) <-chan []byte {
 	return lines
 }
 
-// writer puts events on out without ever making the lease wait for a reader that has stopped
-// reading: a hung control plane must not keep a fault alive.
+// writer writes events in a goroutine of its own. The lease never waits for the reader, because a hung
+// control plane must not keep a fault alive.
 type writer struct {
 	events chan spec.Event
 	done   chan struct{}
 }
 
-// patience is how long the last events wait for a slow reader.
+// patience is how long close waits for a slow reader.
 const patience = time.Second
 
 func newWriter(out io.Writer) *writer {
@@ -41,14 +41,14 @@ func newWriter(out io.Writer) *writer {
 		encoder := json.NewEncoder(out)
 		for e := range w.events {
 			if encoder.Encode(e) != nil {
-				return // the reader is gone; the end of stdin tells the lease
+				return // the reader is gone; the lease sees the end of stdin
 			}
 		}
 	}()
 	return w
 }
 
-// emit queues an event; when the queue is full it is lost, as the reader has hung for minutes.
+// emit queues an event. When the queue is full, the reader has hung for minutes, and the event is lost.
 func (w *writer) emit(e spec.Event) {
 	e.AtUnixS = float64(time.Now().UnixMicro()) / 1e6
 	select {
@@ -57,7 +57,7 @@ func (w *writer) emit(e spec.Event) {
 	}
 }
 
-// close waits until everything is written or patience is over.
+// close waits until all events are written, at most as long as patience.
 func (w *writer) close() {
 	close(w.events)
 	select {

@@ -5,24 +5,24 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// Work is what one agent process holds up: the faults of one place, or a load. The lease calls it
-// from one goroutine.
+// Work is what one agent process holds: the faults of one place, or a load. The lease calls it from one
+// goroutine.
 type Work interface {
-	// Arm puts what s asks for in place, whole or not at all.
+	// Arm puts everything that s asks for in place. After an error nothing of it is in place.
 	Arm(s *spec.Spec) (*spec.Armed, error)
-	// Disarm ends the fault id. When it returns nothing is faulted by it any more.
+	// Disarm ends the fault id. When it returns, the fault is applied to nothing any more.
 	Disarm(id string)
-	// Report gives the totals of the fault id, while it is armed or once it has ended: what the Totals
-	// of its kind make. While it is armed, nil means that there is nothing worth a stats event.
+	// Report gives the totals of the fault id, while it is armed or once it has ended. They have the type
+	// that Totals of its kind makes. While the fault is armed, nil means that no stats event is sent.
 	Report(id string, ended bool) any
-	// Needs tells what s needs of the process from when it is armed until the end of Close.
+	// Needs tells which privileges s takes after Arm, until the end of Close.
 	Needs(s *spec.Spec) confine.Needs
-	// Close waits, for a bounded time and not beyond hurry, until what passed through the faults has
-	// ended, and cuts the rest.
+	// Close waits until the connections that passed through the faults have ended, for a bounded time and
+	// until hurry is closed. Then it cuts those that are left.
 	Close(hurry <-chan struct{})
 }
 
-// Opener makes the work of one kind, with nothing in place yet. The work may emit stats of its own.
+// Opener makes the work of one kind, with nothing in place yet. The work may emit stats events itself.
 type Opener func(emit func(spec.Event)) Work
 
 var openers = map[string]Opener{}

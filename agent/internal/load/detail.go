@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,56 +42,36 @@ type Impact struct {
 	Timeout   bool   `json:"timeout,omitempty"`
 }
 
-// framing headers of a request are set by the client of Go, which ignores those of the user.
+// framing are headers of a request that the HTTP client of Go sets itself. It ignores those of a load.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer"}
 
-// Validate judges the load and fills in defaults. Whether the host of the URL has an address is seen
-// when the load begins.
+// Validate judges the load and fills in defaults. It does not look up the host of the URL.
 func (l *Load) Validate(s *spec.Spec) error {
-	if err := s.RefuseWay(); err != nil {
-		return err
-	}
-	if err := validateURL("load.url", l.URL); err != nil {
-		return err
-	}
 	if l.TimeoutMS == 0 {
 		l.TimeoutMS = defaultTimeoutMS
-	}
-	if err := l.validateBounds(); err != nil {
-		return err
 	}
 	if l.Method == "" {
 		l.Method = http.MethodGet
 	}
-	if err := rfc9110.Method("load.method", l.Method); err != nil {
-		return err
-	}
-	if err := rfc9110.Headers("load.headers", l.Headers); err != nil {
-		return err
-	}
-	if err := rfc9110.NoneOf("load.headers", l.Headers, framing); err != nil {
-		return err
-	}
-	if l.Impact != nil {
-		return l.Impact.validate()
-	}
-	return nil
-}
-
-func (l *Load) validateBounds() error {
-	err := spec.Positive("load.rate_rps", l.RateRPS, mostRateRPS, "not a rate that one machine can drive", "requests per second")
-	if err != nil {
-		return err
-	}
-	if err := spec.Positive("load.timeout_ms", l.TimeoutMS, mostTimeoutMS, "not a timeout that is allowed", "milliseconds"); err != nil {
-		return err
-	}
-	return spec.Within("load.max_in_flight", l.MaxInFlight, 0, mostInFlight, "not a bound that is allowed; 0 is automatic")
+	return errors.Join(
+		s.RefuseWay(),
+		validateURL("load.url", l.URL),
+		spec.Positive("load.rate_rps", l.RateRPS, mostRateRPS, "not a rate that one machine can drive", "requests per second"),
+		spec.Positive("load.timeout_ms", l.TimeoutMS, mostTimeoutMS, "not a timeout that is allowed", "milliseconds"),
+		spec.Within("load.max_in_flight", l.MaxInFlight, 0, mostInFlight, "not a bound that is allowed; 0 is automatic"),
+		rfc9110.Method("load.method", l.Method),
+		rfc9110.Headers("load.headers", l.Headers),
+		rfc9110.NoneOf("load.headers", l.Headers, framing),
+		l.Impact.validate(),
+	)
 }
 
 func (i *Impact) validate() error {
+	if i == nil { // no request is judged
+		return nil
+	}
 	if i.Statuses != nil && len(i.Statuses) == 0 {
-		return spec.Bad("load.impact.statuses", "[]", "no status can be one of none", "give at least one, or leave it out")
+		return spec.Bad("load.impact.statuses", "[]", "the list is empty", "give at least one, or leave it out")
 	}
 	for _, status := range i.Statuses {
 		if err := spec.Within("load.impact.statuses", status, 100, 599, "not an HTTP status"); err != nil {

@@ -1,5 +1,6 @@
-// Package load drives open-loop load: requests leave at their intended times whatever the service
-// does, and latency counts from there, so that a stall is seen by everybody whom it would have met.
+// Package load drives open-loop load: requests leave at their intended times whatever the service does.
+// Latency counts from the intended time, so that a stall of the service delays every request that was
+// due during it.
 package load
 
 import (
@@ -43,12 +44,13 @@ type Generator struct {
 type job struct {
 	second   int
 	intended time.Time
-	// free tells that a slot was free when it was due: if it still leaves late, that is our fault.
+	// free tells that a slot was free when the request was due. If it still leaves late, the generator is
+	// to blame.
 	free bool
 }
 
-// New prepares a valid load and looks up the host, so that a wrong name is told before anything is sent.
-// Every second of intended time goes to emit once all its requests have ended, in order.
+// New prepares a valid load and looks up the host, so that a wrong name is refused before anything is
+// sent. It calls emit for every second of intended time, in order, once all requests of it have ended.
 func New(s *Load, emit func(LoadSecond)) (*Generator, error) {
 	if err := resolve(s.URL); err != nil {
 		return nil, err
@@ -60,8 +62,8 @@ func New(s *Load, emit func(LoadSecond)) (*Generator, error) {
 	}
 	g := &Generator{
 		load: *s, client: newClient(inFlight), timeout: timeout, slots: int64(inFlight),
-		// One timeout's worth may still be sent; as much again may have timed out in line before the
-		// next slot, which is busy for a timeout at most, lets them go.
+		// A request waits for at most one timeout before it is dropped. A slot is busy for at most one
+		// timeout, and only a free slot takes dropped requests out of the line. So two timeouts may wait.
 		jobs:   make(chan job, int(min(mostWaiting, 2*s.RateRPS*timeout.Seconds()+1))),
 		ledger: newLedger(emit), pacer: newPacer(), paced: make(chan struct{}),
 	}
@@ -82,8 +84,8 @@ func (g *Generator) Start() {
 	go g.tick()
 }
 
-// Stop ends the sending, waits for the requests under way (each is bounded by its timeout), gives
-// the remaining seconds to emit and returns the sum of all.
+// Stop ends the sending, waits for the requests under way (each is bounded by its timeout), calls emit
+// for the remaining seconds and returns the sum of all.
 func (g *Generator) Stop() LoadSecond {
 	g.pacer.stop()
 	<-g.paced
@@ -93,7 +95,7 @@ func (g *Generator) Stop() LoadSecond {
 	return g.ledger.end()
 }
 
-// due puts request number i in line; next is when the one after it is due.
+// due puts a request in line; next is when the one after it is due.
 func (g *Generator) due(intended, next time.Time) {
 	j := job{second: g.ledger.intend(intended, next), intended: intended, free: g.underWay.Add(1) <= g.slots}
 	select {
@@ -104,7 +106,7 @@ func (g *Generator) due(intended, next time.Time) {
 	}
 }
 
-// tick lets seconds go in which nothing ends any more.
+// tick emits seconds that are over while no request ends.
 func (g *Generator) tick() {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()

@@ -8,15 +8,15 @@ import (
 	"chaosgo/agent/internal/histogram"
 )
 
-// ledger books every request in the second of its intended time, and lets a second go when it is
-// over and all its requests have ended. The seconds go in order.
+// ledger counts every request in the second of its intended time. It emits a second when it is over and
+// all its requests have ended, in order.
 type ledger struct {
 	emit func(LoadSecond)
 
 	mu     sync.Mutex
 	origin time.Time
 	gone   int       // seconds that were emitted
-	open   []*second // the following ones
+	open   []*second // seconds that were not emitted yet
 	next   time.Time // when the next request is due
 	totals LoadSecond
 }
@@ -46,7 +46,7 @@ func (l *ledger) begin(origin time.Time) {
 	l.totals.StartUnixS = unixS(origin)
 }
 
-// intend books a request that is due and gives its second.
+// intend counts a request that is due and gives its second.
 func (l *ledger) intend(intended, next time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *ledger) intend(intended, next time.Time) int {
 	return number
 }
 
-// finish books what became of a request.
+// finish counts what became of a request.
 func (l *ledger) finish(number int, r result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,14 +68,14 @@ func (l *ledger) finish(number int, r result) {
 	l.release(time.Now())
 }
 
-// pass lets the seconds go that are over now.
+// pass emits the seconds that are over now.
 func (l *ledger) pass(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.release(now)
 }
 
-// end lets everything go and gives the totals. No request is under way any more.
+// end emits all seconds and gives the totals. No request is under way any more.
 func (l *ledger) end() LoadSecond {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ func (l *ledger) end() LoadSecond {
 	return l.totals
 }
 
-// release lets seconds go while they are over, by the clock and by the pacer, which may lag.
+// release emits seconds that are over both by the clock and for the pacer, which may lag.
 func (l *ledger) release(now time.Time) {
 	over := min(l.number(now), l.number(l.next))
 	for l.gone < over && l.at(l.gone).underWay == 0 {
@@ -101,7 +101,7 @@ func (l *ledger) shift() {
 	l.emit(record)
 }
 
-// at gives a second that has not gone; those between that had no request come into being, too.
+// at gives a second that was not emitted yet. It makes the seconds before it that had no request.
 func (l *ledger) at(number int) *second {
 	for l.gone+len(l.open) <= number {
 		start := l.origin.Add(time.Duration(l.gone+len(l.open)) * time.Second)
@@ -112,7 +112,7 @@ func (l *ledger) at(number int) *second {
 
 func (l *ledger) number(t time.Time) int { return int(t.Sub(l.origin) / time.Second) }
 
-// book adds one result to a record.
+// book counts one result in a record.
 func book(record *LoadSecond, r *result) {
 	if r.dropped {
 		record.Dropped++
@@ -129,7 +129,7 @@ func book(record *LoadSecond, r *result) {
 		record.Timeouts++
 	default:
 		record.ConnectionErrors++
-		return // it has no latency, and nobody can say what it meant for the business
+		return // it has no latency, and its impact on the business is unknown
 	}
 	if r.judged {
 		record.ImpactN++

@@ -11,7 +11,7 @@ import (
 // pacer says when each request is due.
 type pacer interface {
 	// run calls due at the intended time of every request, until stop. Intended times are
-	// origin + i/rate: computed, so that no error adds up.
+	// origin + i/rate, so that no error adds up.
 	run(origin time.Time, rateRPS float64, due func(intended, next time.Time))
 	stop()
 }

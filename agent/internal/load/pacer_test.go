@@ -36,7 +36,7 @@ func TestPacerKeepsTheRate(t *testing.T) {
 	}
 }
 
-// A pacer that was held up must not shift what it intends, or the delay would be forgotten.
+// A pacer that was held up must not shift the intended times, or the latency would not count the delay.
 func TestPacerThatWasHeldUpCatchesUp(t *testing.T) {
 	intended, called := pace(t, 100, 4, 25*time.Millisecond)
 	for i := range intended {

@@ -1,7 +1,7 @@
 package load
 
-// LoadSecond is what became of the requests whose intended send time lies in one second; in a
-// disarmed event, of all of them.
+// LoadSecond counts what became of the requests whose intended send time lies in one second. In a
+// disarmed event it counts all requests.
 type LoadSecond struct {
 	StartUnixS       float64           `json:"start_unix_s"`
 	Intended         uint64            `json:"intended"`

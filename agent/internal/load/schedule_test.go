@@ -1,7 +1,9 @@
 package load
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,15 +46,21 @@ func (o *oversleep) sleep(origin time.Time) func(time.Duration) {
 // simulate drives a load in fake time, so that what is due when, waits and is dropped is exact.
 func simulate(t *testing.T, l Load, d time.Duration, s service, o oversleep) (seconds []LoadSecond, totals LoadSecond, stopTook time.Duration) {
 	t.Helper()
+	through := func(*testing.T, *http.Transport) http.RoundTripper { return s.transport(time.Now()) }
+	return simulateThrough(t, l, d, through, o)
+}
+
+// simulateThrough does the same with what the test makes of the transport of the load.
+func simulateThrough(t *testing.T, l Load, d time.Duration, through func(*testing.T, *http.Transport) http.RoundTripper, o oversleep) (seconds []LoadSecond, totals LoadSecond, stopTook time.Duration) {
+	t.Helper()
 	l.URL = "http://127.0.0.1/"
 	synctest.Test(t, func(t *testing.T) {
 		g, err := New(&l, func(second LoadSecond) { seconds = append(seconds, second) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		origin := time.Now()
-		g.client.Transport = s.transport(origin)
-		g.pacer = &threadPacer{sleep: o.sleep(origin)}
+		g.client.Transport = through(t, g.client.Transport.(*http.Transport))
+		g.pacer = &threadPacer{sleep: o.sleep(time.Now())}
 		g.Start()
 		time.Sleep(d)
 		stopped := time.Now()
@@ -63,16 +71,18 @@ func simulate(t *testing.T, l Load, d time.Duration, s service, o oversleep) (se
 	return seconds, totals, stopTook
 }
 
-// All requests freeze for 400 ms every 4 s: a tenth of them waits, evenly between 0 and 400 ms, so
-// the P95 is 200 ms and the P99 360 ms, however many may be in flight.
-func TestKnownTruthInFakeTime(t *testing.T) {
-	frozen := func(now time.Duration) time.Duration {
-		const from, to = 2000 * time.Millisecond, 2400 * time.Millisecond
-		if at := now % (4 * time.Second); at >= from && at < to {
-			return to - at
-		}
-		return time.Millisecond
+// frozen answers after a millisecond, but freezes for 400 ms every 4 s, first after 2 s. A tenth of
+// all requests waits, evenly between 0 and 400 ms, so the P95 is 200 ms and the P99 360 ms.
+func frozen(now time.Duration) time.Duration {
+	const from, to = 2000 * time.Millisecond, 2400 * time.Millisecond
+	if at := now % (4 * time.Second); at >= from && at < to {
+		return to - at
 	}
+	return time.Millisecond
+}
+
+// The truth is seen however many requests may be in flight.
+func TestKnownTruthInFakeTime(t *testing.T) {
 	for _, slots := range []int{0, 16} {
 		_, totals, _ := simulate(t, Load{RateRPS: 500, TimeoutMS: 2000, MaxInFlight: slots}, 7999*time.Millisecond, frozen, oversleep{})
 		p95, p99 := quantile(totals.Latency, 0.95), quantile(totals.Latency, 0.99)
@@ -128,5 +138,56 @@ func TestStopIsBoundedWhenTheServiceHangs(t *testing.T) {
 	}
 	if totals.Timeouts == 0 || totals.Timeouts != totals.Sent {
 		t.Errorf("%d of %d timed out", totals.Timeouts, totals.Sent)
+	}
+}
+
+// inMemory serves HTTP over pipes: connections without a network, whose waits fake time knows.
+type inMemory chan net.Conn
+
+func (m inMemory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, service := net.Pipe()
+	select {
+	case m <- service:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (m inMemory) Accept() (net.Conn, error) {
+	if c, ok := <-m; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (m inMemory) Close() error   { return nil }
+func (m inMemory) Addr() net.Addr { return &net.TCPAddr{} }
+
+// With 8 slots only 16 of 4,000 requests are in the hands of the frozen service: the service time,
+// which is what a closed loop reports, omits all others. Client and service are those of net/http.
+func TestStallIsSeenFromTheIntendedTime(t *testing.T) {
+	throughHTTP := func(t *testing.T, transport *http.Transport) http.RoundTripper {
+		connections, origin := make(inMemory), time.Now()
+		s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			time.Sleep(frozen(time.Since(origin)))
+		})}
+		go s.Serve(connections)
+		t.Cleanup(func() {
+			close(connections)
+			s.Close()
+		})
+		transport.DialContext = connections.dial
+		return transport
+	}
+	_, totals, _ := simulateThrough(t, Load{RateRPS: 500, TimeoutMS: 2000, MaxInFlight: 8}, 7999*time.Millisecond, throughHTTP, oversleep{})
+	if p95, p99 := quantile(totals.Latency, 0.95), quantile(totals.Latency, 0.99); p95 < 190 || p95 > 215 || p99 < 350 || p99 > 375 {
+		t.Errorf("from the intended time: P95 %g ms, P99 %g ms", p95, p99)
+	}
+	if p95, p99 := quantile(totals.ServiceTime, 0.95), quantile(totals.ServiceTime, 0.99); p95 > 2 || p99 > 2 {
+		t.Errorf("the service time: P95 %g ms, P99 %g ms", p95, p99)
+	}
+	if totals.Sent != 4000 || totals.Statuses["200"] != 4000 || totals.Late != 0 {
+		t.Errorf("%+v", totals)
 	}
 }

@@ -1,9 +1,9 @@
-// Package nfqueue reads packets from an NFQUEUE of this network namespace and gives a verdict on
-// each: at once, or later and from anywhere.
+// Package nfqueue reads packets from an NFQUEUE of this network namespace and decides on each, at once
+// or later and from any goroutine.
 //
-// Rules (Statement, StatementXT) lead packets into a queue. When nobody reads the queue the packets
-// pass: a queue that is closed, or whose process died, stops no traffic. The same holds for packets
-// that find a full queue. The messages are those of linux/netfilter/nfnetlink_queue.h.
+// Rules (Statement, StatementXT) lead packets into a queue. The packets pass when nobody reads the
+// queue: a queue that is closed, or whose process has died, stops no traffic. Packets that find the
+// queue full pass too. linux/netfilter/nfnetlink_queue.h describes the messages.
 package nfqueue
 
 import (
@@ -20,18 +20,19 @@ import (
 // WholePacket as Options.Copy copies every packet from its first byte to its last one.
 const WholePacket = 0xffff
 
-// socketBuffer is what the kernel may put aside for us between two reads, in bytes.
+// socketBuffer is how many bytes of messages the kernel may keep for us between two reads.
 const socketBuffer = 4 << 20
 
 // Options say how a queue works.
 type Options struct {
-	// Copy is how many bytes of each packet are copied to us, beginning with the IP header; with 0
-	// none are, and Packet.Size is not known either.
+	// Copy is how many bytes of each packet are copied to us, from the IP header on. With 0 none are
+	// copied, and Packet.Size is unknown.
 	Copy uint32
 	// Length is how many packets may wait for a verdict. More of them pass.
 	Length uint32
-	// WholeGSO hands over packets as large as their sender made them, up to 64 KiB. Without it the
-	// kernel cuts them into segments first; do not change packets with it, their checksum is open.
+	// WholeGSO leaves packets as large as their sender made them, up to 64 KiB (GSO). Without it the
+	// kernel cuts them into segments first. Do not change packets with it, because their checksum is
+	// incomplete.
 	WholeGSO bool
 }
 
@@ -50,7 +51,7 @@ type Queue struct {
 	closing bool
 }
 
-// Open binds a free queue. It is read from Start on: rules that lead packets to it come after that.
+// Open binds a queue number that is free. Install rules that lead packets there after Start.
 func Open(o Options) (*Queue, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
@@ -73,24 +74,24 @@ func Open(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// Number is what rules name the queue by.
+// Number returns the number by which rules name the queue.
 func (q *Queue) Number() uint16 { return q.number }
 
-// Start reads the queue in a goroutine of its own, which calls judge for one packet after the other,
-// until Close. It must be called once.
+// Start calls judge for one packet after the other, in a goroutine of its own, until Close. Call it
+// once.
 func (q *Queue) Start(judge func(*Packet) Verdict) {
 	q.running.Go(func() { q.run(judge) })
 }
 
-// Accept lets packets go on for which judge said Later. It may be called from any goroutine, also
-// before judge has returned. A packet that has its verdict already is left alone, and so is one that
-// Close has accepted.
+// Accept lets packets go on for which judge returned Later. It may be called from any goroutine, also
+// before judge has returned. It does nothing to packets that have a verdict already, and it fails
+// after Close.
 func (q *Queue) Accept(ids ...uint32) error { return q.give(kernelAccept, ids) }
 
-// Drop makes packets vanish for which judge said Later. It may be called as Accept may.
+// Drop discards packets for which judge returned Later. It may be called like Accept.
 func (q *Queue) Drop(ids ...uint32) error { return q.give(kernelDrop, ids) }
 
-// give sends many verdicts at once.
+// give sends the same verdict on many packets at once.
 func (q *Queue) give(verdict uint32, ids []uint32) error {
 	messages := make([]byte, 0, len(ids)*verdictSize)
 	for _, id := range ids {
@@ -99,21 +100,21 @@ func (q *Queue) give(verdict uint32, ids []uint32) error {
 	return q.send(messages)
 }
 
-// Close stops judging, accepts all packets that wait for a verdict, and gives the queue up. Remove
-// the rules before: a packet that comes between the last two steps is lost.
+// Close stops judging, accepts all packets that wait for a verdict, and closes the queue. Remove the
+// rules before: a packet that comes between the last two steps is lost.
 func (q *Queue) Close() error {
 	q.mu.Lock()
 	q.closing = true
 	q.conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed socket ends the loop as well
 	q.mu.Unlock()
 	q.running.Wait()
-	// The batch verdict covers all ids up to the given one. Ids count up and wrap around.
+	// The batch verdict applies to all ids up to this one. Ids count up and wrap around.
 	const ahead = 1 << 30
 	all := appendVerdict(nil, messageVerdictBatch, q.number, kernelAccept, q.last+ahead, nil)
 	return errors.Join(q.send(all), q.conn.Close())
 }
 
-// send hands messages to the kernel, which works them off before sendto(2) returns.
+// send sends messages to the kernel, which processes them before sendto(2) returns.
 func (q *Queue) send(messages []byte) error {
 	if len(messages) == 0 {
 		return nil

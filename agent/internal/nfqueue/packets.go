@@ -24,9 +24,9 @@ const (
 type Packet struct {
 	// ID names the packet to Give.
 	ID uint32
-	// Payload is the packet from its IP header on, as much of it as Options.Copy says.
+	// Payload has the first bytes of the packet, from the IP header on, as many as Options.Copy says.
 	Payload []byte
-	// Size is how many bytes the whole packet has.
+	// Size is the size of the whole packet in bytes.
 	Size int
 }
 
@@ -55,7 +55,7 @@ func (q *Queue) run(judge func(*Packet) Verdict) {
 }
 
 // waitOneInterval bounds the next read, so that the loop can sign in time. It returns false when the
-// queue is being closed.
+// queue is closing.
 func (q *Queue) waitOneInterval() (open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +83,7 @@ func (q *Queue) eachPacket(datagram []byte, judge func(*Packet) Verdict) {
 	}
 }
 
-// answer tells the kernel what was said about a packet. A queue that is closed needs no verdict.
+// answer sends the verdict on a packet. A queue that is closed needs none.
 func (q *Queue) answer(p *Packet, v Verdict) {
 	var payload []byte // nil leaves the packet's
 	final := uint32(kernelAccept)

@@ -7,14 +7,16 @@ import (
 	"github.com/google/nftables/xt"
 )
 
-// Statement ends an nftables rule: it leads packets to the queue of that number and, when nobody
-// reads it, on (bypass). A kernel may lack nft_queue and have StatementXT, or the other way round.
+// Statement is the end of an nftables rule. It leads packets to the queue of that number, and lets
+// them pass when nobody reads it (bypass). A kernel may lack nft_queue and support StatementXT, or the
+// other way round.
 func Statement(number uint16) expr.Any {
 	return &expr.Queue{Num: number, Flag: expr.QueueFlagBypass}
 }
 
-// StatementXT is Statement by the iptables target NFQUEUE in revision 3: struct xt_NFQ_info_v3 of
-// linux/netfilter/xt_NFQUEUE.h has the number of the first queue, how many queues, and flags.
+// StatementXT does the same with the NFQUEUE target of iptables in revision 3. Its struct is
+// xt_NFQ_info_v3 of linux/netfilter/xt_NFQUEUE.h: the number of the first queue, how many queues, and
+// flags.
 func StatementXT(number uint16) expr.Any {
 	const queues, bypass = 1, 1
 	info := xt.Unknown(make([]byte, 8)) // the last two bytes are padding

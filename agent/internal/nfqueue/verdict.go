@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Verdict is what judge says about one packet.
+// Verdict is the decision on one packet.
 type Verdict uint8
 
 // The verdicts.
@@ -15,13 +15,13 @@ const (
 	Accept Verdict = iota
 	// AcceptChanged lets it go on with Packet.Payload, which judge has changed.
 	AcceptChanged
-	// Drop makes the packet vanish.
+	// Drop discards the packet.
 	Drop
 	// Later keeps the packet until Queue.Accept or Queue.Drop names its id.
 	Later
 )
 
-// What the kernel calls them: NF_DROP and NF_ACCEPT of linux/netfilter.h.
+// NF_DROP and NF_ACCEPT of linux/netfilter.h.
 const (
 	kernelDrop   = 0
 	kernelAccept = 1
@@ -42,8 +42,8 @@ const (
 	verdictSize     = netlinkHeader + nfnetlinkHeader + attributeHead + 8
 )
 
-// appendVerdict appends one message with a verdict. A payload, unless it is nil, takes the place of
-// the packet's.
+// appendVerdict appends one message with a verdict. A payload that is not nil replaces that of the
+// packet.
 func appendVerdict(b []byte, kind, queue uint16, verdict, id uint32, payload []byte) []byte {
 	size := verdictSize
 	if payload != nil {

@@ -1,5 +1,5 @@
-// Package pulse beats as long as every loop that carries traffic answers. What must not outlive a
-// hung process is renewed by the beat and by nothing else.
+// Package pulse calls functions at a regular beat, as long as every loop that carries traffic runs.
+// Whatever must not outlive a hung process is renewed by the beat and by nothing else.
 package pulse
 
 import (
@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// Interval is the time from beat to beat. A loop gives a sign at least as often.
+// Interval is the time between two beats. A loop signs at least once in an interval.
 const Interval = 200 * time.Millisecond
 
-// patience is how old the last sign of a loop may be: one that came late is no hang.
+// patience is how old the last sign of a loop may be. It is longer than an interval, so that a late
+// sign does not count as a hang.
 const patience = 2 * Interval
 
-// Loop is one loop that has to answer. Its signs may come from any goroutine.
+// Loop is one loop that has to sign. Its signs may come from any goroutine.
 type Loop struct {
 	last atomic.Pointer[time.Time]
 }
@@ -29,7 +30,7 @@ var (
 	beats []*beat
 )
 
-// Watch makes the pulse depend on a loop, until Leave.
+// Watch stops the beat whenever this loop does not sign, until Leave.
 func Watch() *Loop {
 	l := &Loop{}
 	l.Sign()
@@ -39,21 +40,21 @@ func Watch() *Loop {
 	return l
 }
 
-// Sign tells that the loop has come round.
+// Sign says that the loop is running.
 func (l *Loop) Sign() {
 	now := time.Now()
 	l.last.Store(&now)
 }
 
-// Leave ends the watch: the loop has ended in order.
+// Leave ends the watch, because the loop has ended as it should.
 func (l *Loop) Leave() {
 	mu.Lock()
 	defer mu.Unlock()
 	loops = slices.DeleteFunc(loops, func(other *Loop) bool { return other == l })
 }
 
-// Each calls f at every beat, now first, in the order of the calls of Each. An f that does not
-// return stops the pulse. After stop has returned f is not called any more.
+// Each calls f at every beat, in the order in which Each was called. The first call is at the next
+// beat. An f that does not return stops all beats. f is not called any more once stop has returned.
 func Each(f func()) (stop func()) {
 	b := &beat{f}
 	mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// waitFor polls until the count has passed a value, for much longer than any beat takes.
+// waitFor waits until the count exceeds a value, for much longer than a beat takes.
 func waitFor(t *testing.T, what string, count *atomic.Int64, above int64) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); count.Load() <= above; time.Sleep(Interval / 10) {
@@ -16,7 +16,7 @@ func waitFor(t *testing.T, what string, count *atomic.Int64, above int64) {
 	}
 }
 
-// sign gives signs of the loop until the returned function is called.
+// sign signs for the loop until the returned function is called.
 func sign(l *Loop) (hang func()) {
 	done := make(chan struct{})
 	go func() {

@@ -28,9 +28,9 @@ func NewEdit(headers map[string]string, body []byte, over <-chan struct{}, appli
 	return e
 }
 
-// aboutTheBody are headers that are no longer true of a replaced body: how it is framed and encoded,
-// its digests, and what lets a cache keep it or ask for it again. Caches would otherwise keep the
-// replacement when the fault is long over.
+// aboutTheBody are headers that are no longer true when the body is replaced: how it is framed and
+// encoded, its digests, and what lets a cache keep it or ask for it again. Otherwise caches would keep
+// the replacement after the fault is over.
 var aboutTheBody = map[string]bool{
 	"content-length": true, "transfer-encoding": true, "trailer": true, "content-encoding": true,
 	"content-md5": true, "digest": true, "content-digest": true, "repr-digest": true,
@@ -91,7 +91,7 @@ func (c *Change) Fields() []Field {
 	return fields
 }
 
-// Applied tells the edits that the answer was changed.
+// Applied counts the change: it calls the function that each edit was made with.
 func (c *Change) Applied() {
 	for _, applied := range c.applied {
 		applied()

@@ -10,8 +10,8 @@ import (
 // Field is one header field.
 type Field struct{ Name, Value string }
 
-// Response is a complete answer of our own. A relay writes it any number of times, in its protocol;
-// it adds what says where the body ends, and Date unless Dated.
+// Response is a complete answer of our own, which may be sent any number of times. A relay writes it
+// in its protocol. It adds what says where the body ends, and a Date unless Dated.
 type Response struct {
 	Status int
 	Fields []Field
@@ -20,9 +20,9 @@ type Response struct {
 	Dated bool
 }
 
-// NewResponse builds an answer. Headers that say where the body ends are left out, because a second
-// word on that would break the connection. A body without a Content-Type gets text/plain. A body of
-// 204 or 304 is left out, because these have none (RFC 9110 section 6.4.1).
+// NewResponse builds an answer. It leaves out headers that say where the body ends, because the relay
+// writes these. It adds a Content-Type (text/plain) to a body without one. It leaves out the body of a
+// 204 or 304, which cannot have one (RFC 9110 section 6.4.1).
 func NewResponse(status int, headers map[string]string, body string) *Response {
 	r := &Response{Status: status, Body: body}
 	if !r.MayHaveBody() {
@@ -46,7 +46,8 @@ func NewResponse(status int, headers map[string]string, body string) *Response {
 	return r
 }
 
-// MayHaveBody reports whether an answer of this status can have a body, so that its length is told.
+// MayHaveBody reports whether an answer of this status can have a body. Only then it has a
+// Content-Length.
 func (r *Response) MayHaveBody() bool {
 	return r.Status != http.StatusNoContent && r.Status != http.StatusNotModified
 }

@@ -8,6 +8,8 @@ type Event struct {
 	Armed   *Armed   `json:"armed,omitempty"`
 	Reason  string   `json:"reason,omitempty" jsonschema:"enum=stop,enum=deadline,enum=lease,enum=signal"`
 	Problem *Problem `json:"error,omitempty"`
+	// Problems are all that is wrong with a spec that was judged.
+	Problems []*Problem `json:"problems,omitempty"`
 	// Totals is the object of the kind in a stats or disarmed event: what it did since it was armed. On
 	// the wire it is a field that has the name of the Kind.
 	Totals any    `json:"-"`

@@ -56,6 +56,21 @@ func ProblemOf(err error) *Problem {
 	return CannotRun(err.Error(), "run `chaos-agent check` there")
 }
 
+// ProblemsOf gives all problems in an error that joins several; none of nil.
+func ProblemsOf(err error) []*Problem {
+	if err == nil {
+		return nil
+	}
+	if joined, several := err.(interface{ Unwrap() []error }); several {
+		var all []*Problem
+		for _, one := range joined.Unwrap() {
+			all = append(all, ProblemsOf(one)...)
+		}
+		return all
+	}
+	return []*Problem{ProblemOf(err)}
+}
+
 // shorten cuts a value that nobody would read to its end.
 func shorten(value string) string {
 	const most = 120

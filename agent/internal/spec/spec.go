@@ -4,6 +4,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -58,23 +59,33 @@ func (s *Spec) Validate() error {
 	if err := s.validateVersion(); err != nil {
 		return err
 	}
+	return errors.Join(
+		s.validateID(),
+		Positive("duration_s", s.DurationS, MaxDurationS, "not a duration that is allowed", "seconds"),
+		s.validateLease(),
+		s.Way.validate(),
+		s.validateDetail(),
+	)
+}
+
+func (s *Spec) validateID() error {
 	if !isID(s.ID) {
 		return Bad("id", s.ID, "not a name", fmt.Sprintf("give 1 to %d bytes of printable characters", maxID))
 	}
-	if err := Positive("duration_s", s.DurationS, MaxDurationS, "not a duration that is allowed", "seconds"); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (s *Spec) validateLease() error {
 	if s.LeaseS == 0 {
 		s.LeaseS = DefaultLeaseS
 	}
 	if !(s.LeaseS >= 1 && s.LeaseS <= MaxLeaseS) {
 		return Bad("lease_s", Number(s.LeaseS), "not a lease that is allowed", fmt.Sprintf("give 1 to %g seconds", MaxLeaseS))
 	}
-	if s.Way != nil {
-		if err := s.Way.validate(); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+func (s *Spec) validateDetail() error {
 	if err := s.validateKind(); err != nil {
 		return err
 	}

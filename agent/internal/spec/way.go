@@ -36,6 +36,9 @@ func (w *Way) String() string {
 }
 
 func (w *Way) validate() error {
+	if w == nil { // the kind says whether it needs one
+		return nil
+	}
 	ways := 0
 	for _, given := range []bool{w.Port != 0, w.Proxy != nil, w.To != ""} {
 		if given {

@@ -11,23 +11,23 @@ import (
 	"chaosgo/agent/internal/pulse"
 )
 
-// aliveTime is how long the kernel goes on steering without a beat of this process.
+// aliveTime is how long the kernel goes on steering when this process renews nothing.
 const aliveTime = time.Second
 
-// Alive is the dead man's switch of a table: a set with one element, which the pulse of this process
-// renews and the kernel forgets after aliveTime. Rules that begin with If do nothing then: new
-// connections pass a hung agent by. Only elements change, never a chain: the kernel drops every
-// packet that waits in a queue when a base chain goes.
+// Alive lets new connections bypass a hung agent after aliveTime. It is a set in the table with one
+// element, which the pulse of this process renews and the kernel removes after aliveTime. Rules that
+// begin with If match nothing without the element. Only the element changes and no chain ever does:
+// when a base chain is removed, the kernel drops every packet that waits in a queue.
 type Alive struct {
-	// Mutex is held while messages for the table are collected and sent; who changes the table
-	// after Keep holds it too, or halves of two transactions mix.
+	// Mutex is held while the messages of one transaction are collected and sent. Whoever changes the
+	// table after Keep holds it too; otherwise two transactions would mix.
 	sync.Mutex
 	conn *nftables.Conn
 	set  *nftables.Set
 	stop func()
 }
 
-// AddAlive adds the switch to a table that is being made on conn; call Keep once it is made.
+// AddAlive adds the set to a table that is being made on conn. Call Keep when the table is made.
 func AddAlive(conn *nftables.Conn, table *nftables.Table) (*Alive, error) {
 	a := &Alive{conn: conn, set: &nftables.Set{
 		Table: table, Name: "alive", KeyType: nftables.TypeInetProto, HasTimeout: true, Timeout: aliveTime,
@@ -35,7 +35,7 @@ func AddAlive(conn *nftables.Conn, table *nftables.Table) (*Alive, error) {
 	return a, conn.AddSet(a.set, element())
 }
 
-// If is the condition that this process is alive, the first one of a rule for TCP.
+// If matches while this process is alive. It comes first in a rule, and matches TCP only.
 func (a *Alive) If() []expr.Any {
 	return []expr.Any{
 		meta(expr.MetaKeyL4PROTO),
@@ -49,9 +49,9 @@ func (a *Alive) Keep() { a.stop = pulse.Each(a.renew) }
 // Stop ends the renewal. The rules stay in place for another aliveTime at most.
 func (a *Alive) Stop() { a.stop() }
 
-// renew replaces the element in one transaction, so that there is no packet without it. It is added
-// first because one that has run out cannot be deleted. When the kernel refuses, the element runs
-// out: that is the safe side.
+// renew replaces the element in one transaction, so that the set is never empty in between. It adds
+// the element first, because an element whose time is over cannot be deleted. When the kernel refuses,
+// the element times out and connections bypass the agent, which is the safe side.
 func (a *Alive) renew() {
 	a.Lock()
 	defer a.Unlock()

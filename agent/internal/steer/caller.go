@@ -1,7 +1,6 @@
 package steer
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,22 +10,22 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"chaosgo/agent/internal/spec"
 )
 
-// Caller is one process, whose connections are told from those of everybody else by the inodes of
-// its sockets.
+// Caller is one process whose calls are faulted. Its connections are recognised by the inodes of its
+// sockets.
 type Caller struct {
 	mu sync.Mutex
-	// fds is its /proc/PID/fd. While it is open it never becomes that of a later process of this pid.
+	// fds is its /proc/PID/fd. While it is open it cannot become that of a later process with the same
+	// pid.
 	fds *os.File
 }
 
-// FindCaller opens a process of this network namespace, after a look whether the kernel tells whose
-// the connections to the listeners are.
+// FindCaller opens a process of this network namespace. Before that it checks that the kernel tells
+// which socket a connection to the listeners belongs to.
 func FindCaller(pid int, l *Listeners) (*Caller, error) {
 	if err := l.checkDiag(); err != nil {
 		return nil, err
@@ -58,12 +57,12 @@ func openCaller(pid int) (*Caller, error) {
 	return c, nil
 }
 
-// Close lets go of the process.
+// Close closes what FindCaller opened.
 func (c *Caller) Close() {
 	c.fds.Close() //nolint:errcheck // read only
 }
 
-// Owns tells whether the caller has the socket of a connection.
+// Owns reports whether the caller has the socket with these two addresses.
 func (c *Caller) Owns(local, remote netip.AddrPort) bool {
 	inode, err := inodeOf(local, remote)
 	if err != nil {
@@ -73,7 +72,7 @@ func (c *Caller) Owns(local, remote netip.AddrPort) bool {
 	return err == nil && own[inode]
 }
 
-// sockets gives the inodes of its sockets; none when it has ended.
+// sockets returns the inodes of the sockets of the process; none when it has ended.
 func (c *Caller) sockets() (map[uint32]bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +88,7 @@ func (c *Caller) sockets() (map[uint32]bool, error) {
 	for _, name := range names {
 		n, err := unix.Readlinkat(int(c.fds.Fd()), name, link)
 		if err != nil {
-			continue // closed since
+			continue // it was closed meanwhile
 		}
 		text, isSocket := strings.CutPrefix(string(link[:n]), "socket:[")
 		if inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 32); isSocket && err == nil {
@@ -99,46 +98,7 @@ func (c *Caller) sockets() (map[uint32]bool, error) {
 	return own, nil
 }
 
-// Offsets and sizes of linux/inet_diag.h: inet_diag_req_v2 and inet_diag_msg.
-const (
-	diagRequestSize = 56
-	diagID          = 8 // of the request
-	diagInode       = 68
-	diagMessageSize = 72
-)
-
-// diagRequest asks for one TCP socket by its addresses.
-type diagRequest [diagRequestSize]byte
-
-// Len and Serialize make it part of a netlink request.
-func (r *diagRequest) Len() int          { return len(r) }
-func (r *diagRequest) Serialize() []byte { return r[:] }
-
-// inodeOf asks the kernel (sock_diag(7)) for the inode of one TCP socket of this network namespace.
-func inodeOf(local, remote netip.AddrPort) (uint32, error) {
-	r := &diagRequest{unix.AF_INET, unix.IPPROTO_TCP}
-	if local.Addr().Is6() {
-		r[0] = unix.AF_INET6
-	}
-	binary.NativeEndian.PutUint32(r[4:], ^uint32(0)) // every state
-	binary.BigEndian.PutUint16(r[diagID:], local.Port())
-	binary.BigEndian.PutUint16(r[diagID+2:], remote.Port())
-	copy(r[diagID+4:], local.Addr().AsSlice())
-	copy(r[diagID+20:], remote.Addr().AsSlice())
-	binary.NativeEndian.PutUint64(r[diagID+40:], ^uint64(0)) // INET_DIAG_NOCOOKIE
-	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
-	request.AddData(r)
-	messages, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
-	if err != nil {
-		return 0, err
-	}
-	if len(messages) != 1 || len(messages[0]) < diagMessageSize {
-		return 0, errors.New("sock_diag: not the answer to one socket")
-	}
-	return binary.NativeEndian.Uint32(messages[0][diagInode:]), nil
-}
-
-// checkDiag sees by a connection of our own whether the kernel tells whose a socket is.
+// checkDiag opens a connection of our own and checks that the kernel finds its socket.
 func (l *Listeners) checkDiag() error {
 	for _, listener := range []*net.TCPListener{l.v4, l.v6} {
 		if listener == nil {

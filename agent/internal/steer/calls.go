@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Calls gives the open connections from this network namespace to any of the addresses, with a
-// caller only its own.
+// Calls returns the open connections from this network namespace to any of the addresses; those of one
+// process if caller is not nil.
 func Calls(to []netip.AddrPort, caller *Caller) ([]Connection, error) {
 	var own map[uint32]bool
 	if caller != nil {
-		own, _ = caller.sockets() // none when it has ended
+		own, _ = caller.sockets() // none when the process has ended
 	}
 	var found []Connection
 	err := eachSocket(func(line string) {
@@ -24,7 +24,7 @@ func Calls(to []netip.AddrPort, caller *Caller) ([]Connection, error) {
 	return found, err
 }
 
-// inode reads the tenth field of a line; 0 is none.
+// inode reads the tenth field of a line. It returns 0 when there is none.
 func inode(line string) uint32 {
 	fields := strings.Fields(line)
 	if len(fields) < 10 {

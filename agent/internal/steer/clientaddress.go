@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// returnBase + a number of its own is the mark, and the routing table, of each return path.
+	// Each return path has a number. returnBase plus the number is its mark and its routing table.
 	returnBase = 0x0da80000
-	// returnPriority of the routing rules: behind that of `local`, before that of `main`.
+	// returnPriority puts the routing rules behind that of the table local and before that of main.
 	returnPriority = 3496
 	// loopback is the index of lo in every network namespace.
 	loopback = 1
@@ -30,21 +30,22 @@ const (
 
 var families = []int{unix.AF_INET, unix.AF_INET6}
 
-// ReturnPath leads what a service sends to clients whose address we have taken back to us. These
-// packets would leave the host, or find the client's own socket; so they get a mark, and a routing
-// rule delivers here what has it (Documentation/networking/tproxy.rst of the kernel).
+// ReturnPath brings the answers of a service back to the agent when the agent has connected to the
+// service from the address of a client. These packets would otherwise leave the host, or find the
+// socket of the client itself. So they get a mark, and a routing rule delivers packets with that mark
+// on this host (Documentation/networking/tproxy.rst of the kernel).
 //
-// A rule has no owner who takes it along. Left behind it is inert, as nothing sets its mark any
-// more; the watch for it is the next agent's, see RemoveStaleReturnPaths.
+// The kernel does not remove routing rules with their process. A rule that is left behind has no
+// effect, because nothing sets its mark any more. The next agent removes it (RemoveStaleReturnPaths).
 type ReturnPath struct {
 	number int
 	lock   *Lock
 	conn   *nftables.Conn
 	table  *nftables.Table
-	next   atomic.Uint32 // port to dial from
+	next   atomic.Uint32 // the port to dial from next
 }
 
-// OpenReturnPath puts the path for one port of a service in place.
+// OpenReturnPath opens the path for one port of a service.
 func OpenReturnPath(port int) (*ReturnPath, error) {
 	RemoveStaleReturnPaths()
 	p := &ReturnPath{}
@@ -63,7 +64,7 @@ func OpenReturnPath(port int) (*ReturnPath, error) {
 	return p, nil
 }
 
-// Close removes the path. Connections that use it would hang then.
+// Close removes the path. Connections that still use it would hang afterwards.
 func (p *ReturnPath) Close() {
 	removeRouting(p.number)
 	if p.conn != nil {
@@ -79,7 +80,7 @@ func RemoveStaleReturnPaths() {
 	for _, family := range families {
 		rules, err := netlink.RuleList(family)
 		if err != nil {
-			continue // a host without the family has none
+			continue // the host lacks this family
 		}
 		for _, rule := range rules {
 			number := int(rule.Mark) - returnBase
@@ -92,7 +93,8 @@ func RemoveStaleReturnPaths() {
 
 func returnPlace(number int) string { return fmt.Sprintf("return/%d", number) }
 
-// takeNumber takes the first one that no living agent has, beginning with one that is likely free.
+// takeNumber takes the first number that no living agent has. It begins with one that is likely to be
+// free.
 func (p *ReturnPath) takeNumber() error {
 	var err error
 	for i := range 100 {
@@ -112,55 +114,49 @@ func (p *ReturnPath) addTable(port int) error {
 		return explain(err)
 	}
 	p.conn = conn
-	p.table = conn.CreateTable(&nftables.Table{
-		Name:   fmt.Sprintf("chaos-agent-return-%d", p.number),
-		Family: nftables.TableFamilyINet,
-		Flags:  nftables.TableFlagOwner,
-	})
-	chain := conn.AddChain(&nftables.Chain{
-		Name: "output", Table: p.table, Type: nftables.ChainTypeRoute,
-		Hooknum:  nftables.ChainHookOutput,
-		Priority: nftables.ChainPriorityMangle,
-	})
-	for _, exprs := range p.rules(port) {
-		conn.AddRule(&nftables.Rule{Table: p.table, Chain: chain, Exprs: exprs})
-	}
+	p.table = ownedTable(conn, fmt.Sprintf("chaos-agent-return-%d", p.number))
+	returning(port, p.mark()).add(conn, p.table)
 	if err := conn.Flush(); err != nil {
 		return explain(err)
 	}
 	return nil
 }
 
-// rules as data. Connection tracking tells the service's packets to us from those to clients that
-// are connected directly.
-func (p *ReturnPath) rules(port int) [][]expr.Any {
-	mine := binaryutil.NativeEndian.PutUint32(p.mark())
-	service := binaryutil.BigEndian.PutUint16(uint16(port))
-	const sourcePort, destinationPort = 0, 2
-	tcpPort := func(offset uint32) expr.Any {
-		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2}
+// returning marks the answers of a service on port to the connections that we open from the addresses
+// of clients. The first rule is for our packets to the service, which carry returnMark. It copies the
+// mark to the entry of the connection (ct mark), and puts mark in its place, so that inbound lets the
+// packet pass. The second rule marks answers on such connections only; clients that are connected
+// directly get theirs as before.
+func returning(port int, returnMark uint32) baseChain {
+	returned := binaryutil.NativeEndian.PutUint32(returnMark)
+	setMark := func(to []byte) []expr.Any {
+		return []expr.Any{
+			&expr.Immediate{Register: 1, Data: to},
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+		}
 	}
-	return [][]expr.Any{
-		{
-			meta(expr.MetaKeyMARK), equal(mine),
-			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
-			tcpPort(destinationPort), equal(service),
-			&expr.Immediate{Register: 1, Data: mine},
+	tcp := []expr.Any{meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP})}
+	toService := rule(
+		[]expr.Any{meta(expr.MetaKeyMARK), equal(returned)}, tcp, portIs(destinationPort, port),
+		[]expr.Any{
+			&expr.Immediate{Register: 1, Data: returned},
 			&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
-			&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(mark)},
-			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 		},
-		{
-			meta(expr.MetaKeyL4PROTO), equal([]byte{unix.IPPROTO_TCP}),
-			tcpPort(sourcePort), equal(service),
-			&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, equal(mine),
-			&expr.Immediate{Register: 1, Data: mine},
-			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
-		},
+		setMark(binaryutil.NativeEndian.PutUint32(mark)),
+	)
+	fromService := rule(
+		tcp, portIs(sourcePort, port),
+		[]expr.Any{&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, equal(returned)},
+		setMark(returned),
+	)
+	return baseChain{
+		"output", nftables.ChainTypeRoute, nftables.ChainHookOutput, nftables.ChainPriorityMangle,
+		[][]expr.Any{toService, fromService},
 	}
 }
 
-// addRouting delivers here what has the mark. A host may lack one family: no client comes from it.
+// addRouting delivers packets with the mark on this host. A host may lack one family: then no client
+// uses it.
 func (p *ReturnPath) addRouting() error {
 	var failed error
 	added := 0
@@ -206,11 +202,12 @@ func returnRoute(family, number int) *netlink.Route {
 	}
 }
 
-// Dial connects to where an intercepted client wanted to go, from the client's address. The port is
-// another one: to connection tracking, the client's own would be the connection that was
-// intercepted. It lies below the range that clients take theirs from, so it is free on the client's
-// side as well. When none is found, because this client alone has left all of them in TIME_WAIT within
-// a minute, it connects from our address: better than a client that is cut because of us.
+// Dial connects to the destination of an intercepted client, from the address of the client. The port
+// is another one than that of the client: connection tracking would take the same port for the
+// intercepted connection. It is below the range from which clients take their ports, so it is free on
+// the side of the client too. When no port is free, because this client left all of them in TIME_WAIT
+// within a minute, Dial connects from our address: a wrong address is better than a connection that is
+// cut.
 func (p *ReturnPath) Dial(client, to *net.TCPAddr) (*net.TCPConn, error) {
 	const tries, first, ports = 16, 10240, 32768 - 10240
 	from := &net.TCPAddr{IP: client.IP, Zone: client.Zone}
@@ -236,7 +233,7 @@ func (p *ReturnPath) dialFrom(from, to *net.TCPAddr) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// standIn lets a socket have an address that is not of this host, and marks what it sends.
+// standIn lets a socket have an address that is not of this host, and marks what the socket sends.
 func (p *ReturnPath) standIn(network, address string, raw syscall.RawConn) error {
 	if err := transparent(network, address, raw); err != nil {
 		return err

@@ -4,12 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"chaosgo/agent/internal/spec"
@@ -20,8 +18,7 @@ type Connection struct {
 	Local, Remote netip.AddrPort
 }
 
-// Accepted gives the connections whose local port is port and that a client can send requests on,
-// or is about to.
+// Accepted returns the connections to a local port that are established or about to be.
 func Accepted(port int) ([]Connection, error) {
 	var found []Connection
 	err := eachSocket(func(line string) {
@@ -45,8 +42,8 @@ func readConnection(line string) (state uint64, c Connection, ok bool) {
 	return state, Connection{Local: local, Remote: remote}, err == nil && okLocal && okRemote
 }
 
-// readAddress reads IP:PORT: each four bytes of the IP as a number of this machine, the port as a
-// number, all in hex. IPv4 inside of IPv6 comes out as the IPv4 that is in the packets.
+// readAddress reads IP:PORT in hex. The IP is written as one or four 32-bit words in the byte order of
+// this machine. An IPv4 address inside of IPv6 is returned as IPv4, as it is in the packets.
 func readAddress(field string) (netip.AddrPort, bool) {
 	ip, port, _ := strings.Cut(field, ":")
 	p, err := strconv.ParseUint(port, 16, 16)
@@ -65,17 +62,39 @@ func readAddress(field string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address.Unmap(), uint16(p)), true
 }
 
-// Abort resets a connection from its local end (SOCK_DESTROY of sock_diag(7)). One that has ended
-// meanwhile is fine.
+// Abort resets a connection from its local end. It is no error when the connection has ended
+// meanwhile.
 func Abort(c Connection) error {
-	err := netlink.SocketDestroy(net.TCPAddrFromAddrPort(c.Local), net.TCPAddrFromAddrPort(c.Remote))
-	switch {
-	case err == nil, errors.Is(err, unix.ENOENT):
+	err := destroy(c)
+	if err == nil {
 		return nil
+	}
+	refuse := func(problem, fix string) error { return spec.Bad("http.existing", "reset", problem, fix) }
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		// ENOENT has two meanings: the connection is gone, or the kernel lacks the module that looks it
+		// up.
+		if !isOpen(c) {
+			return nil
+		}
+		return refuse(fmt.Sprintf("the kernel does not find the connection of %s: %v", c.Remote, err),
+			"load the module tcp_diag, or use takeover or leave")
+	case errors.Is(err, unix.EPERM):
+		return refuse(fmt.Sprintf("CAP_NET_ADMIN is missing to reset the connection of %s: %v", c.Remote, err),
+			"run as root, or use takeover or leave")
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		return spec.Bad("http.existing", "reset", fmt.Sprintf("this kernel resets no connections: %v", err),
+		return refuse(fmt.Sprintf("this kernel resets no connections: %v", err),
 			"use a kernel with CONFIG_INET_DIAG_DESTROY, or takeover or leave")
 	}
-	return spec.Bad("http.existing", "reset", fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err),
-		"run with CAP_NET_ADMIN and tcp_diag loaded, or use takeover or leave")
+	return refuse(fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err), "use takeover or leave")
+}
+
+// isOpen reports whether a connection is established, and true when that cannot be found out.
+func isOpen(c Connection) bool {
+	found := false
+	err := eachSocket(func(line string) {
+		state, other, ok := readConnection(line)
+		found = found || ok && state == established && other == c
+	})
+	return found || err != nil
 }

@@ -22,11 +22,11 @@ const resolveTime = 5 * time.Second
 // soOriginalDst is SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST (linux/netfilter_ipv4.h, _ipv6/ip6_tables.h).
 const soOriginalDst = 80
 
-// errNotIntercepted: the client dialled the listener itself.
+// errNotIntercepted means that the client dialled the listener itself.
 var errNotIntercepted = errors.New("the connection was not intercepted")
 
-// Resolve gives every address of "HOST:PORT", sorted, each once. Names are looked up where the
-// agent runs, now and not again.
+// Resolve returns every address of "HOST:PORT", sorted and without duplicates. Names are looked up
+// once, where the agent runs.
 func Resolve(to string) ([]netip.AddrPort, error) {
 	host, portText, err := net.SplitHostPort(to)
 	if err != nil {
@@ -51,7 +51,7 @@ func Resolve(to string) ([]netip.AddrPort, error) {
 	return slices.Compact(all), nil
 }
 
-// originalDestination gives where a redirected connection wanted to go.
+// originalDestination returns the address that the client of a redirected connection has dialled.
 func originalDestination(c *net.TCPConn) (netip.AddrPort, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -76,7 +76,8 @@ func originalDestination(c *net.TCPConn) (netip.AddrPort, error) {
 	return to, nil
 }
 
-// originalIPv4 reads a sockaddr_in through a getter for a struct that is large enough.
+// originalIPv4 reads a struct sockaddr_in. It uses the getter of another option, whose struct is large
+// enough.
 func originalIPv4(fd int) (netip.AddrPort, error) {
 	holder, err := unix.GetsockoptIPv6Mreq(fd, unix.SOL_IP, soOriginalDst)
 	if err != nil {
@@ -86,7 +87,7 @@ func originalIPv4(fd int) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(sockaddr[4:8])), binary.BigEndian.Uint16(sockaddr[2:4])), nil
 }
 
-// originalIPv6 reads a sockaddr_in6, which is in front of an ip6_mtuinfo.
+// originalIPv6 reads a struct sockaddr_in6, which is the first part of struct ip6_mtuinfo.
 func originalIPv6(fd int) (netip.AddrPort, error) {
 	holder, err := unix.GetsockoptIPv6MTUInfo(fd, unix.SOL_IPV6, soOriginalDst)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package steer brings connections to the agent and takes care that the kernel itself undoes it
-// when the agent is gone: rules live in an nftables table owned by the agent's netlink socket,
-// locks are abstract Unix sockets, listeners are on loopback.
+// Package steer brings connections to the agent, in such a way that the kernel undoes everything when
+// the agent is gone: rules are in an nftables table that the netlink socket of the agent owns, locks
+// are abstract Unix sockets, listeners are on loopback.
 package steer

@@ -11,13 +11,14 @@ import (
 	"chaosgo/agent/internal/watchdog"
 )
 
-// Lock holds a place for one agent: two datagram sockets with abstract names, which belong to the
-// network namespace and vanish with the process (unix(7)). Nothing is ever received on them.
+// Lock reserves a place for one agent. It is two datagram sockets with abstract names, which belong to
+// the network namespace and vanish with the process (unix(7)). Nothing is ever received on them.
 type Lock struct {
 	sockets []*net.UnixConn
 }
 
-// Take locks a place such as "http/8081" for the fault owner, or tells whose it is.
+// Take locks a place such as "http/8081" for the fault owner. If the place is locked already, the
+// error says by whom.
 func Take(place, owner string) (*Lock, error) {
 	base := "chaos-agent/" + place
 	l := &Lock{}
@@ -25,7 +26,7 @@ func Take(place, owner string) (*Lock, error) {
 		return nil, spec.CannotRun(fmt.Sprintf("%s is already faulted by %s", place, holder(base)),
 			"end that fault first, or fault another place")
 	}
-	// The second name only tells the next one who holds the first. It is long enough for an id.
+	// The second name only says who holds the first one.
 	label := fmt.Sprintf("%s#%.40s (agent pid %d)", base, owner, watchdog.PID())
 	if err := l.bind(label); err != nil {
 		l.Release()
@@ -34,7 +35,7 @@ func Take(place, owner string) (*Lock, error) {
 	return l, nil
 }
 
-// isHeld tells whether an agent in this network namespace holds a place.
+// isHeld reports whether an agent in this network namespace holds a place.
 func isHeld(place string) bool {
 	l := &Lock{}
 	defer l.Release()

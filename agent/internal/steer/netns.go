@@ -12,9 +12,8 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// EnterNetworkOf replaces this process by itself in the network namespace of pid. Every thread
-// must be there before the first socket is made, and only exec gives that. It returns at once
-// when the process is there already.
+// EnterNetworkOf executes this program again in the network namespace of pid. Only that puts every
+// thread there before the first socket is made. It returns at once when the process is there already.
 func EnterNetworkOf(pid int) error {
 	const fix = "give the pid of a running process that you may inspect (root may inspect all)"
 	path := fmt.Sprintf("/proc/%d/ns/net", pid)

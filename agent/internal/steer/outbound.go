@@ -9,15 +9,13 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
-// markOutbound tells the agent's calls to a dependency. It is not mark: a fault on the dependency's
-// own port, in the same network namespace, meets these calls as it meets any other.
+// markOutbound is on the agent's own calls to a dependency. It is another one than mark, so that a
+// fault on the dependency's own port, in the same network namespace, still reaches these calls.
 const markOutbound = mark + 1
 
-// OutRules are the steering of the calls to one dependency. The kernel removes them with the agent,
-// as it does Rules.
+// OutRules steer the calls to one dependency. The kernel removes them when the agent dies.
 type OutRules struct {
 	conn  *nftables.Conn
 	table *nftables.Table
@@ -26,9 +24,9 @@ type OutRules struct {
 	ports redirected
 }
 
-// OpenOutRules prepares rules, with nothing in place yet. Open them before the listeners: a process
-// that is killed closes its files from the last to the first, and the callers of connections that are
-// closed after the table would not hear of it.
+// OpenOutRules opens the socket for the rules and installs nothing yet. Open it before the listeners:
+// the kernel closes the files of a killed process from the last to the first. When the table goes
+// before the connections, their callers do not hear of the end.
 func OpenOutRules() (*OutRules, error) {
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
@@ -38,30 +36,19 @@ func OpenOutRules() (*OutRules, error) {
 }
 
 // Intercept steers new TCP connections from this network namespace to any of the addresses into the
-// listeners. Connections that are open already keep their way.
+// listeners. Connections that are open already are left alone.
 func (r *OutRules) Intercept(to []netip.AddrPort, listeners *Listeners) error {
 	ports, err := listeners.ports(to)
 	if err != nil {
 		return err
 	}
-	// The agent before this one may still drain, with a table of its own.
-	r.table = r.conn.CreateTable(&nftables.Table{
-		Name:   fmt.Sprintf("chaos-agent-http-out-%08x", rand.Uint32()),
-		Family: nftables.TableFamilyINet,
-		Flags:  nftables.TableFlagOwner,
-	})
-	r.chain = r.conn.AddChain(&nftables.Chain{
-		Name: "output", Table: r.table, Type: nftables.ChainTypeNAT,
-		Hooknum:  nftables.ChainHookOutput,
-		Priority: nftables.ChainPriorityNATDest,
-	})
+	// The agent before this one may still drain, so each one has a table of its own.
+	r.table = ownedTable(r.conn, fmt.Sprintf("chaos-agent-http-out-%08x", rand.Uint32()))
 	alive, err := AddAlive(r.conn, r.table)
 	if err != nil {
 		return explain(err)
 	}
-	for _, exprs := range outbound(to, ports, alive) {
-		r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: exprs})
-	}
+	r.chain = outbound(to, ports, alive).add(r.conn, r.table)
 	if err := r.conn.Flush(); err != nil {
 		return explain(err)
 	}
@@ -70,20 +57,18 @@ func (r *OutRules) Intercept(to []netip.AddrPort, listeners *Listeners) error {
 	return nil
 }
 
-// Empty takes the rules away but leaves what translates the addresses of connections that were
+// Empty takes the rules away but leaves what still translates the addresses of connections that were
 // intercepted earlier: a NAT chain, and one expression that makes the kernel track connections.
-// Without either of them these connections would hang, because nothing on them arrives any more.
+// Without either of them these connections would hang, because their packets would no longer arrive.
 func (r *OutRules) Empty() error {
 	r.alive.Lock()
 	defer r.alive.Unlock()
 	r.conn.FlushChain(r.chain)
-	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
-	}})
+	r.conn.AddRule(&nftables.Rule{Table: r.table, Chain: r.chain, Exprs: trackOnly()})
 	return r.conn.Flush()
 }
 
-// Remove takes the table away. What still goes through the agent is cut.
+// Remove takes the table away, and thereby cuts the connections that still go through the agent.
 func (r *OutRules) Remove() error {
 	if r.alive == nil {
 		return r.conn.CloseLasting()
@@ -95,38 +80,41 @@ func (r *OutRules) Remove() error {
 	return err
 }
 
-// outbound is the rule set as data, in the order in which the kernel asks it.
-func outbound(to []netip.AddrPort, ports []int, alive *Alive) [][]expr.Any {
-	accept := &expr.Verdict{Kind: expr.VerdictAccept}
+// outbound redirects calls to each of the addresses to the port of loopback that has the same index in
+// ports.
+func outbound(to []netip.AddrPort, ports []int, alive *Alive) baseChain {
 	rules := [][]expr.Any{
-		// The agents' own connections, to the dependency and to a service behind an inbound fault.
-		{meta(expr.MetaKeyMARK), equal(binaryutil.NativeEndian.PutUint32(markOutbound)), accept},
-		{meta(expr.MetaKeyMARK), equal(binaryutil.NativeEndian.PutUint32(mark)), accept},
-		{meta(expr.MetaKeyL4PROTO), unequal([]byte{unix.IPPROTO_TCP}), accept},
-		// The kernel may see connections that are open already as new ones, because it tracks them
-		// from now on only. Redirecting their next packet would cut them.
-		append(notFirst(), accept),
+		acceptMarked(markOutbound),
+		acceptMarked(mark),
+		acceptAllButTCP(),
+		// The kernel tracks connections only from now on, so it may see one that is open already as a
+		// new one. Redirecting its next packet would cut it.
+		rule(notFirst(), []expr.Any{acceptIt()}),
 	}
 	for i, destination := range to {
-		rules = append(rules, append(alive.If(), redirectCalls(destination, ports[i])...))
+		rules = append(rules, rule(alive.If(), redirectCalls(destination, ports[i])))
 	}
-	return rules
+	return baseChain{
+		"output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, rules,
+	}
 }
+
+// trackOnly is a rule that changes nothing and makes the kernel track connections.
+func trackOnly() []expr.Any { return []expr.Any{&expr.Ct{Key: expr.CtKeySTATE, Register: 1}} }
 
 // redirectCalls sends what goes to one address to a port of loopback.
 func redirectCalls(to netip.AddrPort, port int) []expr.Any {
-	family, offset := byte(unix.NFPROTO_IPV4), uint32(16) // of the destination in an IPv4 header
+	offset := uint32(16) // of the destination in an IPv4 header
 	if to.Addr().Is6() {
-		family, offset = unix.NFPROTO_IPV6, 24
+		offset = 24
 	}
 	address := to.Addr().AsSlice()
-	return []expr.Any{
-		meta(expr.MetaKeyNFPROTO), equal([]byte{family}),
+	return rule([]expr.Any{
+		meta(expr.MetaKeyNFPROTO), equal([]byte{familyOf(to.Addr())}),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(len(address))},
 		equal(address),
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		equal(binaryutil.BigEndian.PutUint16(to.Port())),
+	}, portIs(destinationPort, int(to.Port())), []expr.Any{
 		&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(uint16(port))},
 		&expr.Redir{RegisterProtoMin: 1},
-	}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,15 +55,21 @@ func TestNameWithoutAddressIsRefused(t *testing.T) {
 	refused(t, err, "way.to", "nobody.invalid")
 }
 
-// connected gives a connection of this process and its accepted end.
-func connected(t *testing.T, address string) (client, served *net.TCPConn) {
+// connected returns a connection of this process over loopback, and its accepted end.
+func connected(t *testing.T, host string) (client, served *net.TCPConn) {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
+	return connectedTo(t, host, host)
+}
+
+// connectedTo listens on one address and dials another one, at the same port.
+func connectedTo(t *testing.T, listen, dial string) (client, served *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(listen, "0"))
 	if err != nil {
-		t.Skipf("no %s here: %v", address, err)
+		t.Skipf("no %s here: %v", listen, err)
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
+	c, err := net.Dial("tcp", net.JoinHostPort(dial, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +82,7 @@ func connected(t *testing.T, address string) (client, served *net.TCPConn) {
 }
 
 func TestOwnConnectionsAreToldFromOthers(t *testing.T) {
-	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+	for _, address := range []string{"127.0.0.1", "::1"} {
 		client, _ := connected(t, address)
 		own, err := openCaller(os.Getpid())
 		if err != nil {
@@ -125,7 +132,7 @@ func TestConnectionToTheListenerItselfIsReset(t *testing.T) {
 	for _, listener := range l.all() {
 		c, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
-			continue // reset before it was told that it is connected
+			continue // it was reset before Dial returned
 		}
 		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
 			t.Errorf("%s: read %d bytes, %v", listener.Addr(), n, err)
@@ -138,12 +145,12 @@ func TestConnectionToTheListenerItselfIsReset(t *testing.T) {
 	}
 }
 
-// The kernel would reset what waits to be accepted when a listener is closed.
+// The kernel resets the connections that wait to be accepted when their listener is closed.
 func TestCloseAcceptsWhatIsConnected(t *testing.T) {
 	l, err := ListenTransparent()
 	var problem *spec.Problem
 	if errors.As(err, &problem) {
-		l, err = ListenRedirected() // without privileges the plain ones
+		l, err = ListenRedirected() // plain ones need no privileges
 	}
 	if err != nil {
 		t.Fatal(err)

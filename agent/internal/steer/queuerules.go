@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -14,12 +13,12 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// elementsAtOnce keeps the list of elements in one attribute of netlink, of at most 64 KiB.
+// elementsAtOnce bounds the elements in one message: a netlink attribute has at most 64 KiB.
 const elementsAtOnce = 500
 
-// QueueRules lead the packets of certain connections to two queues, one for each direction: each
-// packet once. Without a reader (bypass), or with one that hangs, the packets pass. Each exported
-// method holds the lock of the table.
+// QueueRules lead the packets of certain connections to two queues, one for each direction; each
+// packet goes to one queue once. The packets pass when nobody reads the queues (bypass) or the agent
+// hangs. Each exported method holds the lock of the table.
 type QueueRules struct {
 	conn     *nftables.Conn
 	table    *nftables.Table
@@ -32,11 +31,11 @@ type QueueRules struct {
 type family struct {
 	protocol                    byte // NFPROTO_...
 	source, destination, length uint32
-	port                        uint32 // the register behind the address
+	port                        uint32 // the register that follows the address
 	clients                     *nftables.Set
 }
 
-// path is where the packets of one direction pass.
+// path is where the packets of one direction pass the kernel.
 type path struct {
 	chain      string
 	hook       *nftables.ChainHook
@@ -45,22 +44,32 @@ type path struct {
 	queue      uint16
 }
 
-// QueueInbound queues what these clients and the service on port, which is here, say to each other.
+// QueueInbound queues the packets between these clients and the service on port, which is on this
+// host.
 func (r *Rules) QueueInbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
 	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
-	return q, q.add([]path{
-		{chain: "taken-over-in", hook: nftables.ChainHookPrerouting, toServer: true, serverPort: port, queue: toServer},
-		{chain: "taken-over-out", hook: nftables.ChainHookOutput, serverPort: port, queue: toClient},
-	}, clients)
+	return q, q.add(inboundPaths(port, toServer, toClient), clients)
 }
 
-// QueueOutbound queues what these clients, which are here, and the server on port say to each other.
+// QueueOutbound queues the packets between these clients, which are on this host, and the server on
+// port.
 func (r *OutRules) QueueOutbound(port int, toServer, toClient uint16, clients []netip.AddrPort) (*QueueRules, error) {
 	q := &QueueRules{conn: r.conn, table: r.table, alive: r.alive}
-	return q, q.add([]path{
+	return q, q.add(outboundPaths(port, toServer, toClient), clients)
+}
+
+func inboundPaths(port int, toServer, toClient uint16) []path {
+	return []path{
+		{chain: "taken-over-in", hook: nftables.ChainHookPrerouting, toServer: true, serverPort: port, queue: toServer},
+		{chain: "taken-over-out", hook: nftables.ChainHookOutput, serverPort: port, queue: toClient},
+	}
+}
+
+func outboundPaths(port int, toServer, toClient uint16) []path {
+	return []path{
 		{chain: "taken-over-out", hook: nftables.ChainHookOutput, toServer: true, serverPort: port, queue: toServer},
 		{chain: "taken-over-in", hook: nftables.ChainHookInput, serverPort: port, queue: toClient},
-	}, clients)
+	}
 }
 
 func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
@@ -69,7 +78,7 @@ func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
 	if err := q.addSets(clients); err != nil {
 		return err
 	}
-	// The kernel may lack nft_queue and have the target of iptables, or the other way round.
+	// The kernel may lack nft_queue and have the NFQUEUE target of iptables, or the other way round.
 	err := q.addChains(paths, nfqueue.Statement)
 	if err != nil {
 		err = q.addChains(paths, nfqueue.StatementXT)
@@ -80,18 +89,10 @@ func (q *QueueRules) add(paths []path, clients []netip.AddrPort) error {
 	return nil
 }
 
-func (q *QueueRules) addSets(clients []netip.AddrPort) error {
-	v4, err4 := nftables.ConcatSetType(nftables.TypeIPAddr, nftables.TypeInetService)
-	v6, err6 := nftables.ConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetService)
-	if err := errors.Join(err4, err6); err != nil {
+// addSets puts the clients into one set for each family.
+func (q *QueueRules) addSets(clients []netip.AddrPort) (err error) {
+	if q.families, err = familiesOf(q.table); err != nil {
 		return err
-	}
-	set := func(name string, key nftables.SetDatatype) *nftables.Set {
-		return &nftables.Set{Table: q.table, Name: name, KeyType: key, Concatenation: true}
-	}
-	q.families = []*family{
-		{protocol: unix.NFPROTO_IPV4, source: 12, destination: 16, length: 4, port: unix.NFT_REG32_01, clients: set("clients4", v4)},
-		{protocol: unix.NFPROTO_IPV6, source: 8, destination: 24, length: 16, port: unix.NFT_REG_2, clients: set("clients6", v6)},
 	}
 	for _, f := range q.families {
 		if err := q.conn.AddSet(f.clients, nil); err != nil {
@@ -104,6 +105,19 @@ func (q *QueueRules) addSets(clients []netip.AddrPort) error {
 	return q.eachBatch(clients, q.conn.SetAddElements)
 }
 
+// familiesOf returns IPv4 and IPv6, each with a set of clients in the table.
+func familiesOf(table *nftables.Table) ([]*family, error) {
+	v4, err4 := nftables.ConcatSetType(nftables.TypeIPAddr, nftables.TypeInetService)
+	v6, err6 := nftables.ConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetService)
+	set := func(name string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: table, Name: name, KeyType: key, Concatenation: true}
+	}
+	return []*family{
+		{protocol: unix.NFPROTO_IPV4, source: 12, destination: 16, length: 4, port: unix.NFT_REG32_01, clients: set("clients4", v4)},
+		{protocol: unix.NFPROTO_IPV6, source: 8, destination: 24, length: 16, port: unix.NFT_REG_2, clients: set("clients6", v6)},
+	}, errors.Join(err4, err6)
+}
+
 func (q *QueueRules) removeSets() error {
 	for _, f := range q.families {
 		q.conn.DelSet(f.clients)
@@ -111,7 +125,7 @@ func (q *QueueRules) removeSets() error {
 	return q.conn.Flush()
 }
 
-// eachBatch changes the sets, a part at a time.
+// eachBatch changes the sets in portions.
 func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.Set, []nftables.SetElement) error) error {
 	elements := make([][]nftables.SetElement, len(q.families))
 	slices.SortFunc(clients, netip.AddrPort.Compare)
@@ -136,37 +150,35 @@ func (q *QueueRules) eachBatch(clients []netip.AddrPort, change func(*nftables.S
 	return nil
 }
 
-func (q *QueueRules) addChains(paths []path, queue func(number uint16) expr.Any) error {
+func (q *QueueRules) addChains(paths []path, statement func(number uint16) expr.Any) error {
 	q.chains = nil
 	for _, p := range paths {
-		chain := q.conn.AddChain(&nftables.Chain{
-			Name: p.chain, Table: q.table, Type: nftables.ChainTypeFilter,
-			Hooknum: p.hook, Priority: nftables.ChainPriorityMangle,
-		})
-		q.chains = append(q.chains, chain)
-		for _, f := range q.families {
-			exprs := append(q.alive.If(), f.matches(p.toServer, p.serverPort)...)
-			q.conn.AddRule(&nftables.Rule{Table: q.table, Chain: chain, Exprs: append(exprs, queue(p.queue))})
-		}
+		q.chains = append(q.chains, queueing(p, q.families, q.alive, statement).add(q.conn, q.table))
 	}
 	return q.conn.Flush()
 }
 
+// queueing leads the packets of the clients on one path to its queue.
+func queueing(p path, families []*family, alive *Alive, statement func(number uint16) expr.Any) baseChain {
+	chain := baseChain{name: p.chain, kind: nftables.ChainTypeFilter, hook: p.hook, priority: nftables.ChainPriorityMangle}
+	for _, f := range families {
+		matches := f.matches(p.toServer, p.serverPort)
+		chain.rules = append(chain.rules, rule(alive.If(), matches, []expr.Any{statement(p.queue)}))
+	}
+	return chain
+}
+
 // matches selects the TCP packets of one direction between the server's port and the clients.
 func (f *family) matches(toServer bool, serverPort int) []expr.Any {
-	const sourcePort, destinationPort = 0, 2
 	client, clientPort, server := f.destination, uint32(destinationPort), uint32(sourcePort)
 	if toServer {
 		client, clientPort, server = f.source, sourcePort, destinationPort
 	}
-	return []expr.Any{
-		meta(expr.MetaKeyNFPROTO), equal([]byte{f.protocol}),
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: server, Len: 2},
-		equal(binaryutil.BigEndian.PutUint16(uint16(serverPort))),
+	return rule([]expr.Any{meta(expr.MetaKeyNFPROTO), equal([]byte{f.protocol})}, portIs(server, serverPort), []expr.Any{
 		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: client, Len: f.length},
 		&expr.Payload{DestRegister: f.port, Base: expr.PayloadBaseTransportHeader, Offset: clientPort, Len: 2},
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: f.clients.Name, SetID: f.clients.ID},
-	}
+	})
 }
 
 // Release takes connections out of the rules.
@@ -179,8 +191,8 @@ func (q *QueueRules) Release(clients []netip.AddrPort) error {
 	return q.eachBatch(clients, q.conn.SetDeleteElements)
 }
 
-// Remove takes the rules away. The chains stay until the table goes: taking any chain off its hook
-// makes the kernel drop all packets that wait in queues.
+// Remove removes the rules. The chains stay until the table is removed: when a base chain is removed,
+// the kernel drops all packets that wait in queues.
 func (q *QueueRules) Remove() error {
 	q.alive.Lock()
 	defer q.alive.Unlock()

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// descriptorsEach is what a connection may take: its two sockets and, while the kernel moves a
-	// large body for it, pipes.
+	// descriptorsEach is how many a connection may need: two sockets and, while the kernel moves a
+	// large body for it, a pipe.
 	descriptorsEach = 3
-	// descriptorsKept are for everything else: listeners, netlink, /proc, the next `add`.
+	// descriptorsKept are left for everything else: listeners, netlink, /proc, the next `add`.
 	descriptorsKept = 64
 )
 
-// room bounds the connections of this process by the open files that it may have. Beyond, no more are
-// accepted until some have ended: their clients wait, in the listener's backlog, instead of being cut
-// because no connection to the service can be opened.
+// room bounds the connections of this process by the files that it may open. At the limit no more are
+// accepted until some have ended. Their clients wait in the backlog of the listener. Otherwise they
+// would be cut, because no connection to the service can be opened.
 var room = sync.OnceValue(func() chan struct{} {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -32,7 +32,8 @@ var room = sync.OnceValue(func() chan struct{} {
 	return make(chan struct{}, max(4, (int(most)-descriptorsKept)/descriptorsEach))
 })
 
-// enterRoom waits for room, not longer than the loop that accepts may be silent. A full house is no hang.
+// enterRoom waits for room, but no longer than one interval: at the limit the loop still signs,
+// because being full is not hanging.
 func enterRoom(loop *pulse.Loop) bool {
 	select {
 	case room() <- struct{}{}:
@@ -50,7 +51,7 @@ func enterRoom(loop *pulse.Loop) bool {
 
 func leaveRoom() { <-room() }
 
-// dialPatiently waits for a file descriptor when there is none at the moment.
+// dialPatiently dials again while the process or the host has no free file descriptor.
 func dialPatiently(d net.Dialer, address string) (net.Conn, error) {
 	for deadline := time.Now().Add(d.Timeout); ; time.Sleep(10 * time.Millisecond) {
 		c, err := d.Dial("tcp", address)

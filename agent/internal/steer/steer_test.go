@@ -84,8 +84,8 @@ func TestOneLineOfTheSocketTable(t *testing.T) {
 	}
 }
 
-// What the kernel answers decides what the user is told; these are the answers of kernels that we
-// cannot boot in a test.
+// The answer of the kernel decides what the user reads. These are answers of kernels that no test can
+// boot.
 func TestKernelAnswersAreExplained(t *testing.T) {
 	for errno, want := range map[unix.Errno]string{
 		unix.EPERM:           "CAP_NET_ADMIN",

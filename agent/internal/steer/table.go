@@ -37,7 +37,7 @@ func CheckListening(port int) error {
 			strings.Join(append(others, "(none)")[:max(1, len(others))], ", ")))
 }
 
-// localPorts counts the TCP sockets in one state by local port, IPv4 and IPv6.
+// localPorts counts the TCP sockets in one state by their local port, for IPv4 and IPv6.
 func localPorts(state uint64) (map[int]int, error) {
 	counts := map[int]int{}
 	return counts, eachSocket(func(line string) {
@@ -47,12 +47,12 @@ func localPorts(state uint64) (map[int]int, error) {
 	})
 }
 
-// eachSocket goes through the TCP sockets of this network namespace, one line each.
+// eachSocket calls take with the line of each TCP socket of this network namespace.
 func eachSocket(take func(line string)) error {
 	for _, name := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
 		f, err := os.Open(name)
 		if os.IsNotExist(err) && strings.HasSuffix(name, "6") {
-			continue // a host without IPv6
+			continue // the host lacks IPv6
 		}
 		if err != nil {
 			return err

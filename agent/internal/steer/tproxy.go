@@ -3,7 +3,7 @@ package steer
 import (
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -13,11 +13,10 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// mark tells the agent's own connections to the service from those it has to intercept.
+// mark is on the agent's own connections to the service, so that the rules do not intercept them.
 const mark = 0x0da7c605
 
-// Rules are the steering of one inbound port. The kernel removes them when the agent dies,
-// because the table has an owner (NFT_TABLE_F_OWNER, Linux 5.12).
+// Rules steer one inbound port. The kernel removes them when the agent dies.
 type Rules struct {
 	conn  *nftables.Conn
 	table *nftables.Table
@@ -31,22 +30,11 @@ func Intercept(port int, listeners *Listeners) (*Rules, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	r := &Rules{conn: conn, table: conn.CreateTable(&nftables.Table{
-		Name:   fmt.Sprintf("chaos-agent-http-%d", port),
-		Family: nftables.TableFamilyINet,
-		Flags:  nftables.TableFlagOwner,
-	})}
-	chain := conn.AddChain(&nftables.Chain{
-		Name: "prerouting", Table: r.table, Type: nftables.ChainTypeFilter,
-		Hooknum:  nftables.ChainHookPrerouting,
-		Priority: nftables.ChainPriorityMangle,
-	})
+	r := &Rules{conn: conn, table: ownedTable(conn, fmt.Sprintf("chaos-agent-http-%d", port))}
 	if r.alive, err = AddAlive(conn, r.table); err != nil {
 		return nil, errors.Join(explain(err), conn.CloseLasting())
 	}
-	for _, exprs := range inbound(port, listeners, r.alive) {
-		conn.AddRule(&nftables.Rule{Table: r.table, Chain: chain, Exprs: exprs})
-	}
+	inbound(port, listeners.addresses(), r.alive).add(conn, r.table)
 	if err := conn.Flush(); err != nil {
 		return nil, errors.Join(explain(err), conn.CloseLasting())
 	}
@@ -54,74 +42,61 @@ func Intercept(port int, listeners *Listeners) (*Rules, error) {
 	return r, nil
 }
 
-// Remove takes the rules away; connections that were intercepted live on.
+// Remove takes the rules away. Connections that were intercepted stay open.
 func (r *Rules) Remove() error {
 	r.alive.Stop()
 	r.conn.DelTable(r.table)
 	return errors.Join(r.conn.Flush(), r.conn.CloseLasting())
 }
 
-// inbound is the rule set as data, in the order in which the kernel asks it.
-func inbound(port int, l *Listeners, alive *Alive) [][]expr.Any {
-	accept := &expr.Verdict{Kind: expr.VerdictAccept}
+// inbound intercepts what comes for a port. The listeners are at the given addresses, one for each
+// family that the host has.
+func inbound(port int, listeners []netip.AddrPort, alive *Alive) baseChain {
 	rules := [][]expr.Any{
-		// The agent's own connection to the service: without this it would intercept itself.
-		{meta(expr.MetaKeyMARK), equal(binaryutil.NativeEndian.PutUint32(mark)), accept},
-		{meta(expr.MetaKeyL4PROTO), unequal([]byte{unix.IPPROTO_TCP}), accept},
-		{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-			unequal(binaryutil.BigEndian.PutUint16(uint16(port))), accept,
-		},
-		// Traffic that this host only forwards goes to somebody else's service.
+		acceptMarked(mark),
+		acceptAllButTCP(),
+		{transport(destinationPort, 2), unequal(binaryutil.BigEndian.PutUint16(uint16(port))), acceptIt()},
+		// Traffic that this host only forwards goes to the service of another host.
 		{
 			&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
-			unequal(binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)), accept,
+			unequal(binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)), acceptIt(),
 		},
-		// Packets of connections that were intercepted earlier find their socket by themselves. A first
-		// one does not: what it finds is in TIME_WAIT, of the last connection from the client's port, and
-		// the kernel would give the new one to the service.
-		append(notFirst(), &expr.Socket{Key: expr.SocketKeyTransparent, Register: 1}, equal([]byte{1}), accept),
+		// A packet of a connection that was intercepted earlier finds our socket by itself. The first
+		// packet of a connection must not be looked up: it may find a socket in TIME_WAIT, of the last
+		// connection from the same port of the client. The kernel would then give the new connection to
+		// the service.
+		rule(notFirst(), []expr.Any{
+			&expr.Socket{Key: expr.SocketKeyTransparent, Register: 1}, equal([]byte{1}), acceptIt(),
+		}),
 	}
-	if l.v4 != nil {
-		rules = append(rules, append(alive.If(), redirect(unix.NFPROTO_IPV4, l.v4)...))
+	for _, listener := range listeners {
+		rules = append(rules, rule(alive.If(), proxyTo(listener)))
 	}
-	if l.v6 != nil {
-		rules = append(rules, append(alive.If(), redirect(unix.NFPROTO_IPV6, l.v6)...))
+	return baseChain{
+		"prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, rules,
 	}
-	return rules
 }
 
-// redirect hands a packet to the listener. The statement does nothing for a connection that the
-// service holds (its socket is not transparent) and nothing when the listener is gone.
-func redirect(family byte, l *net.TCPListener) []expr.Any {
-	to := l.Addr().(*net.TCPAddr)
-	address := to.IP.To4()
-	if family == unix.NFPROTO_IPV6 {
-		address = to.IP.To16()
-	}
+// proxyTo hands a packet to a listener of the same family (TPROXY). It does nothing for a connection
+// that the service holds, because the socket of the service is not transparent, and nothing when the
+// listener is closed.
+func proxyTo(listener netip.AddrPort) []expr.Any {
+	family := familyOf(listener.Addr())
 	return []expr.Any{
 		meta(expr.MetaKeyNFPROTO), equal([]byte{family}),
-		&expr.Immediate{Register: 1, Data: address},
-		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(uint16(to.Port))},
+		&expr.Immediate{Register: 1, Data: listener.Addr().AsSlice()},
+		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(listener.Port())},
 		&expr.TProxy{Family: family, TableFamily: unix.NFPROTO_INET, RegAddr: 1, RegPort: 2},
-		&expr.Verdict{Kind: expr.VerdictAccept},
+		acceptIt(),
 	}
 }
 
-// notFirst matches every TCP packet but the first one of a connection, which has SYN without ACK (RFC
-// 9293 section 3.1).
-func notFirst() []expr.Any {
-	const flags, syn, ack = 13, 0x02, 0x10
-	return []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: flags, Len: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{syn | ack}, Xor: []byte{0}},
-		unequal([]byte{syn}),
+func familyOf(address netip.Addr) byte {
+	if address.Is6() {
+		return unix.NFPROTO_IPV6
 	}
+	return unix.NFPROTO_IPV4
 }
-
-func meta(key expr.MetaKey) expr.Any { return &expr.Meta{Key: key, Register: 1} }
-func equal(data []byte) expr.Any     { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: data} }
-func unequal(data []byte) expr.Any   { return &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: data} }
 
 // explain turns what the kernel answered into what a user can do about it.
 func explain(err error) *spec.Problem {

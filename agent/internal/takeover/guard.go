@@ -6,41 +6,42 @@ import (
 	"chaosgo/agent/internal/http1"
 )
 
-// maxStrange is how often a client may take its turn with something that is no HTTP/1.x request, or
-// send two at once, before its connection is left alone for good.
+// maxStrange is how often a client may send something that is no HTTP/1.x request when a request
+// should begin, or more than one request at a time. After that its connection is left alone for good.
 const maxStrange = 8
 
-// turn is what the server has said since the client's last byte.
+// turn is what the server has sent since the last byte of the client.
 type turn uint8
 
 const (
 	nothing turn = iota
-	interim      // 1xx only: the answer is still to come
+	interim      // 1xx only: the final answer is still to come
 	answer       // the beginning of an answer
-	unclear      // something that does not begin like one
+	unclear      // something that does not begin like an answer
 )
 
-// guard watches one connection and changes one request on it. A request is only taken for one if the
-// one before it was followed from its head to its end, the server has begun to answer since, and the
-// next segment begins exactly there. What merely looks like a request inside of a body never is.
+// guard watches one connection and changes one request on it. It takes bytes for a request only if it
+// has followed the request before from its head to its end, the server has begun to answer that one,
+// and the next segment begins exactly at its end. So it never changes what looks like a request inside
+// of a body.
 type guard struct {
 	server             turn
 	toServer, toClient position
 	body               *http1.RequestBody // of the request that is coming in
-	boundary           bool               // the last byte seen was the last one of a request
+	boundary           bool               // the last byte of the client was the last one of a request
 	strange            int
-	leave              bool  // for good: nothing is to be changed here
+	leave              bool  // nothing is changed on this connection any more
 	edit               *edit // the change that was made
 }
 
-// position is how far one direction was seen.
+// position is how far the packets of one direction have come.
 type position struct {
-	next  uint32
+	next  uint32 // the sequence number that is expected
 	known bool
 }
 
-// takes moves behind a segment and tells how it lies: fresh bytes right behind those that were seen
-// before, nothing but old ones, or anything else.
+// takes moves the position behind a segment. fresh means that all of its bytes follow exactly those
+// before, old that all of them were seen before. Neither means a gap or an overlap.
 func (p *position) takes(s *segment) (fresh, old bool) {
 	fresh = !p.known || s.seq == p.next
 	old = p.known && !before(p.next, s.end())
@@ -50,7 +51,8 @@ func (p *position) takes(s *segment) (fresh, old bool) {
 	return fresh && !old, old
 }
 
-// fromServer sees a segment of the server; at least the first bytes of its payload are there.
+// fromServer reads a segment of the server, of which at least the first bytes of the payload were
+// copied.
 func (g *guard) fromServer(s *segment) {
 	if s.length == 0 || g.edit != nil || g.leave {
 		return
@@ -66,7 +68,7 @@ func (g *guard) fromServer(s *segment) {
 	}
 }
 
-// turnOf judges the first bytes that the server says.
+// turnOf classifies the first bytes that the server sends.
 func turnOf(payload []byte) turn {
 	const version = len("HTTP/1.1 ")
 	if len(payload) <= version || !bytes.HasPrefix(payload, []byte("HTTP/1.")) || payload[version-1] != ' ' {
@@ -81,10 +83,10 @@ func turnOf(payload []byte) turn {
 	return unclear
 }
 
-// fromClient sees a segment of the client and may change it.
+// fromClient reads a segment of the client and may change it.
 func (g *guard) fromClient(s *segment) (changed bool) {
 	if g.edit != nil {
-		return g.edit.apply(s) // it may be sent again
+		return g.edit.apply(s) // the changed bytes may be sent again
 	}
 	if s.length == 0 || g.leave {
 		return false
@@ -106,7 +108,7 @@ func (g *guard) fromClient(s *segment) (changed bool) {
 	return g.begin(s, server)
 }
 
-// begin sees a segment with which a request should begin.
+// begin reads a segment with which a request should begin.
 func (g *guard) begin(s *segment, server turn) (changed bool) {
 	head, ok := http1.ReadRequestHead(s.payload)
 	if !ok {
@@ -118,7 +120,7 @@ func (g *guard) begin(s *segment, server turn) (changed bool) {
 	}
 	between := g.boundary
 	if between && server == nothing {
-		g.leave = true // it does not wait for answers: requests behind the last one would be lost
+		g.leave = true // the client pipelines: requests that follow the changed one would be lost
 	}
 	g.body = head.Body()
 	if !g.follow(s.payload[head.Size():]) || !between || server != answer {
@@ -132,7 +134,8 @@ func (g *guard) begin(s *segment, server turn) (changed bool) {
 	return g.edit.apply(s)
 }
 
-// follow takes more bytes of the request that is coming in. ok is false when they are not all its own.
+// follow reads more bytes of the current request. ok is false when some of them belong to no or to
+// another request.
 func (g *guard) follow(raw []byte) (ok bool) {
 	n, done, ok := g.body.Take(raw)
 	if !ok || n < len(raw) {
@@ -146,24 +149,24 @@ func (g *guard) follow(raw []byte) (ok bool) {
 	return true
 }
 
-// wonder counts what a client should not do.
+// wonder counts something that a client of HTTP/1.x does not send.
 func (g *guard) wonder() {
 	g.strange++
 	g.leave = g.leave || g.strange >= maxStrange
 }
 
-// lose forgets what the client is about to send.
+// lose forgets where the client is in its request.
 func (g *guard) lose() { g.body, g.boundary = nil, false }
 
-// edit is a change of the client's stream; it must be the same whenever these bytes are sent.
+// edit is a change in the stream of the client. It must be the same whenever these bytes are sent.
 type edit struct {
 	seq  uint32
 	with []byte
 }
 
-// apply makes the change in those of its bytes that s carries.
+// apply changes those bytes of the edit that are in s.
 func (e *edit) apply(s *segment) (changed bool) {
-	from := int(int32(e.seq - s.seq)) // of the change, in the payload
+	from := int(int32(e.seq - s.seq)) // where the change begins in the payload
 	to := from + len(e.with)
 	if to <= 0 || from >= s.length || !s.isWhole() {
 		return false

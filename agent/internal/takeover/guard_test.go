@@ -16,7 +16,7 @@ const (
 	expects  = "POST /a HTTP/1.1\r\nHost: x\r\nUser-Agent: a-client\r\nContent-Length: 400\r\nExpect: 100-continue\r\n\r\n"
 )
 
-// packet makes an IP packet with a right checksum.
+// packet builds an IP packet with a correct checksum.
 func packet(from, to string, seq uint32, payload string) []byte {
 	source, destination := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
 	tcp := make([]byte, shortestTCP, shortestTCP+len(payload))
@@ -55,7 +55,7 @@ func newTalk(t *testing.T) *talk {
 	return &talk{T: t, client: "10.0.0.1:4000", server: "10.0.0.2:80", said: 0xffffff00, answered: 0xffffff00}
 }
 
-// at has the client send a payload at a sequence number and gives what goes on to the server.
+// at sends a payload of the client at a sequence number. It returns what goes on to the server.
 func (t *talk) at(seq uint32, payload string) string {
 	t.Helper()
 	raw := packet(t.client, t.server, seq, payload)

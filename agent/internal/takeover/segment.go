@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Flow names one TCP connection. The client is who asks, wherever it is.
+// Flow names one TCP connection. The client is the side that sends requests, on whichever host it is.
 type Flow struct {
 	Client, Server netip.AddrPort
 }
@@ -24,14 +24,14 @@ type segment struct {
 	source, destination netip.AddrPort
 	seq                 uint32
 	flags               byte
-	length              int    // of the payload on the wire
-	payload             []byte // as much of it as was copied to us
+	length              int    // size of the payload on the wire
+	payload             []byte // the part of it that was copied to us
 	tcp                 []byte // header and payload
-	addresses           []byte // both, as in the IP header
+	addresses           []byte // source and destination, as in the IP header
 }
 
-// parse reads a packet of which size bytes are on the wire. ok is false for all that is not plain
-// TCP: fragments, extension headers, cut off headers.
+// parse reads a packet of which size bytes are on the wire. ok is false for everything but plain TCP:
+// for fragments, IPv6 extension headers and incomplete headers.
 func parse(packet []byte, size int) (s segment, ok bool) {
 	if len(packet) == 0 {
 		return segment{}, false
@@ -71,22 +71,23 @@ func parse(packet []byte, size int) (s segment, ok bool) {
 	return s, true
 }
 
-// end is the sequence number behind the payload.
+// end is the sequence number that follows the payload.
 func (s *segment) end() uint32 { return s.seq + uint32(s.length) }
 
-// isWhole tells that the whole segment was copied and its checksum is right. Only such a one may get
-// a new checksum: a damaged one has to stay damaged.
+// isWhole reports whether the whole segment was copied and its checksum is correct. Only then it may
+// get a new checksum, because a damaged segment must stay damaged.
 func (s *segment) isWhole() bool {
 	return s.length == len(s.payload) && s.sum() == 0xffff
 }
 
-// seal puts the checksum right after a change.
+// seal recalculates the checksum after a change.
 func (s *segment) seal() {
 	binary.BigEndian.PutUint16(s.tcp[checksumOffset:], 0)
 	binary.BigEndian.PutUint16(s.tcp[checksumOffset:], ^s.sum())
 }
 
-// sum adds up the segment and its pseudo header (RFC 9293 section 3.1).
+// sum adds up the segment and its pseudo header (RFC 9293 section 3.1). The result is 0xffff when the
+// checksum is correct.
 func (s *segment) sum() uint16 {
 	total := uint64(unix.IPPROTO_TCP) + uint64(len(s.tcp))
 	for _, b := range [][]byte{s.addresses, s.tcp} {
@@ -103,5 +104,5 @@ func (s *segment) sum() uint16 {
 	return uint16(total)
 }
 
-// before compares sequence numbers, which wrap around.
+// before compares sequence numbers, which wrap around (RFC 9293 section 3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }

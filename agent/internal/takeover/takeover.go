@@ -1,6 +1,6 @@
-// Package takeover ends connections that a service has accepted before it was faulted, so that their
-// clients connect again, without a failed request: it changes one request on each of them in the
-// packet, at the same length, into one behind which the service itself closes the connection.
+// Package takeover makes the clients of connections that are older than the fault connect again, into
+// the fault, without a failed request. It changes one request on each connection: the packet keeps its
+// length, and the service closes the connection after its answer.
 package takeover
 
 import (
@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	// drainTime is for the packets that were on their way into a queue when its rules went.
+	// drainTime is how long packets may need to reach a queue after its rules were removed.
 	drainTime = 20 * time.Millisecond
-	// maxWaiting packets may wait in a queue; more of them pass.
+	// maxWaiting is how many packets may wait in a queue. More of them pass.
 	maxWaiting = 4096
-	// headsOnly bytes hold IP and TCP headers with all their options and the first bytes behind them.
+	// headsOnly is large enough for IP and TCP headers with all options and the first bytes of the
+	// payload.
 	headsOnly = 192
 )
 
@@ -30,11 +31,11 @@ type Takeover struct {
 	guards map[Flow]*guard
 }
 
-// Open binds two queues for these connections. The rules that lead the packets there come after it,
-// and go before Close.
+// Open binds two queues for these connections. Install the rules that lead packets there after Open,
+// and remove them before Close.
 func Open(flows map[Flow]bool) (*Takeover, error) {
-	// What clients send comes whole, one segment at a time, as it may be changed. Of the answers, only
-	// the first bytes are looked at.
+	// What clients send may be changed, so it comes whole and one segment at a time. Of the answers
+	// only the first bytes are read.
 	toServer, err := nfqueue.Open(nfqueue.Options{Copy: nfqueue.WholePacket, Length: maxWaiting})
 	if err != nil {
 		return nil, err
@@ -52,22 +53,22 @@ func Open(flows map[Flow]bool) (*Takeover, error) {
 	return t, nil
 }
 
-// Queues gives the numbers of the queues: of what clients send and of what the server sends.
+// Queues returns the numbers of the queues, for what clients send and for what the server sends.
 func (t *Takeover) Queues() (toServer, toClient uint16) {
 	return t.toServer.Number(), t.toClient.Number()
 }
 
-// Taken is how many connections were told to end.
+// Taken is how many connections have had a request changed.
 func (t *Takeover) Taken() uint64 { return t.taken.Load() }
 
-// Watched is how many connections are still to be taken over, or have not ended yet.
+// Watched is how many connections have not ended yet and are not left alone.
 func (t *Takeover) Watched() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.guards)
 }
 
-// Leave leaves a connection alone from now on.
+// Leave changes nothing on a connection from now on.
 func (t *Takeover) Leave(f Flow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,8 +77,7 @@ func (t *Takeover) Leave(f Flow) {
 	}
 }
 
-// Forget stops watching the connections that are not alive any more and those that are to be left
-// alone. It gives these.
+// Forget stops watching the connections that have ended or are left alone, and returns them.
 func (t *Takeover) Forget(alive map[Flow]bool) map[Flow]bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +91,7 @@ func (t *Takeover) Forget(alive map[Flow]bool) map[Flow]bool {
 	return forgotten
 }
 
-// Close lets the packets pass that wait for a verdict, and gives up the queues.
+// Close accepts the packets that wait for a verdict, and closes the queues.
 func (t *Takeover) Close() {
 	time.Sleep(drainTime)
 	t.toServer.Close() //nolint:errcheck // a closed queue is all we want
@@ -110,7 +110,7 @@ func (t *Takeover) fromClient(packet *nfqueue.Packet) nfqueue.Verdict {
 	if g == nil {
 		return nfqueue.Accept
 	}
-	if s.flags&synFlag != 0 { // the port is used again, by a new connection
+	if s.flags&synFlag != 0 { // a new connection uses the same port
 		g.leave, g.edit = true, nil
 	}
 	untouched := g.edit == nil

@@ -1,4 +1,4 @@
-// Package testnet gives a test a network namespace of its own, and threads in further ones. Only
+// Package testnet runs a test in a network namespace of its own, and gives it more namespaces. Only
 // tests import it.
 package testnet
 
@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inside is set for the process that has the namespace.
+// inside is an environment variable, set for the process that has the namespace.
 const inside = "CHAOS_TESTNET"
 
-// Inside runs the test once more, in a process that has a network namespace of its own with lo up,
-// and returns true there. Here it returns false when that process is done: the test then has to
-// return too. As another user than root it needs a user namespace; where none may be made the test is
-// skipped. The test must not be a subtest.
+// Inside runs the test again, in a process that has a network namespace of its own with lo up, and
+// returns true there. Here it returns false when that process has ended; the test then has to return
+// too. A user who is not root needs a user namespace for it. The test is skipped where no namespace
+// can be made. It must not be a subtest.
 func Inside(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {
@@ -98,31 +98,36 @@ func (h *Host) Do(f func()) {
 	<-done
 }
 
-// Connect makes a pair of interfaces, here and on the host, with an address in CIDR notation each.
-func (h *Host) Connect(t *testing.T, here, there string) {
+// Connect makes a pair of interfaces, one here and one on the host, with an address for each end. The
+// host sends all other traffic to the address here.
+func (h *Host) Connect(t *testing.T, pairs ...Addresses) {
 	t.Helper()
 	namespace, err := os.Open("/proc/" + h.pid + "/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
+	must(t, err)
+	defer namespace.Close() //nolint:errcheck // read only
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "to-" + h.Name
 	err = netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: attrs, PeerName: "uplink", PeerNamespace: netlink.NsFd(namespace.Fd()),
 	})
 	if err != nil {
-		t.Skipf("no pair of veth interfaces here: %v", err)
+		t.Skipf("no pair of veth interfaces can be made here: %v", err)
 	}
-	give(t, attrs.Name, here)
-	h.Do(func() { give(t, "uplink", there) })
+	for _, p := range pairs {
+		give(t, attrs.Name, p.Here)
+		h.Do(func() {
+			give(t, "uplink", p.There)
+			gateway, _, err := net.ParseCIDR(p.Here)
+			must(t, err)
+			uplink, err := netlink.LinkByName("uplink")
+			must(t, err)
+			must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: uplink.Attrs().Index, Gw: gateway}))
+		})
+	}
 }
 
-// RouteVia sends everything that leaves the host to a router.
-func (h *Host) RouteVia(t *testing.T, router string) {
-	t.Helper()
-	h.Do(func() { must(t, netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(router)})) })
-}
+// Addresses are those of the two ends of a connection, in CIDR notation.
+type Addresses struct{ Here, There string }
 
 func give(t *testing.T, link, cidr string) {
 	t.Helper()
@@ -142,8 +147,7 @@ func up(t *testing.T, link string) {
 	must(t, netlink.LinkSetUp(l))
 }
 
-// must ends the test with an error. It is called on threads of hosts too, where FailNow is not
-// allowed, so that it panics.
+// must panics, because the threads of hosts call it too, on which FailNow is not allowed.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

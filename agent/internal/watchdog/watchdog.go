@@ -1,6 +1,6 @@
-// Package watchdog makes the agent two processes: a worker, which does everything, and its parent,
-// which kills a worker whose pulse stops. The kernel then undoes what the worker held. Each of the
-// two dies with the other, and ends by itself when the other one hangs.
+// Package watchdog makes the agent two processes. The worker does everything; its parent, the
+// watchdog, kills a worker whose pulse stops. The kernel then undoes what the worker held. Each of the
+// two ends when the other one dies or hangs.
 package watchdog
 
 import (
@@ -27,15 +27,15 @@ import (
 const Worker = "worker"
 
 const (
-	// silenceLimit is how many intervals may pass without a sign of the other process, 1.6 s. They
-	// are counted by the ticks of the one who waits: a machine that stood still as a whole is no
-	// silence.
+	// silenceLimit is how many intervals may pass without a sign of the other process: 1.6 s. They are
+	// counted in our own ticks, so that suspending the machine does not count.
 	silenceLimit = 8
-	// startLimit is the same for the first sign of a new process: 10 s.
+	// startLimit is the same until the first sign of a new process: 10 s.
 	startLimit = 50
 )
 
-// What the worker says: a beat, or that it is about to exit with a code of its own choice.
+// The worker sends a byte for each beat, and another one before it exits with an exit code of its
+// choice.
 const (
 	beat = 'b'
 	bye  = 'e'
@@ -44,13 +44,14 @@ const (
 // Ask are the signals that ask an agent to end.
 var Ask = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 
-// Run starts the worker on the given streams, watches it and gives the exit code of the agent.
+// Run starts the worker on the given streams and watches it. It returns the exit code of the agent.
 func Run(in io.Reader, out, human io.Writer) int {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, Ask...)
 	signal.Ignore(syscall.SIGPIPE)
 	nameProcess()
-	// The kernel kills the worker when this thread ends, not this process.
+	// The kernel kills the worker when this thread ends, even if the process goes on (PR_SET_PDEATHSIG
+	// in prctl(2)).
 	runtime.LockOSThread()
 	w, err := start(in, out, human)
 	if err != nil {
@@ -58,20 +59,20 @@ func Run(in io.Reader, out, human io.Writer) int {
 		return spec.ExitCannotRun
 	}
 	letGo(in, out)
-	if in == os.Stdin { // a process of its own
+	if in == os.Stdin { // this is a process of its own, and no test
 		if err := confineSelf(); err != nil {
 			w.giveUp()
 			fmt.Fprintln(human, "chaos-agent: the watchdog cannot give up its privileges:", err)
 			return spec.ExitCannotRun
 		}
 	}
-	w.beat() // the worker waits for it, so that nothing is armed before this process is confined
+	w.beat() // the worker arms nothing before it, so this process is confined by then
 	w.watch(asked)
 	return w.verdict(human)
 }
 
-// confineSelf leaves nothing to this process: it only counts ticks and kills its child. The worker
-// must be running by then, because a confined process starts none, and its child would be as confined.
+// confineSelf takes all privileges from this process, which only counts ticks and kills its child.
+// Start the worker before: a confined process cannot start one, and its child would be confined too.
 var confineSelf = func() error { return confine.Process(confine.Needs{}) }
 
 type watched struct {
@@ -105,8 +106,8 @@ func start(in io.Reader, out, human io.Writer) (*watched, error) {
 	return &watched{cmd: cmd, signs: bytesOf(signs), beats: beats, stderr: said}, nil
 }
 
-// letGo leaves stdin and stdout to the worker alone: its end is their end, even when this process
-// hangs.
+// letGo leaves stdin and stdout to the worker alone. When the worker ends, they end too, even if this
+// process hangs.
 func letGo(streams ...any) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -115,12 +116,12 @@ func letGo(streams ...any) {
 	defer null.Close() //nolint:errcheck // nothing was written
 	for _, s := range streams {
 		if f, ok := s.(*os.File); ok {
-			unix.Dup3(int(null.Fd()), int(f.Fd()), 0) //nolint:errcheck // then we hold it until we exit
+			unix.Dup3(int(null.Fd()), int(f.Fd()), 0) //nolint:errcheck // then this process keeps it until it exits
 		}
 	}
 }
 
-// watch returns when the worker is gone.
+// watch returns when the worker has ended.
 func (w *watched) watch(asked <-chan os.Signal) {
 	tick := time.NewTicker(pulse.Interval)
 	defer tick.Stop()
@@ -149,13 +150,13 @@ func (w *watched) beat() {
 	w.beats.Write([]byte{beat}) //nolint:errcheck // it is gone already
 }
 
-// giveUp ends a worker that has not begun.
+// giveUp kills a worker that has not begun.
 func (w *watched) giveUp() {
 	w.cmd.Process.Kill() //nolint:errcheck // it is gone already
 	w.cmd.Wait()         //nolint:errcheck // it was killed
 }
 
-// verdict passes the exit code of the worker on, and tells when it had no say in its end.
+// verdict returns the exit code of the worker. When the worker died or was killed, it says so.
 func (w *watched) verdict(human io.Writer) int {
 	err := w.cmd.Wait()
 	state := w.cmd.ProcessState
@@ -173,8 +174,8 @@ func (w *watched) verdict(human io.Writer) int {
 	return spec.ExitDied
 }
 
-// stderr passes on what the worker says to humans and keeps the line that tells why the Go runtime
-// ended it. The runtime writes a line in several pieces.
+// stderr passes on what the worker writes for humans. It keeps the line that says why the Go runtime
+// ended the worker; the runtime writes a line in several pieces.
 type stderr struct {
 	to    io.Writer
 	line  []byte
@@ -197,7 +198,7 @@ func (s *stderr) Write(text []byte) (int, error) {
 	return s.to.Write(text)
 }
 
-// nameProcess gives a process that was started as /proc/self/exe its name in ps and nft back.
+// nameProcess sets the name of this process in ps and nft, because it was started as /proc/self/exe.
 func nameProcess() {
 	os.WriteFile("/proc/self/comm", []byte("chaos-agent"), 0) //nolint:errcheck // for humans only
 }

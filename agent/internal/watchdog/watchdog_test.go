@@ -18,7 +18,7 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// What WATCHDOG_CONFINES may name, in place of confining the watchdog at once.
+// WATCHDOG_CONFINES selects one of these, in place of confining the watchdog at once.
 var confinements = map[string]func() error{
 	"late": func() error { time.Sleep(confinedAfter); return nil },
 	"not":  func() error { return errors.New("on purpose") },
@@ -40,15 +40,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A worker that "outlives" its watchdog is not killed by the kernel. The main thread alone has the
-// signal of the parent's death, and only here it is sure to run.
+// The kernel does not kill a worker that "outlives" its watchdog. The signal at the death of the
+// parent belongs to the main thread, and only init is sure to run on it.
 func init() {
 	if os.Getenv("WORKER_DOES") == "outlive" {
 		unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	}
 }
 
-// work is a worker with one subject each. It says "ready <pid of its agent>" first.
+// work is a worker that does one thing. It says "ready <pid of its agent>" first.
 func work(what string) int {
 	parent, err := Attach()
 	if err != nil {
@@ -85,7 +85,7 @@ type agent struct {
 	stderr bytes.Buffer
 }
 
-// launch starts an agent whose worker need not become ready.
+// launch starts an agent and does not wait until its worker is ready.
 func launch(t *testing.T, environment ...string) *agent {
 	t.Helper()
 	a := &agent{Cmd: exec.Command("/proc/self/exe", "fault")}
@@ -110,7 +110,7 @@ func startAgent(t *testing.T, does string, environment ...string) *agent {
 	return a
 }
 
-// end gives what was still said, and how the agent ended; its stdout must end within limit.
+// end returns what was still written and how the agent ended. Its stdout must end within limit.
 func (a *agent) end(t *testing.T, limit time.Duration) (said string, state *os.ProcessState) {
 	t.Helper()
 	begin := time.Now()
@@ -183,8 +183,8 @@ func TestCauseIsFoundInPieces(t *testing.T) {
 }
 
 func TestWorkerDiesWithItsWatchdog(t *testing.T) {
-	// The kernel closes the pipe of the beats before it kills the worker, or does not kill it at all:
-	// an end of input in order would hide that the agent was killed.
+	// The kernel closes the pipe of the beats before it kills the worker, or does not kill it at all. A
+	// worker that reported the end of its input then would hide that the agent was killed.
 	for _, does := range []string{"read", "outlive"} {
 		a := startAgent(t, does)
 		a.Process.Kill()

@@ -20,7 +20,7 @@ type Parent struct {
 
 var attached bool
 
-// PID is the process id of the agent: the one that its control plane has started.
+// PID is the process id of the agent: that of the watchdog, which the control plane has started.
 func PID() int {
 	if attached {
 		return os.Getppid()
@@ -28,8 +28,8 @@ func PID() int {
 	return os.Getpid()
 }
 
-// Attach connects the worker with its watchdog: from now on the pulse of this process is heard. It
-// returns when the watchdog has beaten for the first time, and so is confined.
+// Attach connects the worker with its watchdog, which receives the pulse of this process from now on.
+// It returns after the first beat of the watchdog, which is confined by then.
 func Attach() (*Parent, error) {
 	const signsFD, beatsFD = 3, 4
 	for _, fd := range []int{signsFD, beatsFD} {
@@ -49,7 +49,7 @@ func Attach() (*Parent, error) {
 	return p, nil
 }
 
-// Bound gives what can be read of in, until the parent hangs: then it ends, as it does when the
+// Bound returns a copy of in that also ends when the parent hangs. The end of the input means that the
 // control plane is gone.
 func (p *Parent) Bound(in io.Reader) io.Reader {
 	r, w := io.Pipe()
@@ -64,8 +64,8 @@ func (p *Parent) Bound(in io.Reader) io.Reader {
 	return r
 }
 
-// Leave says that this process exits now, and by its own will. A parent that hangs is killed: it
-// holds nothing, but should not stay behind.
+// Leave says that this process is about to exit. It kills a parent that hangs, so that it does not
+// stay behind.
 func (p *Parent) Leave() {
 	p.say(bye)
 	select {
@@ -85,10 +85,10 @@ func (p *Parent) watch(beats <-chan byte) {
 	close(p.hangs)
 }
 
-// comes waits for a beat and tells whether it came within so many intervals. It does not return when
-// the parent is gone: this process then ends as the kernel would end it, without a word, because a
-// fault whose agent was killed must not look like one that ended in order. The kernel itself comes
-// later, after it has closed the pipe, and not at all when the program has capabilities of its file.
+// comes waits for a beat and reports whether it came within so many intervals. When the parent is
+// gone, it does not return and kills this process silently: a fault whose agent was killed must not
+// look as if it ended normally. The kernel kills the worker too, but only after it has closed the
+// pipe, and not at all when the program has file capabilities (PR_SET_PDEATHSIG in prctl(2)).
 func comes(beats <-chan byte, intervals int) bool {
 	tick := time.NewTicker(pulse.Interval)
 	defer tick.Stop()
@@ -107,7 +107,7 @@ func comes(beats <-chan byte, intervals int) bool {
 	return false
 }
 
-// bytesOf hands over every byte of f and closes the channel at its end.
+// bytesOf sends every byte of f to the channel, and closes it at the end of f.
 func bytesOf(f *os.File) <-chan byte {
 	c := make(chan byte)
 	go func() {

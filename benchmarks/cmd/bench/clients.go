@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// busyClients and betweenRequests make the traffic in which a fault is awaited, about 3,000
+	// busyClients and betweenRequests define the traffic while first waits for a fault: about 3,000
 	// requests/s on keep-alive connections.
 	busyClients     = 16
 	betweenRequests = 5 * time.Millisecond
-	// patience is how long a fault is awaited.
+	// patience is how long first waits for a fault.
 	patience = 20 * time.Second
 )
 
-// first prints a line when its clients run, and then when they got the first answer of a status.
+// first prints a line when its clients are running, and another with the time of the first answer of a status.
 func first(args []string) error {
 	if len(args) != 3 {
 		return errors.New("give STATUS ADDRESS PATH")
@@ -46,7 +46,7 @@ func first(args []string) error {
 	}
 }
 
-// watch asks again and again, on a new connection only when the service has ended the old one.
+// watch sends requests one after the other, on a new connection only when the service has closed the old one.
 func watch(want int, address, path string, running func(), seen chan<- time.Time, failed chan<- error) {
 	var c *connection
 	for n := 0; ; n++ {
@@ -69,14 +69,14 @@ func watch(want int, address, path string, running func(), seen chan<- time.Time
 			running()
 		}
 		if c.last {
-			c.Close() //nolint:errcheck // the answer is read
+			c.Close() //nolint:errcheck // the answer has been read
 			c = nil
 		}
 		time.Sleep(betweenRequests)
 	}
 }
 
-// hold opens connections, asks once on each, and keeps them until stdin ends.
+// hold opens connections, sends one request on each, and keeps them open until stdin ends.
 func hold(args []string) error {
 	if len(args) != 3 {
 		return errors.New("give N ADDRESS PATH")

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// connection is a client that costs little: on a machine with few processors whatever the client
-// takes is missing for what is measured. It reads answers with Content-Length, which all here have.
+// connection is a client that needs little processor time: on a machine with few processors the client takes it from
+// the contender that is measured. It reads only answers with Content-Length, as all answers here have one.
 type connection struct {
 	net.Conn
 	in      *bufio.Reader
 	request []byte
-	last    bool // the service closes behind the answer that was read
+	last    bool // the service closes the connection after the answer that was read
 }
 
 func dial(address, path string) (*connection, error) {
@@ -23,7 +23,7 @@ func dial(address, path string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No run takes so long; one that got stuck ends with an error.
+	// Longer than any run, so that only a run that is stuck ends with an error.
 	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func dial(address, path string) (*connection, error) {
 	return &connection{Conn: c, in: bufio.NewReaderSize(c, 4<<10), request: []byte(request)}, nil
 }
 
-// ask sends the request and reads its answer to the end.
+// ask sends the request and reads the whole answer.
 func (c *connection) ask() (status int, err error) {
 	if _, err := c.Write(c.request); err != nil {
 		return 0, err
@@ -50,7 +50,7 @@ func (c *connection) head() (status, length int, err error) {
 		case err != nil:
 			return 0, 0, err
 		case first && len(line) < len("HTTP/1.1 200"):
-			return 0, 0, fmt.Errorf("no answer of HTTP/1.1: %q", line)
+			return 0, 0, fmt.Errorf("not an HTTP/1.1 answer: %q", line)
 		case first:
 			status, err = strconv.Atoi(string(line[9:12]))
 			c.last = bytes.HasPrefix(line, []byte("HTTP/1.0"))
@@ -72,7 +72,7 @@ func (c *connection) head() (status, length int, err error) {
 	}
 }
 
-// download reads one body and throws it away as fast as it comes.
+// download reads one body as fast as it can and discards it.
 func download(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("give ADDRESS PATH")
@@ -90,7 +90,7 @@ func download(args []string) error {
 		return err
 	}
 	buffered := c.in.Buffered()
-	c.in.Discard(buffered) //nolint:errcheck // it is there
+	c.in.Discard(buffered) //nolint:errcheck // these bytes are in the buffer
 	block := make([]byte, 256<<10)
 	for got := buffered; got < length; {
 		n, err := c.Read(block)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// driven is what a closed loop gives.
+// driven is the result of a closed loop.
 type driven struct {
 	Requests int            `json:"requests"`
 	Seconds  float64        `json:"seconds"`
@@ -20,21 +20,21 @@ type driven struct {
 	P99MS    float64        `json:"p99_ms"`
 }
 
-// tally is what one connection of a closed loop saw.
+// tally is the result of one connection of a closed loop.
 type tally struct {
 	statuses [600]int
 	took     []time.Duration
 	err      error
 }
 
-// drive asks on every connection again as soon as the answer is there, or at its times, for so long
-// or so many requests. Latency counts from the actual send time.
+// drive sends requests on some connections: on each the next one as soon as the answer is there, or at fixed
+// times. It ends after some seconds or some number of requests. Latency counts from the actual send time.
 func drive(args []string) error {
 	flags := flag.NewFlagSet("drive", flag.ContinueOnError)
 	connections := flags.Int("connections", 32, "keep-alive connections")
-	seconds := flags.Float64("seconds", 0, "how long")
-	requests := flags.Int64("requests", 0, "how many, on all connections together, instead of seconds")
-	every := flags.Duration("every", 0, "each connection asks so often, spread evenly, not as fast as it can")
+	seconds := flags.Float64("seconds", 0, "duration in seconds")
+	requests := flags.Int64("requests", 0, "number of requests on all connections together, instead of seconds")
+	every := flags.Duration("every", 0, "time between the requests of a connection, spread evenly; default: as fast as possible")
 	if err := flags.Parse(args); err != nil || flags.NArg() != 2 || (*seconds > 0) == (*requests > 0) {
 		return fmt.Errorf("give ADDRESS PATH, and seconds or requests")
 	}
@@ -58,11 +58,11 @@ func drive(args []string) error {
 	return sum(tallies, time.Since(begin))
 }
 
-// pace gives the times at which a connection asks. Without it connections whose answers come at the
-// same time for once would ask at the same time for ever.
+// pace has the times at which a connection sends its requests. Without it, connections whose answers once came at
+// the same time would send at the same time from then on.
 type pace struct {
 	next  time.Time
-	every time.Duration // 0 for as fast as it can
+	every time.Duration // 0: as fast as possible
 }
 
 func (p *pace) wait() {
@@ -81,8 +81,9 @@ func (t *tally) loop(address, path string, p pace, more func() bool) {
 		t.err = err
 		return
 	}
-	defer c.Close()   //nolint:errcheck // all answers are read
-	if p.every != 0 { // at so few requests per connection the first one, which opens the way, would be the P99
+	defer c.Close() //nolint:errcheck // all answers are read
+	// With so few requests per connection, the first one, which is slow, would decide the P99.
+	if p.every != 0 {
 		if _, err := c.ask(); err != nil {
 			t.err = err
 			return
@@ -125,7 +126,7 @@ func sum(tallies []tally, took time.Duration) error {
 	return report(d)
 }
 
-// atRank gives a quantile in milliseconds.
+// atRank returns a quantile in milliseconds.
 func atRank(sorted []time.Duration, quantile float64) float64 {
 	i := min(int(quantile*float64(len(sorted))), len(sorted)-1)
 	return float64(sorted[i]) / float64(time.Millisecond)

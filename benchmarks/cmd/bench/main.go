@@ -1,5 +1,5 @@
-// Command bench is the machinery of `make bench` besides the contenders: the service, two peers and
-// the clients. Everything runs on loopback and prints one JSON object.
+// Command bench has the parts of `make bench` besides the agent, toxiproxy and HAProxy: the service, two peers
+// and the clients. Everything runs on loopback. A client prints JSON.
 package main
 
 import (

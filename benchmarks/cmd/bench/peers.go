@@ -16,7 +16,7 @@ const answerBody = `{"user_id":"u1","name":"Ada","active":true,"tier":"gold","or
 // bigSize is the length of the body at /big.
 const bigSize = 1 << 30
 
-// serve answers on every address: a small body everywhere, a large one at /big.
+// serve answers on every address: with a large body at /big, and a small body at all other paths.
 func serve(addresses []string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -39,8 +39,8 @@ func serve(addresses []string) error {
 	return <-ended
 }
 
-// relay is the least that any proxy in user space does: no byte is looked at, large transfers are
-// spliced by the kernel (io.Copy between two TCP connections).
+// relay does the least that a proxy in user space can do: it reads no byte, and the kernel splices large transfers
+// (io.Copy between two TCP connections).
 func relay(args []string) error {
 	if len(args) != 2 {
 		return errors.New("give LISTEN UPSTREAM")
@@ -59,20 +59,20 @@ func relay(args []string) error {
 }
 
 func relayOne(client net.Conn, upstream string) {
-	defer client.Close() //nolint:errcheck // given up either way
+	defer client.Close() //nolint:errcheck // the connection is abandoned in any case
 	service, err := net.Dial("tcp", upstream)
 	if err != nil {
 		return
 	}
 	defer service.Close() //nolint:errcheck // same
 	go func() {
-		io.Copy(service, client)            //nolint:errcheck // how it ended shows on the other side
+		io.Copy(service, client)            //nolint:errcheck // an error is visible on the other side
 		service.(*net.TCPConn).CloseWrite() //nolint:errcheck // same
 	}()
 	io.Copy(client, service) //nolint:errcheck // same
 }
 
-// reverseProxy keeps enough idle connections for every client, which the default (2) would not.
+// reverseProxy keeps enough idle connections for every client; the default of 2 is not enough.
 func reverseProxy(args []string) error {
 	if len(args) != 2 {
 		return errors.New("give LISTEN UPSTREAM")

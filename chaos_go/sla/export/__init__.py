@@ -1,7 +1,7 @@
 """SLO files from a calculated limit: one module per format, one registry.
 
-A format is a pure function from an `Objective` to what is in the file, to be written as YAML below
-the `comments`.
+A format is a pure function from an `Objective` to the content of the file, which is written as YAML
+below the `comments`.
 """
 
 from chaos_go.errors import BadInputError
@@ -19,10 +19,10 @@ __all__ = ["FORMATS", "Names", "Objective", "Source", "check_format", "comments"
 
 
 def check_format(kind: str) -> None:
-    """Refuse a format that there is not.
+    """Refuse an unknown format.
 
     Raises:
-        BadInputError: it is not one of `FORMATS`.
+        BadInputError: The format is not one of `FORMATS`.
     """
     if kind not in FORMATS:
         raise BadInputError("format", kind, f"unknown; known are {', '.join(FORMATS)}")

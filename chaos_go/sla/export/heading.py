@@ -1,4 +1,4 @@
-"""The comments on top of every SLO file: what it says, and the curve it comes from."""
+"""The comments at the top of every SLO file: its limit, and the curve that the limit comes from."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,22 @@ from chaos_go.sla.words import FLAGS, exact, milliseconds, percent, sentence
 
 
 def comments(objective: Objective, source: Source, timeouts: Sequence[Timeout] = ()) -> str:
-    """Return the comment lines, each with its newline; what would end one early is escaped."""
+    """Return the comment lines, each with a newline; characters that would end one are escaped.
+
+    Args:
+        objective: The SLO.
+        source: Where the observations come from.
+        timeouts: Timeouts of the callers, the outermost first; default none.
+    """
     lines = [*_limit(objective, source), "", *_curve(objective), "", *_bucket(objective)]
     if timeouts:
-        lines += ["", "Timeouts of the callers, the outermost first; none is below the limit:"]
+        lines += ["", "Timeouts of the callers, the outermost first; all are at least the limit:"]
         lines += [f"  {one.hop}: {one.timeout_ms} ms" for one in timeouts]
     return "".join(f"# {_printable(line)}".rstrip() + "\n" for line in lines)
 
 
 def description(objective: Objective) -> str:
-    """Say in one sentence what the SLO is."""
+    """Return one sentence that says what the SLO is."""
     budget = percent(objective.threshold.budget)
     within = exact(objective.bucket_s * 1000)
     return (
@@ -29,7 +35,7 @@ def description(objective: Objective) -> str:
 
 
 def _printable(line: str) -> str:
-    """Escape what is not printed: names of files may have line breaks, and YAML no controls."""
+    """Escape non-printable characters: file names may have line breaks, YAML allows no controls."""
     return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in line)
 
 
@@ -45,8 +51,8 @@ def _limit(objective: Objective, source: Source) -> list[str]:
     ]
     lines += [f"flag {flag}: {FLAGS[flag][0]}" for flag in threshold.flags]
     if not objective.p99_measured:
-        lines.append("The P99 was not measured: the injected delay stands in for it. A delayed")
-        lines.append("request takes at least that long, so the limit errs on the safe side.")
+        lines.append("The P99 was not measured; the injected delay is used instead. A delayed")
+        lines.append("request takes at least that long, so the limit is on the safe side.")
     return lines
 
 
@@ -72,10 +78,10 @@ def _bucket(objective: Objective) -> list[str]:
     if objective.rounded:
         whole = promql.bound(objective.limit_ms / 1000)
         return [
-            f"Counted by the bucket {bucket}, the next one of the histogram below the limit.",
-            f'A bucket of le="{whole}" would allow the whole limit.',
+            f"Counted by the bucket {bucket}, the next bucket of the histogram below the limit.",
+            f'With a bucket of le="{whole}" the SLO would allow the whole limit.',
         ]
     return [
         f"Counted by the bucket {bucket}. The histogram must have exactly this bucket, otherwise",
-        "the queries find nothing: add it, or export again with --buckets and the ones there are.",
+        "the queries find nothing: add it, or export again with the existing ones as --buckets.",
     ]

@@ -1,4 +1,4 @@
-"""What an SLO file says, whatever its format: the limit, its metric, and where it comes from."""
+"""The content of an SLO that all formats share: the limit, its metric, and its source."""
 
 import math
 import re
@@ -25,9 +25,9 @@ class Source:
     """Where the observations come from.
 
     Attributes:
-        name: of the file.
-        date: as it is written into comments, with what happened on it.
-        version: of this program.
+        name: Name of the file.
+        date: Text with the dates of measurement and calculation, for the comments.
+        version: Version of chaos_go.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Names:
-    """What the service and its latency histogram are called.
+    """Names of the service and of its latency histogram.
 
     Attributes:
-        service: as DNS allows it.
-        metric: name of the histogram, without ``_bucket``.
-        selector: label matchers of its series; None for ``job="<service>"``.
-        buckets_s: upper bounds of its buckets; empty when not known.
+        service: Name of the service, a DNS label.
+        metric: Name of the histogram, without ``_bucket``.
+        selector: Label matchers of its series; None for ``job="<service>"``.
+        buckets_s: Upper bounds of its buckets in seconds; empty when not known.
     """
 
     service: str
@@ -52,10 +52,10 @@ class Names:
     buckets_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse names that cannot be one.
+        """Refuse invalid names.
 
         Raises:
-            BadInputError: there is such a name.
+            BadInputError: A name or the selector is invalid.
         """
         if not _NAME.fullmatch(self.service):
             fix = "give a DNS name: a-z, 0-9 and -, at most 63, for instance checkout"
@@ -76,13 +76,13 @@ class Objective:
     """An SLO on the latency of a service.
 
     Attributes:
-        names: of the service and its histogram.
-        threshold: the calculated limit.
-        background: impact without any fault, a fraction.
-        limit_ms: the safe limit, rounded down.
-        p99_measured: the limit is a P99; otherwise the injected delay stands in for it.
-        bucket_s: upper bound of the histogram bucket that counts the good requests.
-        levels: the curve at this load.
+        names: Names of the service and of its histogram.
+        threshold: The calculated threshold.
+        background: Impact without any fault, a fraction.
+        limit_ms: The safe limit in milliseconds, rounded down.
+        p99_measured: Whether the limit is a measured P99; otherwise it is an injected delay.
+        bucket_s: Upper bound in seconds of the histogram bucket that counts the good requests.
+        levels: The curve at this load.
     """
 
     names: Names
@@ -95,18 +95,18 @@ class Objective:
 
     @property
     def rounded(self) -> bool:
-        """Whether the bucket is below the limit, since the histogram has none at it."""
+        """Whether the bucket is below the limit, because the histogram has no bucket at it."""
         return self.bucket_s * 1000 < self.limit_ms - 1e-6
 
 
 def limit(threshold: Threshold) -> tuple[float, bool]:
     """Return the safe limit in milliseconds, rounded down, and whether it is a measured P99.
 
-    Without a P99 the injected delay is the limit. Every delayed request takes at least as long as
-    the delay, so the P99 was not below it, and the limit errs on the safe side.
+    Without a P99 the limit is the injected delay. Every delayed request takes at least as long as
+    the delay, so the P99 was not below it, and the limit is on the safe side.
 
     Raises:
-        NotEnoughDataError: the observations give no safe limit.
+        NotEnoughDataError: The observations give no safe limit.
     """
     p99, safe = _p99_limit_ms(threshold), _limit_ms(threshold)
     if threshold.verdict == "inconclusive" or safe is None or safe <= 0:
@@ -120,11 +120,16 @@ def limit(threshold: Threshold) -> tuple[float, bool]:
 
 
 def objective(answer: Answer, observations: Observations, names: Names) -> Objective:
-    """Make the SLO of the first budget of an answer, at the load that governs if there are several.
+    """Return the SLO for the first budget of an answer, with a limit that holds at every load.
+
+    Args:
+        answer: The answer.
+        observations: What was measured.
+        names: Names of the service and of its histogram.
 
     Raises:
-        BadInputError: no bucket is low enough.
-        NotEnoughDataError: there is no safe limit.
+        BadInputError: No bucket is at or below the limit.
+        NotEnoughDataError: There is no safe limit.
     """
     threshold, background, levels = strictest(answer, observations)
     limit_ms, measured = limit(threshold)
@@ -135,10 +140,11 @@ def objective(answer: Answer, observations: Observations, names: Names) -> Objec
 def strictest(
     answer: Answer, observations: Observations
 ) -> tuple[Threshold, float, tuple[Level, ...]]:
-    """Return the first threshold, its background and its levels, at the load that allows least.
+    """Return the first threshold, its background and its levels, at the load with the least limit.
 
-    A delay allows least at the load that governs. A P99 limit need not, since the service at rest
-    may be slower at a higher load: the lowest is taken, wherever it is.
+    The delay is least at the load that `Answer.governing` returns. The P99 may be least at another
+    load, since the P99 without any delay may be higher at a higher load. So the lowest P99 limit of
+    all loads is taken.
     """
     if not answer.loads:
         return answer.thresholds[0], answer.background, observations.levels

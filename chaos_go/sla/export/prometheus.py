@@ -1,8 +1,8 @@
-"""Prometheus recording rules, and alerts on how fast the error budget burns.
+"""Prometheus recording rules, and alerts on the burn rate of the error budget.
 
 The windows and factors are those of B. Beyer et al., "The Site Reliability Workbook", O'Reilly
-2018, chapter 5, for a period of 30 days. A long window alone is slow to end, a short one alone is
-noisy, so both must be above the rate.
+2018, chapter 5, for a period of 30 days. With a long window alone an alert ends late; with a short
+window alone it is noisy. So the burn rate must be too high in both.
 """
 
 from typing import Any

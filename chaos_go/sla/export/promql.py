@@ -4,7 +4,12 @@ from chaos_go.sla.export.objective import Objective
 
 
 def good(objective: Objective, window: str | None = None) -> str:
-    """Count the requests within the limit: per second over a window, or in all without one."""
+    """Return the query for the requests within the limit.
+
+    Args:
+        objective: The SLO.
+        window: With a window, the query gives requests per second over it; without, the count.
+    """
     return _sum(
         f"{objective.names.metric}_bucket",
         objective.names.matchers,
@@ -14,7 +19,7 @@ def good(objective: Objective, window: str | None = None) -> str:
 
 
 def total(objective: Objective, window: str | None = None) -> str:
-    """Count all requests."""
+    """Return the query for all requests; the window is that of `good`."""
     return _sum(f"{objective.names.metric}_count", objective.names.matchers, "", window)
 
 
@@ -25,7 +30,7 @@ def _sum(series: str, selector: str, matcher: str, window: str | None) -> str:
 
 
 def bound(bucket_s: float) -> str:
-    """Write the upper bound of a bucket as Prometheus does."""
+    """Return the upper bound of a bucket as Prometheus writes it."""
     return f"{bucket_s:.9g}"
 
 

@@ -1,8 +1,8 @@
 r"""Label matchers of a Prometheus series: ``job="risk",path=~"/api/.*"``.
 
 The grammar is that of https://prometheus.io/docs/prometheus/latest/querying/basics/: a name, one of
-``=``, ``!=``, ``=~``, ``!~`` and a quoted value with the escapes of Go, separated by commas. It is
-read here, since a rule file with a slip in it is refused by Prometheus as a whole.
+``=``, ``!=``, ``=~``, ``!~``, and a quoted value with the escapes of Go, separated by commas. It is
+checked here, because Prometheus refuses a rule file as a whole for one error.
 """
 
 import re
@@ -27,10 +27,11 @@ _OURS = {
 
 
 def check(selector: str) -> None:
-    """Refuse a selector that Prometheus would not take; an empty one selects every series.
+    """Refuse a selector that Prometheus would refuse; an empty one selects every series.
 
     Raises:
-        BadInputError: there is something else in it, or a label that is not free to choose.
+        BadInputError: The selector is no list of label matchers, or has a matcher for ``le`` or
+            ``__name__``, which the export sets.
     """
     if "{{" in selector:
         raise BadInputError("selector", selector, "{{ begins a template of Sloth; leave it out")
@@ -61,12 +62,12 @@ def _check_label(selector: str, found: re.Match[str]) -> None:
 
 
 def _fix(rest: str) -> str:
-    """Say what is wrong at the beginning of what is left of a selector."""
+    """Return what is wrong at the beginning of the rest of a selector."""
     at = f"no matcher at {shorten(rest, 40)}"
     if _UNQUOTED.match(rest):
         return f"{at}: put the value into double quotes; {_FORM}"
     if re.search(r"\\[^abfnrtv\\\"'0-7xuU]", rest):
-        return f"{at}: write two backslashes for one in a value"
+        return f"{at}: in a value, write each backslash twice"
     if rest.count('"') % 2:
         return f"{at}: a double quote is not closed; {_FORM}"
     return f"{at}: {_FORM}"

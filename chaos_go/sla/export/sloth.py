@@ -1,4 +1,4 @@
-"""A spec for Sloth, which makes Prometheus rules of it, see https://sloth.dev."""
+"""A spec from which Sloth generates Prometheus rules, see https://sloth.dev."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from chaos_go.sla.export import promql
 from chaos_go.sla.export.heading import description
 from chaos_go.sla.export.objective import TARGET, Objective
 
-_WINDOW = "{{.window}}"  # Sloth puts each window in here
+_WINDOW = "{{.window}}"  # Sloth replaces this by each window
 
 
 def document(objective: Objective) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// Command shop is a small web shop made of four services, built to be broken by experiments.
+// Command shop is a small web shop made of four services, the target of experiments.
 package main
 
 import (

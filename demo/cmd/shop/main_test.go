@@ -14,28 +14,40 @@ import (
 	"time"
 )
 
-// asShop makes this test binary run as the shop itself: real processes and signals without a second build.
+// asShop makes this test binary run as the shop. So the tests have real processes and signals without a second build.
 const asShop = "RUN_AS_SHOP"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asShop) != "" {
+		go endWithTheTest()
 		main()
 	}
 	os.Exit(m.Run())
 }
 
+// endWithTheTest ends a shop when the test that started it is gone, in whatever way: the test holds
+// the other end of stdin.
+func endWithTheTest() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(3)
+}
+
+// shopCommand prepares a shop that ends with its test.
 func shopCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), asShop+"=1")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	return cmd
 }
 
-// start runs a role on a free port and returns its address, as its first line on stderr tells it.
+// start runs a role on a free port and returns its address, which it reads from the first line of stderr.
 func start(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := shopCommand(t, append(args, "--listen", "127.0.0.1:0")...)
@@ -46,6 +58,10 @@ func start(t *testing.T, args ...string) (*exec.Cmd, string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // the same
+	})
 	lines := bufio.NewReader(stderr)
 	line, err := lines.ReadString('\n')
 	if err != nil {
@@ -78,7 +94,8 @@ func waitUntil(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// terminate sends SIGTERM while a request is in flight; it returns that request's answer and the process' end.
+// terminate sends SIGTERM while a request is in flight. It returns the answer to that request and how the process
+// ended.
 func terminate(t *testing.T, args ...string) (answer string, answerErr, exitErr error) {
 	t.Helper()
 	cmd, address := start(t, append(args, "--latency", "1s", "--tail", "1s")...)

@@ -1,4 +1,4 @@
-// Package latency makes a service take as long as a real one: mostly quick, now and then slow.
+// Package latency draws service times like those of a real service: mostly short, sometimes long.
 package latency
 
 import (
@@ -13,47 +13,47 @@ import (
 // z99 is the standard normal quantile of 0.99: 99 % of all draws lie below it.
 const z99 = 2.3263478740408408
 
-// Dice is a seeded random source that many requests may share.
-type Dice struct {
+// Random is a seeded random source that many requests may share.
+type Random struct {
 	mu     sync.Mutex
 	source *rand.Rand
 }
 
-// NewDice returns a source whose sequence depends on nothing but seed.
-func NewDice(seed uint64) *Dice {
-	return &Dice{source: rand.New(rand.NewPCG(seed, 0))}
+// NewRandom returns a source whose sequence depends only on seed.
+func NewRandom(seed uint64) *Random {
+	return &Random{source: rand.New(rand.NewPCG(seed, 0))}
 }
 
 // Fraction draws uniformly from [0, 1).
-func (d *Dice) Fraction() float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.source.Float64()
+func (r *Random) Fraction() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.Float64()
 }
 
-func (d *Dice) normal() float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.source.NormFloat64()
+func (r *Random) normal() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.NormFloat64()
 }
 
-// Lognormal is the usual shape of service times: symmetric on a log scale, with a long slow tail.
+// Lognormal is a common distribution of service times: symmetric on a log scale, with a long tail of slow ones.
 type Lognormal struct {
 	median time.Duration
 	sigma  float64
-	dice   *Dice
+	random *Random
 }
 
-// New returns the distribution with this median and this 99th percentile. A median of 0 means no latency at all.
+// New returns the distribution with this median and this 99th percentile. A median of 0 means no latency.
 // It is an error if median is negative or p99 is below the median.
-func New(median, p99 time.Duration, dice *Dice) (*Lognormal, error) {
+func New(median, p99 time.Duration, random *Random) (*Lognormal, error) {
 	if median < 0 {
 		return nil, fmt.Errorf("--latency %s is negative; give 0 or more, such as 4ms", median)
 	}
 	if p99 < median {
-		return nil, fmt.Errorf("--tail %s is below --latency %s; the 99th percentile cannot be quicker than the median", p99, median)
+		return nil, fmt.Errorf("--tail %s is below --latency %s; the 99th percentile cannot be below the median", p99, median)
 	}
-	shape := &Lognormal{median: median, dice: dice}
+	shape := &Lognormal{median: median, random: random}
 	if median > 0 {
 		shape.sigma = math.Log(float64(p99)/float64(median)) / z99
 	}
@@ -65,10 +65,10 @@ func (l *Lognormal) Draw() time.Duration {
 	if l.median == 0 {
 		return 0
 	}
-	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.dice.normal()))
+	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.random.normal()))
 }
 
-// Wait passes one service time, or returns the context's error as soon as the caller has gone.
+// Wait waits for one service time. It returns the context's error as soon as the caller has gone.
 func (l *Lognormal) Wait(ctx context.Context) error {
 	timer := time.NewTimer(l.Draw())
 	defer timer.Stop()

@@ -13,7 +13,7 @@ import (
 
 func draws(t *testing.T, seed uint64, n int) []time.Duration {
 	t.Helper()
-	shape, err := New(4*time.Millisecond, 25*time.Millisecond, NewDice(seed))
+	shape, err := New(4*time.Millisecond, 25*time.Millisecond, NewRandom(seed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func draws(t *testing.T, seed uint64, n int) []time.Duration {
 }
 
 func TestMedianAndTailAreThoseAskedFor(t *testing.T) {
-	const n = 50_000 // the 99th percentile is then known to about 3 %
+	const n = 50_000 // with this many draws the error of the 99th percentile is about 3 %
 	times := draws(t, 1, n)
 	slices.Sort(times)
 	for quantile, want := range map[float64]time.Duration{0.5: 4 * time.Millisecond, 0.99: 25 * time.Millisecond} {
@@ -48,7 +48,7 @@ func TestTheSeedDecidesTheSequence(t *testing.T) {
 func TestWaitPassesTheTimeDrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := draws(t, 3, 1)[0]
-		shape, err := New(4*time.Millisecond, 25*time.Millisecond, NewDice(3))
+		shape, err := New(4*time.Millisecond, 25*time.Millisecond, NewRandom(3))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestWaitPassesTheTimeDrawn(t *testing.T) {
 
 func TestImpossibleShapesAreRefused(t *testing.T) {
 	for want, median := range map[string]time.Duration{"-1ms is negative": -time.Millisecond, "--tail 5ms is below": 6 * time.Millisecond} {
-		_, err := New(median, 5*time.Millisecond, NewDice(1))
+		_, err := New(median, 5*time.Millisecond, NewRandom(1))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("median %s: got %v, want %q", median, err, want)
 		}

@@ -1,5 +1,5 @@
-// Package pipenet is a network inside one process, for tests that run on the fake clock of testing/synctest:
-// a goroutine that waits on a socket stops that clock, one that waits on a net.Pipe does not.
+// Package pipenet is a network inside one process, for tests with the fake clock of testing/synctest. A goroutine
+// that waits on a socket stops that clock; one that waits on a net.Pipe does not.
 package pipenet
 
 import (
@@ -29,7 +29,7 @@ func (n *Network) Listen(host string) net.Listener {
 	return l
 }
 
-// Dial connects to a listener; it fits http.Transport.DialContext.
+// Dial connects to a listener. It has the signature of http.Transport.DialContext.
 func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[address]

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// durationBucketsS is dense from 5 ms to 1 s, where the shop's limits and timeouts lie.
+// durationBucketsS has many buckets from 5 ms to 1 s, the range of the shop's limits and timeouts.
 var durationBucketsS = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 1.5, 2, 5, 10}
 
 // NewRegistry returns a registry with the metrics of the Go runtime and of the process.
@@ -19,20 +19,20 @@ func NewRegistry() *prometheus.Registry {
 	return registry
 }
 
-// measured records duration by route and code, and the number of requests in flight.
+// measured records the duration of requests by route and code, and the number of requests in flight.
 func measured(next http.Handler, registry prometheus.Registerer) http.Handler {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "shop_http_request_duration_seconds", Help: "Time from request to end of answer.", Buckets: durationBucketsS,
 	}, []string{"route", "code"})
 	inFlight := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "shop_http_requests_in_flight", Help: "Requests that were begun and not yet answered.",
+		Name: "shop_http_requests_in_flight", Help: "Requests that have begun and are not answered yet.",
 	})
 	registry.MustRegister(durations, inFlight)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inFlight.Inc()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		began := time.Now()
-		defer func() { // a handler may end by panic: http.ErrAbortHandler
+		defer func() { // deferred, because a handler may panic with http.ErrAbortHandler
 			inFlight.Dec()
 			durations.WithLabelValues(routeOf(r), strconv.Itoa(recorder.status)).Observe(time.Since(began).Seconds())
 		}()
@@ -40,7 +40,7 @@ func measured(next http.Handler, registry prometheus.Registerer) http.Handler {
 	})
 }
 
-// routeOf is the pattern that served the request; paths themselves would make one series per user.
+// routeOf returns the pattern that matched the request. The path itself would create one series per user.
 func routeOf(r *http.Request) string {
 	if r.Pattern == "" {
 		return "unmatched"

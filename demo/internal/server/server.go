@@ -1,4 +1,4 @@
-// Package server is what all roles of the shop have in common: health, metrics, profiles, and how a process ends.
+// Package server has what all roles of the shop share: health, metrics, profiles, and the end of the process.
 package server
 
 import (
@@ -19,8 +19,8 @@ const (
 	idleTimeout       = 60 * time.Second
 )
 
-// Handler serves routes (pattern of http.ServeMux -> handler), measured, and next to them /healthz, /metrics and
-// /debug/pprof/, which are not measured.
+// Handler serves routes (pattern of http.ServeMux -> handler) and measures them. It also serves /healthz, /metrics
+// and /debug/pprof/, which it does not measure.
 func Handler(role string, routes map[string]http.Handler, registry *prometheus.Registry) http.Handler {
 	business := http.NewServeMux()
 	for pattern, handler := range routes {
@@ -41,8 +41,8 @@ func Handler(role string, routes map[string]http.Handler, registry *prometheus.R
 	return mux
 }
 
-// Serve answers on listener until ctx ends. Then it stops listening, finishes the requests in flight and returns nil;
-// requests that take longer than grace are cut, which is an error.
+// Serve answers on listener until ctx ends. Then it stops listening, finishes the requests in flight and returns nil.
+// If requests take longer than grace, it cuts them and returns an error.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration) error {
 	httpServer := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
 	failed := make(chan error, 1)
@@ -61,8 +61,8 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, gra
 	return nil
 }
 
-// Leaky forgets one goroutine per request, the way it usually happens: the answer goes to an unbuffered channel
-// that nobody reads any more.
+// Leaky leaks one goroutine per request, in the usual way: the goroutine sends its answer to an unbuffered channel
+// that is not read any more.
 func Leaky(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		audited := make(chan string)

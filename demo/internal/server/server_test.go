@@ -54,7 +54,7 @@ func TestWhatEveryRoleAnswers(t *testing.T) {
 	}
 }
 
-// endDuring asks for an answer that takes 3 s and ends the server after 1 s.
+// endDuring requests an answer that takes 3 s, and ends the server after 1 s.
 func endDuring(t *testing.T, grace time.Duration) (answer string, served error) {
 	synctest.Test(t, func(t *testing.T) {
 		network := pipenet.New()
@@ -81,7 +81,7 @@ func endDuring(t *testing.T, grace time.Duration) (answer string, served error) 
 		if _, err := client.Get("http://kitchen/"); err == nil {
 			t.Error("still listening after the end")
 		}
-		time.Sleep(5 * time.Second) // lets the handler of a cut request end
+		time.Sleep(5 * time.Second) // until the handler of the cut request has ended
 	})
 	return answer, served
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// defaultAttempts: with 30 % of answers failing, 0.3^6 = 0.07 % of calls still fail; five would leave 0.24 %.
+	// defaultAttempts: if 30 % of answers fail, 0.3^6 = 0.07 % of calls still fail; with five attempts, 0.24 %.
 	defaultAttempts = 6
 	// defaultRetryRatio: those calls need 0.43 retries each on average (0.3 + 0.3^2 + ... + 0.3^5).
 	defaultRetryRatio = 0.6
@@ -25,7 +25,8 @@ const (
 	stormAttempts     = 25
 )
 
-// checkout is the role that sells. A user it cannot look up is an error; a risk it cannot judge is rejected.
+// checkout is the role that sells. If it cannot look up the user, it answers with an error. If it gets no answer
+// from risk, it rejects the order.
 type checkout struct {
 	usersURL, riskURL         baseURL
 	usersTimeout, riskTimeout time.Duration
@@ -42,7 +43,7 @@ func (c *checkout) register(flags *flag.FlagSet) {
 	flags.DurationVar(&c.usersTimeout, "users-timeout", 200*time.Millisecond, "wait this `time` for each attempt to ask users")
 	flags.DurationVar(&c.riskTimeout, "risk-timeout", 300*time.Millisecond, "wait this `time` for risk, then reject")
 	flags.IntVar(&c.attempts, "attempts", defaultAttempts, "ask users up to `n` times")
-	flags.Float64Var(&c.retryRatio, "retry-ratio", defaultRetryRatio, "retry budget: retries per request, a `share`")
+	flags.Float64Var(&c.retryRatio, "retry-ratio", defaultRetryRatio, "retry budget: retries per request, as a `share`")
 	flags.IntVar(&c.retryFloor, "retry-floor", defaultRetryFloor, "retry budget: `n` retries per 10 s that are always allowed")
 	flags.Uint64Var(&c.seed, "seed", 1, "seed `n` of the backoff")
 	registerMaxConnectionAge(flags, &c.maxConnectionAge)
@@ -62,7 +63,7 @@ func (c *checkout) check() error {
 	return checkPositive(map[string]time.Duration{"users-timeout": c.usersTimeout, "risk-timeout": c.riskTimeout})
 }
 
-// usersPolicy tries hard: a lookup may be repeated without harm, and without it there is no sale.
+// usersPolicy retries often: a lookup can be repeated without harm, and without it there is no sale.
 func (c *checkout) usersPolicy(bad *variants) upstream.Policy {
 	policy := upstream.Policy{
 		Timeout:  c.usersTimeout,
@@ -83,7 +84,7 @@ func (c *checkout) usersPolicy(bad *variants) upstream.Policy {
 	return policy
 }
 
-// riskPolicy asks once: a second try would only start when the customer has waited long enough.
+// riskPolicy makes one attempt: a second one would begin only after the customer has waited for the whole timeout.
 func (c *checkout) riskPolicy(bad *variants) upstream.Policy {
 	policy := upstream.Policy{Timeout: c.riskTimeout, Breaker: !bad.has(noBreaker)}
 	if bad.has(noTimeout) {
@@ -94,16 +95,16 @@ func (c *checkout) riskPolicy(bad *variants) upstream.Policy {
 
 func (c *checkout) routes(env environment) map[string]http.Handler {
 	metrics := upstream.NewMetrics(env.registry)
-	dice := latency.NewDice(c.seed)
+	random := latency.NewRandom(c.seed)
 	fallbacks := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "shop_fallbacks_total", Help: "Checkouts rejected because risk did not answer.",
 	})
 	env.registry.MustRegister(fallbacks)
 	seller := &seller{
 		users: upstream.NewClient("users", c.usersURL.String(), upstream.NewRecycler(c.maxConnectionAge, env.dial),
-			c.usersPolicy(&env.bad), dice, metrics),
+			c.usersPolicy(&env.bad), random, metrics),
 		risk: upstream.NewClient("risk", c.riskURL.String(), upstream.NewRecycler(c.maxConnectionAge, env.dial),
-			c.riskPolicy(&env.bad), dice, metrics),
+			c.riskPolicy(&env.bad), random, metrics),
 		fallbacks: fallbacks,
 	}
 	return map[string]http.Handler{"POST /checkout": seller}

@@ -63,7 +63,7 @@ func isHelp(word string) bool {
 	return word == "--help" || word == "-help" || word == "-h" || word == "help"
 }
 
-// parse reads "ROLE [flags]". The error is flag.ErrHelp when help was asked for; any other is one line for the user.
+// parse reads "ROLE [flags]". The error is flag.ErrHelp for --help; any other error is one line for the user.
 func parse(args []string) (*command, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("shop: no role given; give one of: %s", roleNames())
@@ -94,18 +94,18 @@ func newCommand(name string) (*command, error) {
 			continue
 		}
 		cmd := &command{role: candidate, settings: candidate.settings(), flags: flag.NewFlagSet(name, flag.ContinueOnError)}
-		cmd.flags.SetOutput(io.Discard) // errors are printed by Main, once
+		cmd.flags.SetOutput(io.Discard) // Main prints the errors
 		cmd.flags.StringVar(&cmd.listen, "listen", candidate.listen, "listen on this `address`")
 		cmd.flags.DurationVar(&cmd.grace, "shutdown-grace", defaultGrace, "after SIGTERM, `time` to finish the requests in flight")
 		cmd.bad = variants{role: name, allowed: candidate.variants}
-		cmd.flags.Var(&cmd.bad, "bad", "build it badly, a comma `list` of: "+join(candidate.variants))
+		cmd.flags.Var(&cmd.bad, "bad", "bad variants, a comma-separated `list` of: "+join(candidate.variants))
 		cmd.settings.register(cmd.flags)
 		return cmd, nil
 	}
 	return nil, fmt.Errorf("shop: no role %q; give one of: %s", name, roleNames())
 }
 
-// handler builds the service; dial nil uses the real network.
+// handler builds the service. With dial nil it uses the real network.
 func (c *command) handler(dial upstream.DialFunc) http.Handler {
 	registry := server.NewRegistry()
 	routes := c.settings.routes(environment{bad: c.bad, registry: registry, dial: dial})
@@ -117,7 +117,8 @@ func (c *command) handler(dial upstream.DialFunc) http.Handler {
 	return server.Handler(c.role.name, routes, registry)
 }
 
-// run serves until SIGTERM or SIGINT. Built badly, it leaves them to the Go runtime, which ends the process at once.
+// run serves until SIGTERM or SIGINT. The variant abrupt-shutdown does not handle these signals, so that the Go runtime
+// ends the process at once.
 func (c *command) run(stderr io.Writer) error {
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
@@ -128,7 +129,7 @@ func (c *command) run(stderr io.Writer) error {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		context.AfterFunc(ctx, stop) // from then on a second signal ends the process at once
+		context.AfterFunc(ctx, stop) // so that a second signal ends the process at once
 	}
 	fmt.Fprintf(stderr, "shop %s: listening on %s\n", c.role.name, listener.Addr())
 	return server.Serve(ctx, listener, c.handler(nil), c.grace)
@@ -143,7 +144,7 @@ func roleNames() string {
 }
 
 func printRoles(w io.Writer) {
-	fmt.Fprintln(w, "shop: a small web shop made of four services, built to be broken by experiments")
+	fmt.Fprintln(w, "shop: a small web shop made of four services, the target of experiments")
 	fmt.Fprintln(w, "\nUsage: shop ROLE [flags]        (shop ROLE --help shows the flags)")
 	fmt.Fprintln(w, "\nRoles:")
 	for _, known := range roles {

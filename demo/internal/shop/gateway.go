@@ -12,7 +12,7 @@ import (
 	"chaosgo/demo/internal/upstream"
 )
 
-// gateway is the public entry. It retries nothing: retries in two layers multiply.
+// gateway is the public entry. It makes no retries, because retries in two layers multiply.
 type gateway struct {
 	usersURL, checkoutURL         baseURL
 	usersTimeout, checkoutTimeout time.Duration
@@ -64,7 +64,7 @@ func limited(next http.Handler, timeout time.Duration) http.Handler {
 	})
 }
 
-// answerFailure answers when the service called name did not.
+// answerFailure answers for the service called name if that gave no valid answer.
 func answerFailure(name string) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, _ *http.Request, err error) {
 		switch {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// goroutinesAfter returns by how much 200 requests to users raised the number of goroutines, once they have settled.
+// goroutinesAfter returns by how much 200 requests to users raised the number of goroutines, after it has settled.
 func goroutinesAfter(t *testing.T, line string) int {
 	cmd, err := parse(strings.Fields(line))
 	if err != nil {
@@ -32,7 +32,7 @@ func goroutinesAfter(t *testing.T, line string) int {
 	http.DefaultClient.CloseIdleConnections()
 	grown := runtime.NumGoroutine() - before
 	for deadline := time.Now().Add(5 * time.Second); grown > 0 && grown < 200 && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond) // closed connections need a moment to end theirs
+		time.Sleep(10 * time.Millisecond) // closed connections need a moment to end their goroutines
 		grown = runtime.NumGoroutine() - before
 	}
 	return grown

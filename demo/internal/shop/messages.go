@@ -19,7 +19,7 @@ const (
 
 	maxRequestBytes = 64 << 10
 
-	// statusClientGone is nginx's code for a client that hung up; it only shows in the metrics.
+	// statusClientGone is nginx's code for a client that closed its connection. It appears only in the metrics.
 	statusClientGone = 499
 )
 
@@ -44,7 +44,7 @@ type Order struct {
 	Amount float64 `json:"amount"`
 }
 
-// Check says what is wrong with an order.
+// Check returns an error if the order is invalid.
 func (o Order) Check() error {
 	if o.UserID == "" {
 		return errors.New(`user_id is empty; give one such as "42"`)
@@ -55,7 +55,7 @@ func (o Order) Check() error {
 	return nil
 }
 
-// Decision is the answer of POST /checkout and, with its operation named, of the risk service.
+// Decision is the answer of POST /checkout. It is also the answer of the risk service, which adds its operation.
 type Decision struct {
 	Operation string `json:"operation,omitempty"`
 	Decision  string `json:"decision"`
@@ -79,7 +79,7 @@ type problem struct {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// The only error left here is a client that hung up while it was answered.
+	// The only possible error is a client that closed its connection during the answer.
 	_ = json.NewEncoder(w).Encode(body)
 }
 
@@ -87,7 +87,7 @@ func writeProblem(w http.ResponseWriter, status int, code, message string) {
 	writeJSON(w, status, problem{Error: code, Message: message})
 }
 
-// readOrder decodes the body, or answers 400 and reports false.
+// readOrder decodes the body. If that fails, it answers 400 and returns false.
 func readOrder(w http.ResponseWriter, r *http.Request) (Order, bool) {
 	var order Order
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBytes))

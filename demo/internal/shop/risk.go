@@ -9,7 +9,7 @@ import (
 
 const operationCheckTransaction = "CheckTransaction"
 
-// risk is the role that judges whether a transaction looks honest. Thorough, so slower than the others.
+// risk is the role that checks transactions for fraud. It is slower than the other roles.
 type risk struct {
 	workload
 	maxAmount float64

@@ -1,4 +1,4 @@
-// Package shop holds the four services of the shop, one file per role, and their command line.
+// Package shop has the four services of the shop, one file per role, and their command line.
 package shop
 
 import (
@@ -14,21 +14,21 @@ import (
 	"chaosgo/demo/internal/upstream"
 )
 
-// role is one service. Its flags live in a settings value of its own.
+// role is one service. Its flags are in its settings.
 type role struct {
 	name, summary, listen string
-	variants              []variant // the bad variants that change something here
+	variants              []variant // the bad variants that change something in this role
 	settings              func() settings
 }
 
-// settings are the flags of a role, and what is built from them.
+// settings are the flags of a role, and the handlers that are built from them.
 type settings interface {
 	register(flags *flag.FlagSet)
 	check() error
 	routes(env environment) map[string]http.Handler
 }
 
-// environment is what a role gets from the process it runs in.
+// environment is what a role gets from its process.
 type environment struct {
 	bad      variants
 	registry *prometheus.Registry
@@ -46,26 +46,26 @@ var roles = []role{
 		[]variant{leakGoroutines, abruptShutdown}, func() settings { return &risk{} }},
 }
 
-// workload is how long a role without upstreams takes; users and risk embed it.
+// workload is the latency of a role without upstreams; users and risk embed it.
 type workload struct {
 	median, p99 time.Duration
 	seed        uint64
 }
 
 func (l *workload) register(flags *flag.FlagSet, median, p99 time.Duration) {
-	flags.DurationVar(&l.median, "latency", median, "median `time` an answer takes; 0 = none")
+	flags.DurationVar(&l.median, "latency", median, "median `time` of an answer; 0 = no latency")
 	flags.DurationVar(&l.p99, "tail", p99, "99th percentile of that `time` (lognormal)")
 	flags.Uint64Var(&l.seed, "seed", 1, "seed `n` of the latencies")
 }
 
 func (l *workload) check() error {
-	_, err := latency.New(l.median, l.p99, latency.NewDice(l.seed))
+	_, err := latency.New(l.median, l.p99, latency.NewRandom(l.seed))
 	return err
 }
 
 // shape returns the distribution; check has accepted its parameters.
 func (l *workload) shape() *latency.Lognormal {
-	shape, err := latency.New(l.median, l.p99, latency.NewDice(l.seed))
+	shape, err := latency.New(l.median, l.p99, latency.NewRandom(l.seed))
 	if err != nil {
 		panic(err)
 	}
@@ -89,17 +89,17 @@ func (b *baseURL) Set(text string) error {
 
 func registerURL(flags *flag.FlagSet, target *baseURL, name, value string) {
 	if err := target.Set(value); err != nil {
-		panic(err) // a default of ours
+		panic(err) // value is a constant of this package
 	}
 	flags.Var(target, name+"-url", "`address` of "+name)
 }
 
 func registerMaxConnectionAge(flags *flag.FlagSet, target *time.Duration) {
 	flags.DurationVar(target, "max-connection-age", 2*time.Second,
-		"send no request on a connection older than this `time`; 0 = no limit")
+		"maximum age, as a `time`, of a connection on which a request is sent; 0 = no limit")
 }
 
-// checkPositive names the first flag whose duration is not above zero.
+// checkPositive returns an error that names the first flag whose duration is not above zero.
 func checkPositive(flags map[string]time.Duration) error {
 	for _, name := range sortedKeys(flags) {
 		if flags[name] <= 0 {

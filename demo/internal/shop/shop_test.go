@@ -115,7 +115,7 @@ func TestSlowUsersAreGivenUp(t *testing.T) {
 	})
 }
 
-// failedShare buys n times while 30 % of the answers of users are 503.
+// failedShare buys n times while 30 % of the answers of users are 503, and returns the share that failed.
 func failedShare(t *testing.T, bad string, n int) (share float64) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t)
@@ -146,7 +146,7 @@ func TestRetriesRescueCheckoutsFrom30PercentFailures(t *testing.T) {
 	}
 }
 
-// callsToDeadUsers buys 100 times while users always answers 503, and counts what arrives there.
+// callsToDeadUsers buys 100 times while users always answers 503, and counts the requests that users gets.
 func callsToDeadUsers(t *testing.T, bad string) (calls int64) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t)
@@ -163,7 +163,7 @@ func callsToDeadUsers(t *testing.T, bad string) (calls int64) {
 }
 
 func TestRetryBudgetCapsAStorm(t *testing.T) {
-	// The breakers are off: they would end both storms, and here the budget alone is in question.
+	// The breakers are off: they would end both storms, but this test is about the budget alone.
 	if calls := callsToDeadUsers(t, "--bad no-breaker"); calls > 100+20+60 {
 		t.Errorf("%d calls for 100 checkouts, want at most 100 + 20 (floor) + 60 (ratio)", calls)
 	}
@@ -207,7 +207,7 @@ func TestBreakerOpensAndRecovers(t *testing.T) {
 	})
 }
 
-// breakerTrials are the successes that close a half-open breaker.
+// breakerTrials is the number of successes that close a half-open breaker.
 const breakerTrials = 5
 
 func TestGatewayGivesUpOnCheckout(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"chaosgo/demo/internal/pipenet"
 )
 
-// town is a shop under test: real roles and real HTTP, over pipes, so that the clock may be a fake one.
+// town is a shop under test: real roles and real HTTP over pipes, so that the clock can be a fake one.
 type town struct {
 	t       *testing.T
 	network *pipenet.Network
@@ -25,12 +25,12 @@ func newTown(t *testing.T) *town {
 	transport := &http.Transport{DialContext: network.Dial}
 	t.Cleanup(func() { // runs last: the servers are closed
 		transport.CloseIdleConnections()
-		time.Sleep(5 * time.Second) // on the fake clock; lets delayed requests that were given up come to their end
+		time.Sleep(5 * time.Second) // on the fake clock, until delayed requests that were abandoned have ended
 	})
 	return &town{t: t, network: network, client: &http.Client{Transport: transport}}
 }
 
-// run starts a role as its command line says, behind the given faults.
+// run starts a role with a command line, behind the given faults.
 func (w *town) run(line string, faults ...func(http.Handler) http.Handler) {
 	w.t.Helper()
 	cmd, err := parse(strings.Fields(line))
@@ -102,7 +102,7 @@ func (r reply) expect(t *testing.T, status int, part string) {
 	}
 }
 
-// counted counts the requests that arrive for users or risk, their metrics and health left out.
+// counted counts the requests to users or risk, without those for metrics and health.
 func counted(count *atomic.Int64) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -116,10 +116,10 @@ func counted(count *atomic.Int64) func(http.Handler) http.Handler {
 
 // answering503 fails a share of the requests, drawn from a seeded source.
 func answering503(share func() float64) func(http.Handler) http.Handler {
-	dice := latency.NewDice(7)
+	random := latency.NewRandom(7)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if dice.Fraction() < share() {
+			if random.Fraction() < share() {
 				http.Error(rw, "injected", http.StatusServiceUnavailable)
 				return
 			}

@@ -15,7 +15,7 @@ var (
 	countries  = []string{"DE", "FR", "IT", "PL", "SE"}
 )
 
-// users is the role that knows who the customers are.
+// users is the role that returns the customers.
 type users struct{ workload }
 
 func (u *users) register(flags *flag.FlagSet) {

@@ -11,17 +11,17 @@ import (
 type variant string
 
 const (
-	noTimeout      variant = "no-timeout"      // waits for upstreams as long as they like
-	noRetry        variant = "no-retry"        // takes the first answer of users, good or bad
+	noTimeout      variant = "no-timeout"      // waits for upstreams without a limit
+	noRetry        variant = "no-retry"        // asks users only once
 	noBreaker      variant = "no-breaker"      // keeps calling an upstream that is down
-	retryStorm     variant = "retry-storm"     // retries 25 times, at once, without budget
-	leakGoroutines variant = "leak-goroutines" // forgets a goroutine per request
+	retryStorm     variant = "retry-storm"     // makes 25 attempts, without backoff and without a budget
+	leakGoroutines variant = "leak-goroutines" // leaks a goroutine per request
 	abruptShutdown variant = "abrupt-shutdown" // does not handle SIGTERM
 )
 
 var allVariants = []variant{noTimeout, noRetry, noBreaker, retryStorm, leakGoroutines, abruptShutdown}
 
-// variants is the value of --bad: a set, given as comma lists.
+// variants is the value of --bad: a set, given as comma-separated lists.
 type variants struct {
 	role    string
 	allowed []variant

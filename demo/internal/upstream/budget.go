@@ -7,9 +7,9 @@ import (
 
 const budgetWindowS = 10
 
-// Budget limits retries to a share of the requests of the last ten seconds, plus a floor that lets a quiet service
-// retry at all. Retries help against failures that are rare and independent; when everything fails they only
-// multiply the load, which is what the budget prevents.
+// Budget limits retries to a share of the requests of the last ten seconds, plus a floor for services with few
+// requests. Retries help against failures that are rare and independent. If everything fails, they only multiply
+// the load; the budget prevents that.
 // See "Addressing Cascading Failures" in the SRE book, and Finagle's RetryBudget.
 type Budget struct {
 	ratio float64
@@ -24,19 +24,19 @@ type budgetSecond struct {
 	requests, retries int
 }
 
-// NewBudget allows floor + ratio x requests retries in any ten seconds. ratio and floor are 0 or more.
+// NewBudget returns a budget of floor + ratio x requests retries in any ten seconds. ratio and floor are 0 or more.
 func NewBudget(ratio float64, floor int) *Budget {
 	return &Budget{ratio: ratio, floor: floor}
 }
 
-// Request counts one request (not its retries).
+// Request counts one request; its retries are not counted.
 func (b *Budget) Request() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now().requests++
 }
 
-// TryRetry takes one retry out of the budget, or reports false when there is none left.
+// TryRetry takes one retry from the budget. It returns false if none is left.
 func (b *Budget) TryRetry() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,7 +55,7 @@ func (b *Budget) TryRetry() bool {
 	return true
 }
 
-// now returns the counters of this second, emptied if they still hold those of an earlier one.
+// now returns the counters of this second. It resets them if they are those of an earlier second.
 func (b *Budget) now() *budgetSecond {
 	unixS := time.Now().Unix()
 	second := &b.seconds[unixS%budgetWindowS]

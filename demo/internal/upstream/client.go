@@ -1,5 +1,5 @@
-// Package upstream calls another service and survives its failures: a timeout per attempt, retries with jittered
-// backoff and a budget, a circuit breaker, and connections that do not live for ever.
+// Package upstream calls another service and tolerates its failures. It has a timeout per attempt, retries with
+// jittered backoff and a budget, a circuit breaker, and a maximum age of connections.
 //
 //	Call -> retry loop (budget, backoff) -> breaker -> one attempt (timeout) -> Recycler -> network
 package upstream
@@ -25,19 +25,19 @@ const (
 
 	breakerWindow       = 5 * time.Second
 	breakerBucket       = breakerWindow / 10
-	breakerMinAttempts  = 50  // fewer say nothing: 30 % of failures must not look like an outage by chance
-	breakerFailureShare = 0.6 // well above what the retries can fix
+	breakerMinAttempts  = 50  // with fewer, 30 % of failures could look like an outage by chance
+	breakerFailureShare = 0.6 // well above the share of failures that the retries compensate
 	breakerOpenFor      = 2 * time.Second
 	breakerTrials       = 5
 )
 
-// Policy is how far a client goes for an answer. The zero value tries once and waits for ever.
+// Policy says how a client retries. The zero value makes one attempt without a timeout.
 type Policy struct {
 	Timeout  time.Duration // per attempt; 0 = none
-	Attempts int           // in all, the first included; 0 = 1
-	Backoff  time.Duration // upper limit of the first wait, doubled for each further one up to 50 ms; 0 = no wait
+	Attempts int           // including the first; 0 = 1
+	Backoff  time.Duration // upper limit of the first wait, doubled for each further wait up to 50 ms; 0 = no wait
 	Budget   *Budget       // nil = every retry is allowed
-	Breaker  bool          // open for 2 s once 60 % of >= 50 attempts of the last 5 s failed
+	Breaker  bool          // opens for 2 s when 60 % of >= 50 attempts in the last 5 s failed
 }
 
 // Client calls one upstream.
@@ -47,13 +47,14 @@ type Client struct {
 	http    *http.Client
 	policy  Policy
 	breaker *gobreaker.CircuitBreaker[[]byte] // nil = none
-	dice    *latency.Dice
+	random  *latency.Random
 	metrics *Metrics
 }
 
-// NewClient returns a client of the upstream called name at baseURL ("http://host:port"). dice jitters the backoff.
-func NewClient(name, baseURL string, transport http.RoundTripper, policy Policy, dice *latency.Dice, metrics *Metrics) *Client {
-	c := &Client{name: name, baseURL: baseURL, http: &http.Client{Transport: transport}, policy: policy, dice: dice, metrics: metrics}
+// NewClient returns a client of the upstream called name at baseURL ("http://host:port"). random is the source of
+// the jitter of the backoff.
+func NewClient(name, baseURL string, transport http.RoundTripper, policy Policy, random *latency.Random, metrics *Metrics) *Client {
+	c := &Client{name: name, baseURL: baseURL, http: &http.Client{Transport: transport}, policy: policy, random: random, metrics: metrics}
 	if policy.Breaker {
 		c.breaker = newBreaker(name, metrics)
 	}
@@ -78,11 +79,11 @@ func newBreaker(name string, metrics *Metrics) *gobreaker.CircuitBreaker[[]byte]
 	})
 }
 
-// Answer is what an upstream may answer: JSON that can say whether it makes sense.
+// Answer is a JSON answer of an upstream. Check returns an error if the answer is invalid.
 type Answer interface{ Check() error }
 
 // Call sends in as JSON (nil = no body) and returns the answer of the first attempt that succeeded.
-// The error wraps *StatusError if the upstream did answer, but not with 2xx.
+// The error wraps *StatusError if the upstream answered with a status other than 2xx.
 func Call[T Answer](ctx context.Context, c *Client, method, path string, in any) (T, error) {
 	var answer T
 	body, err := encode(in)
@@ -90,7 +91,7 @@ func Call[T Answer](ctx context.Context, c *Client, method, path string, in any)
 		return answer, err
 	}
 	err = c.retry(ctx, func() error {
-		var fresh T // a failed attempt must leave nothing behind
+		var fresh T // so that no data of a failed attempt remain
 		err := c.attempt(ctx, method, path, body, func(raw []byte) error {
 			if err := json.Unmarshal(raw, &fresh); err != nil {
 				return err
@@ -110,7 +111,8 @@ func encode(in any) ([]byte, error) {
 	return json.Marshal(in)
 }
 
-// retry runs attempt until it succeeds, cannot be fixed by trying again, or the attempts or the budget are used up.
+// retry runs attempt until it succeeds, fails in a way that a retry cannot fix, or the attempts or the budget are
+// used up.
 func (c *Client) retry(ctx context.Context, attempt func() error) error {
 	if c.policy.Budget != nil {
 		c.policy.Budget.Request()
@@ -135,14 +137,14 @@ func (c *Client) retry(ctx context.Context, attempt func() error) error {
 	}
 }
 
-// pause waits a random time below the doubled limit ("full jitter", so that clients do not retry in step).
-// It reports false if the caller left meanwhile.
+// pause waits a random time below the doubled limit ("full jitter", so that clients do not retry at the same time).
+// It returns false if the caller has gone meanwhile.
 func (c *Client) pause(ctx context.Context, tried int) bool {
 	if c.policy.Backoff == 0 {
 		return ctx.Err() == nil
 	}
 	limit := min(c.policy.Backoff<<(tried-1), maxBackoff)
-	timer := time.NewTimer(time.Duration(c.dice.Fraction() * float64(limit)))
+	timer := time.NewTimer(time.Duration(c.random.Fraction() * float64(limit)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -152,7 +154,7 @@ func (c *Client) pause(ctx context.Context, tried int) bool {
 	}
 }
 
-// attempt asks once, through the breaker if there is one.
+// attempt sends one request, through the breaker if there is one.
 func (c *Client) attempt(ctx context.Context, method, path string, body []byte, accept func([]byte) error) error {
 	send := func() ([]byte, error) {
 		raw, err := c.send(ctx, method, path, body)
@@ -172,7 +174,7 @@ func (c *Client) attempt(ctx context.Context, method, path string, body []byte, 
 	return err
 }
 
-// send reads the whole answer within the timeout, so that a body that stalls counts as slow too.
+// send sends the request and reads the whole answer within the timeout, so that a stalled body is a timeout as well.
 func (c *Client) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	if c.policy.Timeout > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.policy.Timeout)

@@ -27,7 +27,7 @@ func (g greeting) Check() error {
 	return nil
 }
 
-// upstreamThat answers the nth request (from 1) by script and counts the requests.
+// upstreamThat answers the nth request (from 1) with script and counts the requests.
 func upstreamThat(t *testing.T, script func(n int64, w http.ResponseWriter, r *http.Request)) (url string, count *atomic.Int64) {
 	count = &atomic.Int64{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func greet(ctx context.Context, c *Client) (greeting, error) {
 func newTestClient(t *testing.T, url string, policy Policy) *Client {
 	transport := NewRecycler(time.Second, nil)
 	t.Cleanup(transport.CloseIdleConnections)
-	return NewClient("greeter", url, transport, policy, latency.NewDice(1), NewMetrics(prometheus.NewRegistry()))
+	return NewClient("greeter", url, transport, policy, latency.NewRandom(1), NewMetrics(prometheus.NewRegistry()))
 }
 
 func TestWhatIsTriedAgain(t *testing.T) {

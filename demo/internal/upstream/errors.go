@@ -9,7 +9,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// errCallerGone means that the one who asked does not wait for the answer any more: nobody's failure.
+// errCallerGone means that the caller has stopped waiting for the answer. It is no failure of the upstream.
 var errCallerGone = errors.New("the caller has gone")
 
 // StatusError is an answer whose status is not 2xx.
@@ -19,8 +19,8 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("status %d %s", e.Status, http.StatusText(e.Status))
 }
 
-// isUpstreamFailure tells failures of the upstream (5xx, 429, timeout, broken connection, unreadable body) from
-// answers that would be the same next time, such as 404.
+// isUpstreamFailure returns true for failures of the upstream (5xx, 429, timeout, broken connection, unreadable
+// body). It returns false for answers that a retry would not change, such as 404.
 func isUpstreamFailure(err error) bool {
 	if err == nil || errors.Is(err, errCallerGone) {
 		return false
@@ -31,13 +31,13 @@ func isUpstreamFailure(err error) bool {
 	return true
 }
 
-// mayRetry is isUpstreamFailure without the refusals of the breaker: those are meant to spare the upstream.
+// mayRetry is isUpstreamFailure without the refusals of the breaker: a retry of these would defeat its purpose.
 func mayRetry(err error) bool {
 	refused := errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 	return !refused && isUpstreamFailure(err)
 }
 
-// outcome is the label of an attempt in the metrics.
+// outcome returns the label of an attempt in the metrics.
 func outcome(err error) string {
 	switch {
 	case err == nil:

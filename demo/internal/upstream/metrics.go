@@ -5,7 +5,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// Metrics are the counters that all upstream clients of one service share; each has the label "upstream".
+// Metrics are the metrics that all upstream clients of one service share. Each has the label "upstream".
 type Metrics struct {
 	attempts     *prometheus.CounterVec
 	retries      *prometheus.CounterVec
@@ -19,7 +19,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		attempts: counter("shop_upstream_attempts_total", "Attempts to call an upstream, by what came of them.", "upstream", "outcome"),
+		attempts: counter("shop_upstream_attempts_total", "Attempts to call an upstream, by outcome.", "upstream", "outcome"),
 		retries:  counter("shop_retries_total", "Attempts after the first.", "upstream"),
 		refused:  counter("shop_retries_refused_total", "Retries that the retry budget did not allow.", "upstream"),
 		breakerState: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -30,7 +30,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-// declare makes every series of an upstream visible from the start, as 0.
+// declare creates every series of an upstream with the value 0, so that it is visible from the start.
 func (m *Metrics) declare(upstream string, hasBreaker bool) {
 	m.retries.WithLabelValues(upstream)
 	m.refused.WithLabelValues(upstream)

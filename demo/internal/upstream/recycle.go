@@ -14,16 +14,16 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 const (
 	dialTimeout        = 2 * time.Second
-	idleConnsPerHost   = 64 // the default of 2 would open a connection for almost every request under load
+	idleConnsPerHost   = 64 // with the default of 2, almost every request under load would open a connection
 	idleTimeoutAgeless = 90 * time.Second
 )
 
 // Recycler is an http.RoundTripper that keeps connections alive, but sends no request on one older than maxAge.
-// Without that limit a service talks to the same pods for ever, however many new ones were started.
+// Without this limit a service keeps its connections to the same pods, even when new pods have been started.
 //
-// Connections are born into the current generation. A generation that is too old is retired before the next
-// request: its idle connections are closed, its busy ones as soon as their answer has been read.
-// So no request in flight is ever broken.
+// A new connection belongs to the current generation. Before a request, a generation that is too old is retired:
+// its idle connections are closed at once, its busy connections as soon as their answer has been read.
+// So no request in flight is broken.
 type Recycler struct {
 	maxAge time.Duration
 	dial   DialFunc
@@ -36,11 +36,12 @@ type Recycler struct {
 type generation struct {
 	transport *http.Transport
 	born      time.Time
-	requests  int // begun and not yet read to the end
+	requests  int // begun, and the answer not yet read to the end
 	retired   bool
 }
 
-// NewRecycler returns a Recycler. maxAge 0 keeps connections as long as they work; dial nil uses the real network.
+// NewRecycler returns a Recycler. With maxAge 0 connections have no maximum age. With dial nil it uses the real
+// network.
 func NewRecycler(maxAge time.Duration, dial DialFunc) *Recycler {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
@@ -61,7 +62,7 @@ func (r *Recycler) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// CloseIdleConnections closes the connections that carry no request; http.Client calls it by this name.
+// CloseIdleConnections closes the connections without a request in flight. http.Client calls a method of this name.
 func (r *Recycler) CloseIdleConnections() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,8 +86,9 @@ func (r *Recycler) acquire() *generation {
 	return r.current
 }
 
-// release closes what a retired generation still holds once its last request is over. Once is not enough: a request
-// that was acquired just before the retirement makes its transport keep idle connections again.
+// release closes the idle connections of a retired generation when its last request is over. Closing them at the
+// retirement is not enough: a request that acquired the generation just before makes its transport keep idle
+// connections again.
 func (r *Recycler) release(gen *generation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +107,7 @@ func (r *Recycler) newTransport() *http.Transport {
 		DialContext:         r.dial,
 		MaxIdleConnsPerHost: idleConnsPerHost,
 		IdleConnTimeout:     idleTimeout,
-		DisableCompression:  true, // answers are small; a proxy must pass them on as they are
+		DisableCompression:  true, // answers are small, and the gateway must pass them on unchanged
 	}
 }
 

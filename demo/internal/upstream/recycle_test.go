@@ -15,7 +15,7 @@ import (
 	"chaosgo/demo/internal/pipenet"
 )
 
-// connections counts those that a server saw opened and closed.
+// connections counts the connections of a server that were opened and closed.
 type connections struct{ opened, closed atomic.Int64 }
 
 func (c *connections) watch(_ net.Conn, state http.ConnState) {
@@ -41,7 +41,7 @@ func get(client *http.Client, url string) error {
 	return err
 }
 
-// slowly answers at once, or half an answer now and half of it 5 s later.
+// slowly answers at once; at /slow it sends half of the answer at once and the other half 5 s later.
 func slowly(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "whole ")
 	if r.URL.Path == "/slow" {
@@ -77,7 +77,7 @@ func TestRecyclingLeavesRequestsInFlightAlone(t *testing.T) {
 		slow := make(chan error, 1)
 		go func() { slow <- get(client, "http://users/slow") }()
 		time.Sleep(4 * time.Second)
-		if err := get(client, "http://users/"); err != nil { // retires the connection that is busy with the slow one
+		if err := get(client, "http://users/"); err != nil { // retires the connection with the slow answer
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -98,7 +98,7 @@ func TestARequestThatMissedTheRetirementLeavesNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, seen := startOnPipes(t, 2*time.Second)
 		recycler := client.Transport.(*Recycler)
-		old := recycler.acquire() // a request that has chosen its generation, and no connection yet
+		old := recycler.acquire() // a request that has its generation but no connection yet
 		time.Sleep(2 * time.Second)
 		if err := get(client, "http://users/"); err != nil {
 			t.Fatal(err)

@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// report is what the clients saw. Connections is how many they have opened.
+// report is what the clients saw. Connections counts those that they have opened.
 type report struct {
 	Requests    int         `json:"requests"`
 	Connections int64       `json:"connections"`
 	Statuses    map[int]int `json:"statuses"`
 	Failures    []string    `json:"failures"`
-	// Faulted is when the first answer came that was no 200, for every client that got one.
+	// Faulted has the time of the first answer that was no 200, for each client that got one.
 	Faulted []float64 `json:"faulted_unix_s"`
 }
 
@@ -76,7 +76,7 @@ func newClient() *client {
 	return &client{http: &http.Client{Transport: transport, Timeout: 10 * time.Second}, seen: report{Statuses: map[int]int{}}}
 }
 
-// post sends a body like nothing else, or like requests, and judges the answer.
+// post sends a body that is random or looks like requests, and checks the answer.
 func (c *client) post(url, path string) {
 	body := make([]byte, 16+rand.IntN(3000))
 	for i := range body {
@@ -87,7 +87,7 @@ func (c *client) post(url, path string) {
 	}
 	var reader io.Reader = bytes.NewReader(body)
 	if rand.IntN(4) == 0 {
-		reader = io.MultiReader(reader) // of unknown length: chunked
+		reader = io.MultiReader(reader) // unknown length, so net/http sends chunks
 	}
 	c.seen.Requests++
 	r, err := http.NewRequest(http.MethodPost, url+path, reader)
@@ -112,7 +112,7 @@ func (c *client) post(url, path string) {
 	}
 }
 
-// fake is what a body may contain that is none of the agent's business.
+// fake is a body that looks like requests; the agent must not change it.
 const fake = "GET /hash HTTP/1.1\r\nHost: x\r\nUser-Agent: a-fake-request\r\nAccept-Encoding: gzip, deflate\r\n\r\n"
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {

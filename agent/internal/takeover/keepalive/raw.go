@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// upload posts a body that consists of whole requests, each in a segment of its own, and says
-// whether the service got it unchanged. "begun" tells that the body is under way.
+// upload posts a body of whole requests, each in a segment of its own, and says whether the service
+// got it unchanged. It prints "begun" when the body has begun.
 func upload(address, path string, pieces int) {
 	c := connect(address)
 	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nUser-Agent: upload\r\nContent-Length: %d\r\n\r\n", path, pieces*len(fake))

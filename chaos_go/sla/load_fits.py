@@ -1,10 +1,10 @@
-"""All families, budgets and loads: together, or each load by itself where the loads are unlike.
+"""Fits all loads at all budgets with all families: in one common fit, or each load by itself.
 
-Loads are fitted together unless the data reject what that takes: a common shape, or thresholds that
-do not rise with the load. Both are tested at one budget, whatever was asked, so that the answer for
-a budget does not depend on the others. The distribution of the second likelihood ratio is a mixture
-of chi-squares, whose weights are those of equally precise loads; where the thresholds do fall with
-the load it rejects less often than it may.
+The loads share one fit unless the data reject one of its two assumptions: a common shape, and
+thresholds that do not rise with the load. Both are tested at a fixed budget, so that the answer
+for one budget does not depend on the other budgets. The likelihood ratio of the second test has a
+mixture of chi-squares as its distribution, with the weights for equally precise loads. Where the
+thresholds do fall with the load, this test rejects less often than its level allows.
 
 Source: T. Robertson, F. T. Wright, R. L. Dykstra, "Order Restricted Statistical Inference", Wiley
 1988, chapter 2.
@@ -20,23 +20,24 @@ from chaos_go.sla.answer import Fit, Likeness
 from chaos_go.sla.average import Average, average, falling, widened
 from chaos_go.sla.dispersion import Dispersion
 from chaos_go.sla.families import able
-from chaos_go.sla.fit import Counts, span
 from chaos_go.sla.guards import goodness
+from chaos_go.sla.likelihood import Counts, span
 from chaos_go.sla.loads import Joint, joint
 from chaos_go.sla.profile import Profile, profile
 
-_REACH = 36.0  # twice the drop of the log-likelihood over phi, of z = 6
+_REACH = 36.0  # twice the drop of the log-likelihood, divided by phi: 6 squared, for z = 6
 _TESTED = 0.01  # the budget at which the loads are compared
-_NOTHING = 1e-3  # of a likelihood ratio: two maxima are not found to more
+_NOTHING = 1e-3  # a likelihood ratio below this is within the error of the two maxima
 
 
-class Fitted(NamedTuple):
-    """What was fitted.
+class LoadFits(NamedTuple):
+    """The fits of all loads.
 
     Attributes:
-        averages: per budget, per load.
-        fits: per load, of the fit it was part of, at the first budget.
-        likeness: of the loads.
+        averages: Model averages, one list per budget with one entry per load.
+        fits: Goodness of fit per load, at the lowest budget. In a common fit all loads have the
+            same one.
+        likeness: Whether the loads are alike enough for one fit.
     """
 
     averages: list[list[Average]]
@@ -46,8 +47,15 @@ class Fitted(NamedTuple):
 
 def fit_loads(
     loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
-) -> Fitted:
-    """Fit all loads, ascending: together, unless a test says that they are unlike."""
+) -> LoadFits:
+    """Fit all loads: in one common fit, or each by itself if a test rejects the common fit.
+
+    Args:
+        loads: Counts of each load, in ascending order of load.
+        budgets: Extra risks, fractions.
+        spread: Over-dispersion of the windows.
+        confidence: Confidence of the limits, a fraction.
+    """
     if len(loads) == 1:
         return _apart(loads, budgets, spread, confidence)
     joints = {_TESTED: _joints(loads, _TESTED, spread)}
@@ -72,18 +80,18 @@ def _profiles(data: Counts, budget: float, spread: Dispersion) -> list[Profile]:
 
 
 def _unhurt(data: Counts) -> bool:
-    """Tell whether no delayed transaction had impact."""
+    """Return whether no delayed transaction had impact."""
     return not data.k[data.log_dose > -math.inf].any()
 
 
 def _impacts(data: Counts, budget: float) -> float:
-    """Return how many impacts the budget is at an average dosed level."""
+    """Return how many impacts the budget allows at a level above dose 0, on average."""
     return budget * float(data.n[data.log_dose > -math.inf].mean())
 
 
 def _apart(
     loads: Sequence[Counts], budgets: Sequence[float], spread: Dispersion, confidence: float
-) -> Fitted:
+) -> LoadFits:
     averages = [
         [
             average(
@@ -98,12 +106,12 @@ def _apart(
         ]
         for budget in budgets
     ]
-    lowest = min(budgets)  # for which there are all families
+    lowest = min(budgets)  # at which every family is fitted
     fits = [
         goodness([found.best], [data], lowest, spread)
         for found, data in zip(averages[budgets.index(lowest)], loads, strict=True)
     ]
-    return Fitted(averages, fits)
+    return LoadFits(averages, fits)
 
 
 def _together(
@@ -112,17 +120,17 @@ def _together(
     budgets: Sequence[float],
     spread: Dispersion,
     confidence: float,
-) -> Fitted:
+) -> LoadFits:
     averages = [_in_order(joints[budget], loads, budget, spread, confidence) for budget in budgets]
     lowest = min(budgets)
     best = averages[budgets.index(lowest)][0].best
     fitted = next(one for one in joints[lowest] if best in one.profiles)
     fit = goodness(fitted.profiles, loads, lowest, spread)
-    return Fitted(averages, [fit] * len(loads))
+    return LoadFits(averages, [fit] * len(loads))
 
 
 def _likeness(families: Sequence[Joint], loads: int, spread: Dispersion) -> Likeness:
-    """Test the family that is the best in any order: the order is in question."""
+    """Test shape and order with the family that fits best without an order of the thresholds."""
     tested = max(families, key=lambda one: one.any_order - one.profiles[0].family.parameters)
     shape_p = spread.beyond(tested.ratio / spread.phi, loads - 1)
     return Likeness(shape_p, order_p(tested, loads, spread))
@@ -131,9 +139,14 @@ def _likeness(families: Sequence[Joint], loads: int, spread: Dispersion) -> Like
 def order_p(tested: Joint, loads: int, spread: Dispersion) -> float:
     """Return the p value of the likelihood ratio of thresholds in order against those in any order.
 
-    Where all thresholds are equal, m loads fall by chance into l groups in order, with the
-    probability |s(m, l)| / m! of the Stirling numbers of the first kind, and the statistic has then
-    m - l degrees of freedom.
+    If all thresholds are equal, chance ties m loads into l groups of equal fitted thresholds with
+    the probability |s(m, l)| / m!, where s(m, l) are the Stirling numbers of the first kind. The
+    statistic then has m - l degrees of freedom.
+
+    Args:
+        tested: Joint fit of one family.
+        loads: Number of loads.
+        spread: Over-dispersion of the windows.
     """
     x2 = 2 * (tested.any_order - tested.profiles[0].top.log_likelihood) / spread.phi
     if x2 <= _NOTHING:
@@ -152,10 +165,10 @@ def _in_order(
     spread: Dispersion,
     confidence: float,
 ) -> list[Average]:
-    """Average per load; no interval is narrower than without the order.
+    """Return the average of each load; no interval is narrower than without the order.
 
-    The order makes ends of intervals that leave out the truth too often where the thresholds of
-    loads are about equal: the likelihood ratio is then not distributed as chi-square.
+    Where the thresholds of loads are about equal, an interval that relies on the order misses the
+    truth too often, because the likelihood ratio is then not distributed as chi-square.
     """
     n = sum(float(data.n.sum()) for data in loads)
     averages = []

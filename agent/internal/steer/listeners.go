@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,21 +16,21 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// Listeners are where intercepted connections arrive: on loopback, so nothing outside this
-// network namespace can reach them. A family that the host lacks is nil.
+// Listeners accept intercepted connections. They are on loopback, so that nothing outside of this
+// network namespace can reach them. The listener of a family that the host lacks is nil.
 type Listeners struct {
 	v4, v6 *net.TCPListener
 
-	loops   sync.WaitGroup // that accept
-	handled sync.WaitGroup // connections that were accepted
+	loops   sync.WaitGroup // the loops that accept
+	handled sync.WaitGroup // the connections that were accepted
 }
 
-// ListenTransparent opens the listeners on a free port each.
+// ListenTransparent opens listeners for TPROXY, on a free port each.
 func ListenTransparent() (*Listeners, error) {
 	return listen(net.ListenConfig{Control: transparent})
 }
 
-// ListenRedirected opens listeners for connections whose destination was rewritten on the way.
+// ListenRedirected opens listeners for connections whose destination the kernel has rewritten.
 func ListenRedirected() (*Listeners, error) { return listen(net.ListenConfig{}) }
 
 func listen(config net.ListenConfig) (*Listeners, error) {
@@ -55,8 +54,8 @@ func listen(config net.ListenConfig) (*Listeners, error) {
 	return l, nil
 }
 
-// Accept hands every intercepted connection to handle, in a goroutine of its own, until Close.
-// A connection that dialled the listener itself was not intercepted: it is reset.
+// Accept calls handle for every intercepted connection, in a goroutine of its own, until Close. A
+// connection to the listener itself was not intercepted; it is reset.
 func (l *Listeners) Accept(handle func(*net.TCPConn)) {
 	l.accept(func(listener *net.TCPListener, c *net.TCPConn) {
 		if c.LocalAddr().String() == listener.Addr().String() {
@@ -67,8 +66,8 @@ func (l *Listeners) Accept(handle func(*net.TCPConn)) {
 	})
 }
 
-// AcceptRedirected hands every redirected connection to handle, with where it wanted to go, as
-// Accept does.
+// AcceptRedirected does the same for redirected connections, and passes the address that the client
+// has dialled.
 func (l *Listeners) AcceptRedirected(handle func(*net.TCPConn, netip.AddrPort)) {
 	l.accept(func(_ *net.TCPListener, c *net.TCPConn) {
 		to, err := originalDestination(c)
@@ -98,7 +97,17 @@ func (l *Listeners) all() []*net.TCPListener {
 	return all
 }
 
-// ports gives for each address the port of the listener of its family.
+// addresses returns where the listeners are.
+func (l *Listeners) addresses() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, listener := range l.all() {
+		at := listener.Addr().(*net.TCPAddr).AddrPort()
+		all = append(all, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	}
+	return all
+}
+
+// ports returns, for each address, the port of the listener of the same family.
 func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
 	var all []int
 	for _, address := range to {
@@ -115,8 +124,8 @@ func (l *Listeners) ports(to []netip.AddrPort) ([]int, error) {
 	return all, nil
 }
 
-// Close accepts what is connected already, as the rules that led here are gone, and stops listening;
-// connections live on. The kernel would reset those that wait to be accepted.
+// Close accepts the connections that wait, because the kernel would reset them, and stops listening.
+// Connections that were accepted stay open. Remove the rules that lead here before.
 func (l *Listeners) Close() {
 	for _, listener := range l.all() {
 		for deadline := time.Now().Add(time.Second); waiting(listener) > 0 && time.Now().Before(deadline); {
@@ -124,11 +133,11 @@ func (l *Listeners) Close() {
 		}
 		listener.Close() //nolint:errcheck // a closed listener is all we want
 	}
-	ended(&l.loops, time.Second) // one without room for a connection may take longer
+	ended(&l.loops, time.Second) // a loop that waits for room may take longer
 }
 
-// Handled waits, after Close, until every connection that was accepted has ended; false when timeout
-// came first.
+// Handled waits, after Close, until every accepted connection has ended. It returns false at the
+// timeout.
 func (l *Listeners) Handled(timeout time.Duration) bool { return ended(&l.handled, timeout) }
 
 func ended(all *sync.WaitGroup, timeout time.Duration) bool {
@@ -145,7 +154,8 @@ func ended(all *sync.WaitGroup, timeout time.Duration) bool {
 	}
 }
 
-// waiting gives how many connections wait to be accepted; the kernel tells it in this field.
+// waiting returns how many connections wait to be accepted. For a listener the kernel puts that number
+// into this field (tcp_get_info).
 func waiting(l *net.TCPListener) uint32 {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -172,20 +182,20 @@ func ListenExplicit(address string) (*net.TCPListener, error) {
 	return l.(*net.TCPListener), nil
 }
 
-// AcceptExplicit hands every connection to handle until the listener is closed.
+// AcceptExplicit calls handle for every connection until the listener is closed.
 func AcceptExplicit(l *net.TCPListener, handle func(*net.TCPConn)) {
 	go accept(l, &sync.WaitGroup{}, handle)
 }
 
-// accept counts every connection in handled, and gives a sign of the loop after each, and after every
-// interval without one.
+// accept counts every connection in handled. It signs after each, and after every interval without
+// one.
 func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPConn)) {
 	loop := pulse.Watch()
 	defer loop.Leave()
 	for {
 		if !enterRoom(loop) {
 			if l.SetDeadline(time.Time{}) != nil {
-				return // closed meanwhile
+				return // it was closed
 			}
 			continue
 		}
@@ -204,85 +214,8 @@ func accept(l *net.TCPListener, handled *sync.WaitGroup, handle func(*net.TCPCon
 		case errors.Is(err, net.ErrClosed):
 			return
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			// Out of file descriptors, or a client that left: the next accept may go well.
+			// No file descriptor is free, or the client has left. The next accept may succeed.
 			time.Sleep(time.Millisecond)
 		}
 	}
-}
-
-// DialService connects to where an intercepted client wanted to go, past our own rules. Clients of many
-// hosts become one here, whose ports may all be in TIME_WAIT; the kernel uses those of loopback again
-// after a second (tcp_tw_reuse).
-func DialService(to *net.TCPAddr) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: 10 * time.Second, Control: markOwn}
-	c, err := dialPatiently(d, to.String())
-	if errors.Is(err, unix.EADDRNOTAVAIL) {
-		d.LocalAddr, d.Control = &net.TCPAddr{IP: loopbackLike(to.IP)}, markOwnLate
-		c, err = dialPatiently(d, to.String())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the service at %s: %w", to, err)
-	}
-	return c.(*net.TCPConn), nil
-}
-
-// loopbackLike gives the address of loopback in the family of another one.
-func loopbackLike(ip net.IP) net.IP {
-	if ip.To4() == nil {
-		return net.IPv6loopback
-	}
-	return net.IPv4(127, 0, 0, 1)
-}
-
-// DialDependency connects to where an intercepted call wanted to go, past the rules for calls.
-func DialDependency(to netip.AddrPort) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: 10 * time.Second, Control: markCall}
-	c, err := dialPatiently(d, to.String())
-	if err != nil {
-		return nil, fmt.Errorf("the dependency at %s: %w", to, err)
-	}
-	return c.(*net.TCPConn), nil
-}
-
-// DialUpstream connects an explicit proxy to its upstream.
-func DialUpstream(address string) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := dialPatiently(d, address)
-	if err != nil {
-		return nil, fmt.Errorf("the upstream %s: %w", address, err)
-	}
-	return c.(*net.TCPConn), nil
-}
-
-// Reset closes the connection the way a service that is not there does.
-func Reset(c *net.TCPConn) {
-	c.SetLinger(0) //nolint:errcheck // the connection is given up either way
-	c.Close()      //nolint:errcheck // same
-}
-
-func transparent(network, _ string, raw syscall.RawConn) error {
-	level, option := unix.SOL_IP, unix.IP_TRANSPARENT
-	if network == "tcp6" {
-		level, option = unix.SOL_IPV6, unix.IPV6_TRANSPARENT
-	}
-	return setOption(raw, level, option, 1)
-}
-
-func markOwn(_, _ string, raw syscall.RawConn) error {
-	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, mark)
-}
-
-// markOwnLate also has the port chosen when it is known where the connection goes.
-func markOwnLate(network, address string, raw syscall.RawConn) error {
-	return errors.Join(markOwn(network, address, raw), setOption(raw, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1))
-}
-
-func markCall(_, _ string, raw syscall.RawConn) error {
-	return setOption(raw, unix.SOL_SOCKET, unix.SO_MARK, markOutbound)
-}
-
-func setOption(raw syscall.RawConn, level, option, value int) error {
-	var err error
-	refused := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, value) })
-	return errors.Join(refused, err)
 }

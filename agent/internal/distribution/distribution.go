@@ -1,4 +1,7 @@
-package httpfault
+// Package distribution is how long delays are: the fields that describe them in a spec, what is valid,
+// the longest that can be drawn, and the draw. Every kind of fault that delays something embeds Delay
+// in the object that it has in a spec.
+package distribution
 
 import (
 	"fmt"
@@ -7,7 +10,7 @@ import (
 	"chaosgo/agent/internal/spec"
 )
 
-// The distributions of a delay.
+// The names of the distributions.
 const (
 	Constant = "constant"
 	Uniform  = "uniform"
@@ -20,11 +23,12 @@ const (
 	paretoShape = 3.0
 	// paretoBound is where the tail is cut off, in scales; one of 9,261 would be beyond it.
 	paretoBound = 20.0
+	// normalBound is how many standard deviations a normal delay may be from its mean.
 	normalBound = 4.0
 )
 
-// HTTPDelay holds a request before the service sees it, for a time drawn anew for each. Distribution
-// says how, with D for DelayMS and J, the scale, for JitterMS:
+// Delay says how long delays are; each is drawn anew. With D for DelayMS and J, the scale, for
+// JitterMS, the Distribution is one of:
 //
 //	constant  D; J must be 0
 //	uniform   evenly from D-J to D+J, J <= D; the default; with J = 0 the same as constant
@@ -32,45 +36,47 @@ const (
 //	pareto    D + J*X, X Lomax with shape 3: P(X > x) = (1+x)^-3, given X <= 20; mean D + 0.497 J,
 //	          median D + 0.26 J, P99 D + 3.63 J, P99.9 D + 8.66 J
 //
-// No delay is below 0 or above Longest.
-type HTTPDelay struct {
+// No delay is below 0 or above LongestMS.
+type Delay struct {
 	DelayMS      float64 `json:"delay_ms" jsonschema:"exclusiveMinimum=0"`
 	JitterMS     float64 `json:"jitter_ms,omitempty" jsonschema:"minimum=0"`
 	Distribution string  `json:"distribution,omitempty" jsonschema:"enum=constant,enum=uniform,enum=normal,enum=pareto,default=uniform"`
 }
 
-// NormalBound is how many standard deviations a normal delay may be from its mean: as far below as
-// above, so that the mean stays what was asked for.
-func (d *HTTPDelay) NormalBound() float64 { return math.Min(normalBound, d.DelayMS/d.JitterMS) }
-
-// Longest gives the longest delay in milliseconds that can be drawn.
-func (d *HTTPDelay) Longest() float64 {
+// LongestMS gives the longest delay that can be drawn, in milliseconds.
+func (d *Delay) LongestMS() float64 {
 	switch d.Distribution {
 	case Normal:
-		return d.DelayMS + d.JitterMS*d.NormalBound()
+		return d.DelayMS + d.JitterMS*d.bound()
 	case Pareto:
 		return d.DelayMS + d.JitterMS*paretoBound
 	}
 	return d.DelayMS + d.JitterMS
 }
 
-func (d *HTTPDelay) validate(durationS float64) error {
+// bound is how many standard deviations a normal delay may be from its mean: as far below as above, so
+// that the mean stays D although no delay is negative.
+func (d *Delay) bound() float64 { return math.Min(normalBound, d.DelayMS/d.JitterMS) }
+
+// Validate judges a delay whose path in the spec is given, such as http.delay. No delay may be longer
+// than the fault.
+func (d *Delay) Validate(path string, durationS float64) error {
 	if !(d.DelayMS > 0) || math.IsInf(d.DelayMS, 0) {
-		return spec.Bad("http.delay.delay_ms", spec.Number(d.DelayMS), "not a delay", "give more than 0 milliseconds")
+		return spec.Bad(path+".delay_ms", spec.Number(d.DelayMS), "not a delay", "give more than 0 milliseconds")
 	}
-	if err := d.validateJitter(); err != nil {
+	if err := d.validateJitter(path); err != nil {
 		return err
 	}
-	if d.Longest() > durationS*1000 {
-		return spec.Bad("http.delay.delay_ms", spec.Number(d.DelayMS),
-			fmt.Sprintf("delays of up to %g ms are longer than the fault itself", d.Longest()),
+	if d.LongestMS() > durationS*1000 {
+		return spec.Bad(path+".delay_ms", spec.Number(d.DelayMS),
+			fmt.Sprintf("delays of up to %g ms are longer than the fault itself", d.LongestMS()),
 			fmt.Sprintf("shorten delay_ms or jitter_ms, or lengthen duration_s (%g)", durationS))
 	}
 	return nil
 }
 
 // validateJitter refuses a scale that the distribution does not have, or would ignore.
-func (d *HTTPDelay) validateJitter() error {
+func (d *Delay) validateJitter(path string) error {
 	ok, fix := false, ""
 	switch d.Distribution {
 	case Uniform, "":
@@ -82,10 +88,10 @@ func (d *HTTPDelay) validateJitter() error {
 	case Pareto:
 		ok, fix = d.JitterMS > 0 && !math.IsInf(d.JitterMS, 0), "give more than 0 milliseconds"
 	default:
-		return spec.Bad("http.delay.distribution", d.Distribution, "unknown distribution", "use constant, uniform, normal or pareto")
+		return spec.Bad(path+".distribution", d.Distribution, "unknown distribution", "use constant, uniform, normal or pareto")
 	}
 	if !ok {
-		return spec.Bad("http.delay.jitter_ms", spec.Number(d.JitterMS), "not a jitter for this delay", fix)
+		return spec.Bad(path+".jitter_ms", spec.Number(d.JitterMS), "not a jitter for this delay", fix)
 	}
 	return nil
 }

@@ -1,11 +1,11 @@
-"""Likelihood of a curve, with the best background for it.
+"""Likelihood of a curve, maximised over the background.
 
 A level with k of n impacts at dose x has the risk P(x) = g + (1 - g) F(x). For a given F the
-log-likelihood is concave in the background g, and its maximum over 0 <= g < 1 is found exactly,
-whether it lies inside or on the bound. So a profile cannot stick to g = 0, as it does where the
-background is carried from point to point in logit(g), whose gradient vanishes there.
+log-likelihood is concave in the background g. Its maximum over 0 <= g < 1 is found exactly, inside
+the range or at its bound. So a profile cannot get stuck at g = 0. It can, if each point starts from
+the logit(g) of the point before, because the gradient in logit(g) vanishes at g = 0.
 
-It is found as odds u = g / (1 - g), with which P = (F + u) / (1 + u) and 1 - P = (1 - F) / (1 + u).
+The search is over the odds u = g / (1 - g): P = (F + u) / (1 + u), 1 - P = (1 - F) / (1 + u).
 """
 
 import math
@@ -17,12 +17,12 @@ import numpy as np
 from chaos_go.sla.families import Array, Extra, Family
 from chaos_go.sla.observations import Level
 
-MOST_BACKGROUND = 0.9999  # above that nothing is left for a fault to spoil
-_NEWTON_STEPS = 50  # three to six are taken
-_CLOSE = 1e-4
-_FARTHEST = 10.0  # times the highest dose, the end of every profile
-_NEAREST = 0.1  # times the lowest dose and the budget, the other end
-_TINY = 1e-140  # its square is a float as well
+MOST_BACKGROUND = 0.9999  # at a higher background a fault can hardly add impact
+_NEWTON_STEPS = 50  # usually three to six are enough
+_CLOSE = 1e-4  # relative change of the odds after which the search ends
+_FARTHEST = 10.0  # every profile ends at this times the highest dose
+_NEAREST = 0.1  # and begins at this times the lowest dose above 0, times the budget
+_TINY = 1e-140  # avoids divisions by 0; its square is still above 0 as a float
 
 
 class Counts(NamedTuple):
@@ -33,8 +33,8 @@ class Counts(NamedTuple):
     k: Array
 
 
-class Fitted(NamedTuple):
-    """The maximum over the background: the log-likelihood and where it is."""
+class BestBackground(NamedTuple):
+    """The greatest log-likelihood over the background, and the background there."""
 
     log_likelihood: Array
     background: Array
@@ -51,25 +51,27 @@ def counts(levels: Sequence[Level]) -> Counts:
 
 
 def span(data: Counts, budget: float) -> tuple[float, float]:
-    """Return the least and the greatest ln b that is thought of."""
+    """Return the least and the greatest ln b at which a profile is calculated."""
     doses = data.log_dose[data.log_dose > -math.inf]
     return float(doses[0]) + math.log(_NEAREST * budget), float(doses[-1]) + math.log(_FARTHEST)
 
 
-def likelihood(extra: Extra, data: Counts, most_background: float = MOST_BACKGROUND) -> Fitted:
+def likelihood(
+    extra: Extra, data: Counts, most_background: float = MOST_BACKGROUND
+) -> BestBackground:
     """Maximise the binomial log-likelihood over the background.
 
     Args:
-        extra: F at the levels, the last axis; any axes before it are independent problems.
-        data: the counts.
-        most_background: upper bound of the background; 0 leaves it out.
+        extra: F at the levels, along the last axis; axes before it are independent problems.
+        data: Counts of the levels.
+        most_background: Upper bound of the background, a fraction; with 0 there is no background.
     """
     risk, free = np.maximum(extra.risk, _TINY), np.exp(extra.log_free)
     odds = _best_odds(risk, free, data, most_background / (1.0 - most_background))
     missed = data.n - data.k
     log_likelihood = np.log(risk + odds[..., None]) @ data.k
     log_likelihood += np.maximum(extra.log_free, -1e280) @ missed
-    return Fitted(log_likelihood - data.n.sum() * np.log1p(odds), odds / (1.0 + odds))
+    return BestBackground(log_likelihood - data.n.sum() * np.log1p(odds), odds / (1.0 + odds))
 
 
 def saturated(data: Counts) -> float:
@@ -81,12 +83,12 @@ def saturated(data: Counts) -> float:
 
 
 def _best_odds(risk: Array, free: Array, data: Counts, most: float) -> Array:
-    """Find the root of d(log-likelihood)/du, where S(u) equals the number of misses.
+    """Return the odds at which d(log-likelihood)/du is 0: S(u) equals the number of misses there.
 
-    S(u) is the sum of k c / (F + u) with c = 1 - F. Of it 1/S rises, is concave in u, and nearly a
-    line, so Newton's method on 1/S from any point left of the root runs to it in a few steps
-    without overshooting. The start takes the levels up to each one alone, with the largest F among
-    them: left of the root, and close.
+    S(u) is the sum of k c / (F + u) with c = 1 - F. 1/S rises, is concave in u, and is nearly a
+    straight line. So Newton's method on 1/S reaches the root in a few steps from any point left of
+    it, and does not overshoot. The start is left of the root and close to it: the greatest of the
+    roots that follow if only the impacts up to each level count, all with the F of that level.
     """
     missed = max(float((data.n - data.k).sum()), _TINY)
     u = np.cumsum(data.k) * free / missed - risk
@@ -98,13 +100,13 @@ def _best_odds(risk: Array, free: Array, data: Counts, most: float) -> Array:
         slope = (share * per_odds) @ data.k
         before = u
         u = np.clip(u + level * (level / missed - 1.0) / np.maximum(slope, _TINY), 0.0, most)
-        if (u - before <= _CLOSE * before).all():  # the next step would square that
+        if (u - before <= _CLOSE * before).all():  # the error is about the square of this change
             break
     return u
 
 
 def expected(family: Family, data: Counts, log_b: float, shape: float, budget: float) -> Array:
-    """Return the fitted risk per level at one b and shape, with the best background."""
+    """Return the fitted risk of each level at one b and shape, with the best background."""
     extra = family.curve(data.log_dose, np.array(log_b), np.array(shape), budget)
     g = likelihood(extra, data).background
     return extra.risk + g * np.exp(extra.log_free)

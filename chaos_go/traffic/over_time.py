@@ -1,0 +1,74 @@
+"""P99 and error rate of a load over time: the indicators of `sli` in one window after another.
+
+Pure. A picture shows how they move, so there are no limits here, and a window of few requests has
+a value too.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chaos_go.errors import BadInputError
+from chaos_go.traffic import sli
+from chaos_go.traffic.contract import LoadSecond
+from chaos_go.traffic.recording import Window
+from chaos_go.traffic.series import Series
+
+WINDOW_S = 5
+"""The P99 of one second of 40 requests is just their maximum, so look at this many at once."""
+
+
+def series(whole: Window, window_s: int = WINDOW_S) -> Series:
+    """Compute the indicators of every stretch of ``window_s`` seconds, one second apart.
+
+    Args:
+        whole: everything that was recorded of the load.
+        window_s: how many seconds each value rests on.
+    """
+    stops = range(window_s, len(whole.seconds) + 1)
+    windows = [_cut(whole, whole.seconds[stop - window_s : stop]) for stop in stops]
+    return Series(
+        name=whole.traffic,
+        window_s=window_s,
+        unix_s=tuple(window.end_unix_s for window in windows),
+        p99_ms=tuple(_or_nan(sli.quantile_ms(window)) for window in windows),
+        error_rate=tuple(_or_nan(sli.error_fraction(window)) for window in windows),
+    )
+
+
+def read(journal: Mapping[str, Any]) -> list[Series]:
+    """Compute the series of each load in a journal that is long enough to have one.
+
+    Args:
+        journal: of a run with the control ``chaos_go.controls.traffic``.
+
+    Raises:
+        BadInputError: there is no such load in the journal, or one cannot be understood.
+    """
+    traffic = (journal.get("chaos_go") or {}).get("traffic") or {}
+    loads = [_read(name, record) for name, record in traffic.items()]
+    found = [load for load in loads if load.unix_s]
+    if not found:
+        fix = f"no load of {WINDOW_S} s or more; drive one by chaos_go.controls.traffic"
+        raise BadInputError("traffic", list(traffic), fix)
+    return found
+
+
+def _read(name: str, record: Any) -> Series:
+    try:
+        seconds = [LoadSecond.from_dict(second) for second in record["seconds"]]
+        timeout_ms = float(record["spec"]["load"]["timeout_ms"])
+        return series(Window(name, 0.0, 0.0, timeout_ms, seconds))
+    except (KeyError, TypeError, ValueError) as error:
+        fix = f"not what chaos_go.controls.traffic writes ({error!r}); run it again"
+        raise BadInputError("traffic", name, fix) from error
+
+
+def _cut(whole: Window, seconds: Sequence[LoadSecond]) -> Window:
+    start, end = seconds[0].start_unix_s, seconds[-1].start_unix_s + 1
+    return replace(whole, start_unix_s=start, end_unix_s=end, seconds=seconds)
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
