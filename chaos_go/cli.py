@@ -46,7 +46,8 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
     """Find what Chaos Toolkit would silently ignore in experiment FILES.
 
     The agent judges the values of faults, loads and ladders, as far as they are known before a run;
-    nothing is put in place. Without an agent for this machine a warning says that it did not.
+    nothing is put in place. If there is no agent for this machine, a warning says that the values
+    were not judged.
 
     Exit code: 0 when nothing was found, 1 otherwise.
     """

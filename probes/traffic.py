@@ -67,7 +67,7 @@ def impact_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> f
 
 
 def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> dict[str, object]:
-    """Return the P99 with its error bar.
+    """Return the P99 with its 95 % confidence interval.
 
     Args:
         window_s: seconds of traffic to look at, see `p99_ms`.
@@ -88,7 +88,7 @@ def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> di
 def error_rate_detail(
     window_s: float = 30.0, fault: str = "", traffic: str = ""
 ) -> dict[str, object]:
-    """Return the error rate with its error bar.
+    """Return the error rate with its 95 % confidence interval.
 
     Args:
         window_s: seconds of traffic to look at, see `p99_ms`.

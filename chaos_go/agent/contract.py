@@ -125,7 +125,8 @@ class Problem(Line):
 class Event(Line):
     """Every line of an agent: armed, stats, disarmed, judged or error.
 
-    ``totals`` is what was counted; on the wire it is called like its kind.
+    ``totals`` is what was counted; on the wire it is called like its kind. ``problems`` are all that
+    is wrong with a spec that was judged.
     """
 
     event: str
@@ -135,6 +136,7 @@ class Event(Line):
     totals: Totals | None = None
     reason: str = ""
     error: Problem | None = None
+    problems: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON would have it."""

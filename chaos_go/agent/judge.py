@@ -41,14 +41,19 @@ class Asked(NamedTuple):
 
 
 def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
-    """Return what is wrong with each spec, None where nothing is. Nothing is armed.
+    """Return the first thing that is wrong with each spec, None where nothing is.
 
     Args:
-        specs: What would be put in place.
+        specs: What would be put in place. Nothing is armed.
 
     Raises:
         AgentError: The agent cannot be executed, or does not answer.
     """
+    return [errors[0] if errors else None for errors in judge_all(specs)]
+
+
+def judge_all(specs: Sequence[Spec]) -> list[list[BadInputError]]:
+    """Return everything that is wrong with each spec, as `judge` does."""
     if not specs:
         return []
     lines = "".join(f"{spec.to_line()}\n" for spec in specs)
@@ -58,7 +63,7 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
             f"agent={find_agent()}: it judged {len(answers)} of {len(specs)} specs; {_REBUILD}"
         )
     return [
-        refusal(answer.error, spec) if answer.error else None
+        [refusal(problem, spec) for problem in answer.problems]
         for answer, spec in zip(answers, specs, strict=True)
     ]
 

@@ -95,7 +95,7 @@ def _plain(value: Any, redacted: bool = False) -> Any:
         return value.redacted() if redacted else value.to_dict()
     if isinstance(value, dict):
         return {str(key): _plain(item, redacted) for key, item in value.items()}
-    return list(value) if isinstance(value, list) else value
+    return [_plain(item, redacted) for item in value] if isinstance(value, list) else value
 
 
 def _hide(value: Any) -> Any:

@@ -4,6 +4,7 @@ What is not known before the run is not judged: a ``${variable}`` that neither t
 the environment has now.
 """
 
+import copy
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,34 +18,63 @@ from chaoslib.exceptions import InvalidExperiment
 from chaos_go.agent import judge
 from chaos_go.agent.judge import Asked
 from chaos_go.errors import AgentError, BadInputError
+from chaos_go.targets import with_a_target
 from chaos_go.validate.activities import activities, controls
 
 logger = logging.getLogger("chaostoolkit")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Yield the problems with values of actions, loads and ladders."""
+    """Yield the problems with values of actions, loads and ladders, in their order in the file."""
     known = _configuration(experiment)
+    problems: dict[str, list[BadInputError]] = {}  # by the place in the file
     asked: list[tuple[str, Asked]] = []
     for path, arguments, ask in _askers(experiment):
-        given = substitute(dict(arguments), known, {}) or {}
-        try:
-            asked += [(path, one) for one in ask(given)]
-        except BadInputError as error:
-            yield f"{path}.arguments: {error}"
+        errors, found = _ask_all(ask, substitute(dict(arguments), known, {}) or {})
+        problems[path] = errors
+        asked += [(path, one) for one in found]
     try:
-        errors = judge.judge([one.spec for _, one in asked])
+        judged = judge.judge_all([one.spec for _, one in asked])
     except AgentError as error:
         logger.warning("the values of faults and loads were not judged: %s", error)
-        return
-    seen: set[str] = set()
-    for (path, one), wrong in zip(asked, errors, strict=True):
-        if wrong is None:
-            continue
-        problem = f"{path}.arguments: {one.error(wrong)}"
-        if problem not in seen:  # each rate of a ladder and each port of a target would tell it
-            seen.add(problem)
-            yield problem
+        judged = []
+    for (path, one), wrong in zip(asked, judged, strict=False):
+        problems[path] += [one.error(error) for error in wrong]
+    # A dictionary, since each rate of a ladder and each port of a target would tell the same.
+    yield from dict.fromkeys(
+        f"{path}.arguments: {error}" for path, errors in problems.items() for error in errors
+    )
+
+
+def _ask_all(ask: "_Ask", given: Mapping[str, Any]) -> tuple[list[BadInputError], list[Asked]]:
+    """Return what has a wrong type, and what an agent will be asked of the rest."""
+    errors: list[BadInputError] = []
+    left = copy.deepcopy(dict(given))
+    while True:
+        try:
+            return errors, ask(left)
+        except BadInputError as error:
+            if any(f"{one.field}.".startswith(f"{error.field}.") for one in errors):
+                return errors, []  # it is about what was dropped: that is needed
+            errors.append(error)
+            if error.field == "target":  # all the rest can be judged at any other place
+                left = with_a_target({**left, "target": "${target}"})
+            elif not _drop(left, error.field):
+                return errors, []
+        except (KeyError, TypeError):  # what was dropped is needed
+            return errors, []
+
+
+def _drop(given: dict[str, Any], field: str) -> bool:
+    """Drop the value of a field, or the mapping that it is in; tell whether there was one."""
+    inside: Any = given
+    *parents, last = field.split(".")
+    for name in parents:
+        if not isinstance(inside.get(name), dict):
+            last = name
+            break
+        inside = inside[name]
+    return inside.pop(last, inside) is not inside
 
 
 _Ask = Callable[[Mapping[str, Any]], list[Asked]]

@@ -105,6 +105,7 @@ class FakeChannel:
             self.die(0)
 
     def die(self, code: int) -> None:
+        self.armed.clear()  # as the kernel does
         if self.code is None:
             self.code = code
             self._gone.set()
@@ -121,7 +122,7 @@ class FakeChannel:
             self.emit("error", spec.id, error=problem)
             if not self.armed:
                 self.die(2 if problem.field else 3)
-        elif not self.mute:
+        elif not self.mute and self.code is None:  # a killed agent arms nothing
             self.armed[spec.id] = spec
             seed = (spec.detail.seed if isinstance(spec.detail, HTTP) else 0) or SEED_DRAWN
             self.emit("armed", spec.id, armed=armed_detail(seed=seed))

@@ -18,4 +18,4 @@ def answers(lines: list[str]) -> list[Event]:
 def problem(spec: Spec) -> Problem | None:
     """Return why the agent refuses a spec; None when it accepts it."""
     (answer,) = answers([spec.to_line()])
-    return answer.error
+    return answer.problems[0] if answer.problems else None

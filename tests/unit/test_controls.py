@@ -11,6 +11,7 @@ from chaoslib.types import Strategy
 from fake_load import START, URL, World
 
 from chaos_go import __version__
+from chaos_go.agent.judge import Asked
 from chaos_go.agent.place import LocalReach, Place
 from chaos_go.controls import evidence
 from chaos_go.controls import traffic as traffic_control
@@ -188,8 +189,8 @@ def test_an_argument_that_is_missing_is_told_before_the_run(world, missing):
 
 
 def test_what_a_control_will_ask_is_known_before_the_run():
-    ((argument, spec),) = traffic_control.asked(python("traffic", **LOAD))
-    assert (argument, spec) == ("load", load.spec_of("checkout", load.read(LOAD["load"])))
+    (asked,) = traffic_control.asked(python("traffic", **LOAD))
+    assert asked == Asked("load", load.spec_of("checkout", load.read(LOAD["load"])))
 
 
 @pytest.mark.parametrize("broken", [AgentError("no agent here"), RuntimeError("a mistake")])

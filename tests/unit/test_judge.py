@@ -95,6 +95,23 @@ def test_a_target_is_an_error_of_the_target() -> None:
     assert str(error) == "target=70000: not a port; give 1 to 65535"
 
 
+def test_a_refusal_at_one_place_of_several_names_the_place() -> None:
+    problem = Problem(field="way.port", value="70000", message="not a port", fix="give less")
+    error = judge.refusal(problem, GOOD, "port/70000")
+    assert isinstance(error, TargetError)
+    assert str(error) == "target='port/70000': not a port; give less"
+    status = Problem(field="http.abort.status", value="503", message="no good")
+    assert str(judge.refusal(status, GOOD, "port/70000")) == "status=503: no good"
+
+
+def test_an_argument_that_the_user_wrote_elsewhere_has_its_own_path() -> None:
+    problem = Problem(field="http.abort.status", value="99", message="no good")
+    asked = judge.Asked("fault.arguments", GOOD, {"fault.arguments.status": "levels.doses_ms"})
+    assert asked.error(judge.refusal(problem, GOOD)).field == "levels.doses_ms"
+    problem = Problem(field="duration_s", value="99", message="no good")
+    assert asked.error(judge.refusal(problem, GOOD)).field == "fault.arguments.duration_s"
+
+
 def test_a_problem_without_a_fix_is_told_all_the_same() -> None:
     error = judge.refusal(Problem(field="id", value="x", message="no good"), GOOD)
     assert str(error) == "name='x': no good"
@@ -111,11 +128,13 @@ def test_a_problem_without_a_fix_is_told_all_the_same() -> None:
         (LOAD, "load.rate_rps", "load", "load.rate_rps"),
         (LOAD, "load.headers.x-a", "p99_load", "p99_load.headers.x-a"),
         (LOAD, "id", "load", "name"),
+        (GOOD, "http.abort.status", "", "status"),
+        (GOOD, "way.port", "", "target"),
     ],
 )
 def test_an_error_inside_of_an_argument(spec: Spec, field: str, argument: str, path: str) -> None:
     problem = Problem(field=field, value="hm", message="no good", fix="do better")
-    error = judge.under(argument, spec, judge.refusal(problem, spec))
+    error = judge.Asked(argument, spec).error(judge.refusal(problem, spec))
     assert isinstance(error, BadInputError)
     assert error.field == path
     assert str(error).startswith(f"{path}=")

@@ -388,8 +388,23 @@ def test_an_old_spelling_of_the_load_of_a_control_is_answered_with_the_new_one(t
     old = {"name": "checkout", "url": "http://x", "rate_rps": 5}
     traffic = {"type": "python", "module": "chaos_go.controls.traffic", "arguments": old}
     controls = [{"name": "traffic", "provider": traffic}]
-    (found,) = problems_of(tmp_path, controls=controls)
-    assert found == "controls[0].provider.arguments: url: this argument is now load.url"
+    assert problems_of(tmp_path, controls=controls) == [
+        "controls[0].provider.arguments: url: this argument is now load.url",
+        "controls[0].provider.arguments: rate_rps: this argument is now load.rate_rps",
+        "controls[0].provider.arguments: load='': give one",
+    ]
+
+
+def test_every_mistake_of_an_action_is_told_at_once(tmp_path):
+    arguments = {"target": "prt/1", "status": 999, "percentage": 0, "seed": "x"}
+    arguments |= {"match": {"method": "get", "path": "(?!x)", "pth": "y"}, "duration_s": -1}
+    provider = {"type": "python", "module": "chaos_go.faults.http", "func": "abort"}
+    found = problems_of(tmp_path, {**provider, "arguments": arguments})
+    told = [problem.partition(": ")[2].partition("=")[0] for problem in found]
+    assert sorted(told) == sorted([*set(arguments) - {"match"}, *MATCH_FIELDS])
+
+
+MATCH_FIELDS = ["match.method", "match.path", "match.pth"]
 
 
 # Ladders
