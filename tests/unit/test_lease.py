@@ -427,6 +427,19 @@ def test_an_agent_that_answers_after_a_pause_is_not_killed(
     assert not channel.killed
 
 
+def test_many_beats_in_a_short_time_do_not_make_an_agent_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent, channel = agent_that_was_silent(monkeypatch)
+    agent.heartbeat()
+    channel.emit("stats", "x", totals=channel.totals("x"))
+    assert eventually(lambda: agent._unheard_beats == 0)
+    for _ in range(9):
+        agent.heartbeat()
+    assert not channel.killed
+    channel.disarm("x", "stop")
+
+
 # The end of several faults at once
 
 
