@@ -83,7 +83,7 @@ def plot(journal: str, output: str) -> None:
 
 
 def _refuse(error: Exception) -> click.exceptions.Exit:
-    """Say why there is nothing to judge or draw, and give the exit that tells so."""
+    """Print why there is nothing to judge or draw, and return the exit with its code."""
     click.echo("setup-error")
     click.echo(f"  {str(error) or type(error).__name__}")
     return click.exceptions.Exit(SETUP_ERROR)

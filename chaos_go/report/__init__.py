@@ -1,1 +1,1 @@
-"""Pictures and pages from a finished journal; nothing is measured or judged here."""
+"""Pictures and text from finished data; nothing is measured, calculated or judged here."""

@@ -1,4 +1,4 @@
-"""Files that are asked for by ``-o``: judged before anything is calculated."""
+"""Files that the user asks for with ``-o``: checked before anything is calculated."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ def check(path: str) -> None:
     """Refuse a file that cannot be written.
 
     Raises:
-        BadInputError: it is so.
+        BadInputError: the file cannot be written; the message says how to fix it.
     """
     place = Path(path)
     if not path or path.endswith("/") or place.is_dir():
@@ -21,15 +21,15 @@ def check(path: str) -> None:
         fix = f"there is no such directory; make it first: mkdir -p {place.parent}"
         raise BadInputError("output", path, fix)
     if not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise BadInputError("output", path, "not yours to write; give another file")
+        raise BadInputError("output", path, "you may not write it; give another file")
 
 
 @contextmanager
 def writing(path: str) -> Iterator[None]:
-    """Say in the usual way what the system says while a file is written.
+    """Turn an error of the operating system in the ``with`` block into one of our own.
 
     Raises:
-        BadInputError: it could not be written.
+        BadInputError: the file could not be written.
     """
     try:
         yield

@@ -27,7 +27,7 @@ def check_output(path: str) -> None:
     """Refuse a file that is no picture or cannot be written, before anything is calculated.
 
     Raises:
-        BadInputError: it is so.
+        BadInputError: the name ends in another suffix, or the file cannot be written.
     """
     if Path(path).suffix not in _SUFFIXES:
         raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
@@ -39,8 +39,8 @@ def saved(path: str, height_in: float) -> "Iterator[Figure]":
     """Return an empty figure, 800 pixels wide, and write it at the end of the ``with`` block.
 
     Args:
-        path: file to write, .png or .svg; the same drawing gives the same bytes.
-        height_in: height in inches of 100 pixels.
+        path: The file to write, .png or .svg. The same drawing gives the same bytes.
+        height_in: The height in inches of 100 pixels.
 
     Raises:
         ChaosGoError: matplotlib is not installed.

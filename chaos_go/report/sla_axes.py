@@ -25,7 +25,7 @@ _HIGH = 0.5  # of the highest impact: a background above that would leave little
 
 
 def scale(axes: "Axes", drawing: Drawing) -> None:
-    """Fit the axes to all that was observed and to the budgets; over decades logarithmically."""
+    """Make the axes wide enough for all that was observed and for the budgets."""
     points = [point for curve in drawing.curves for point in curve.points]
     asked = [
         curve.load.impact(one.budget) for curve in drawing.curves for one in curve.load.thresholds
@@ -46,7 +46,7 @@ def scale(axes: "Axes", drawing: Drawing) -> None:
 
 
 def name(axes: "Axes", impact: str) -> None:
-    """Say what the axes are."""
+    """Write the names and units of the axes."""
     axes.set_xlabel("injected delay (ms)")
     axes.set_ylabel(textwrap.fill(f"transactions with {impact} (%)", _LINE))
     axes.xaxis.set_major_formatter(lambda value, _: exact(value))
@@ -56,16 +56,20 @@ def name(axes: "Axes", impact: str) -> None:
 
 
 def legend(figure: "Figure", axes: "Axes", title: str | None) -> None:
-    """Explain the lines of the curve above everything: inside, some data would be under it."""
+    """Put the legend above the axes, because inside it would cover data."""
     lines = axes.get_legend_handles_labels()
     figure.legend(*lines, loc="outside upper center", ncols=3, title=title)
 
 
 def label_budgets(axes: "Axes", load: Load, load_rps: float | None = None) -> None:
-    """Write right of the axes, beside the line of each budget, its limit, or of which load it is.
+    """Label the line of each budget, to the right of the axes: inside, a label would cover data.
 
-    Inside there are data everywhere. Labels of close budgets are moved apart, and a thin line leads
-    from each to where it belongs.
+    Labels of close budgets are moved apart, and a thin line leads from each to its budget.
+
+    Args:
+        axes: The axes of the curve.
+        load: The load whose budgets and limits are named.
+        load_rps: With several loads, the load that the limits belong to; it replaces the limits.
     """
     budgets = sorted(load.thresholds, key=lambda one: one.budget)
     texts = [_budget(one, load_rps, "\n") for one in budgets]
@@ -98,8 +102,8 @@ def apart(heights: Sequence[float], rows: Sequence[float]) -> list[float]:
     """Move ascending labels as little as possible, so that none overlaps the next or leaves 0 to 1.
 
     Args:
-        heights: where their middles should be.
-        rows: how high each is; all together at most 1.
+        heights: Where the middles of the labels should be.
+        rows: How high each label is. All together are at most 1.
     """
     below = [sum(rows[:at]) + row / 2 for at, row in enumerate(rows)]
     # Without what is below it each may be anywhere, but not under the one before.

@@ -25,9 +25,9 @@ def draw(drawing: Drawing, path: str, impact: str) -> None:
     """Draw the curve with its band, every budget and its limit; with several loads the decay too.
 
     Args:
-        drawing: what is shown.
-        path: file to write, .png (800 pixels wide) or .svg.
-        impact: what happens to a transaction, for instance ``rejections``.
+        drawing: Everything that the picture shows.
+        path: The file to write, .png (800 pixels wide) or .svg.
+        impact: What happens to a transaction, for instance ``rejections``.
 
     Raises:
         BadInputError: the file is of another kind or cannot be written.

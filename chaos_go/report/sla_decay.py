@@ -31,7 +31,7 @@ def draw(axes: "Axes", loads: Sequence[Load]) -> None:
     if not axes.get_legend_handles_labels()[0]:
         axes.annotate("no limit at any load", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return
-    # Above: inside there are limits in every corner, whatever the loads.
+    # The legend is above the axes, because inside it would cover limits.
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=_COLUMNS, frameon=False)
 
 
@@ -51,7 +51,7 @@ def _safe(
     safes = [math.nan if limit.safe_ms is None else limit.safe_ms for limit in limits]
     if all(map(math.isnan, safes)):
         return
-    # Broken where a load has no limit; the markers tell more lines apart than there are dashes.
+    # The line is broken where a load has no limit. There are more markers than dashes.
     axes.plot(
         [load.load_rps or 0.0 for load in loads],
         safes,

@@ -20,13 +20,13 @@ def report(
     """Write an answer for people.
 
     Args:
-        answer: with its limits as P99, where it was measured.
-        points: what was observed, by load.
-        impact: what happens to a transaction, for instance ``rejections``.
-        p99_ms: say up to which load this P99 is within the budgets.
+        answer: The answer, with its limits as P99 where that was measured.
+        points: What was observed, by load.
+        impact: What happens to a transaction, for instance ``rejections``.
+        p99_ms: A P99. The text then says up to which load it is within the budgets.
 
     Raises:
-        BadInputError: that cannot be said, as no P99 or no load was measured.
+        BadInputError: a P99 was given, but no P99 or no load was measured.
     """
     if p99_ms is not None:
         check_p99(answer, p99_ms)

@@ -17,9 +17,9 @@ def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
     """Draw a run.
 
     Args:
-        journal: of the run, for its title, faults and limits.
-        loads: each load over time, at least one.
-        path: file to write, .png (800 pixels wide) or .svg.
+        journal: The journal of the run: its title, its faults and its limits are drawn.
+        loads: Each load over time, at least one.
+        path: The file to write, .png (800 pixels wide) or .svg.
 
     Raises:
         BadInputError: the file is of another kind or cannot be written.
@@ -82,8 +82,8 @@ def limits(journal: dict[str, Any], quantity: str) -> list[float]:
     """Return the upper limits of a probe of `probes.traffic` in the hypothesis, as numbers.
 
     Args:
-        journal: of the run.
-        quantity: name of the probe function, ``p99_ms`` or ``error_rate``.
+        journal: The journal of the run.
+        quantity: The name of the probe function, ``p99_ms`` or ``error_rate``.
     """
     hypothesis = journal.get("experiment", {}).get("steady-state-hypothesis") or {}
     found = set()

@@ -37,9 +37,9 @@ def told(what: str, stream: TextIO | None = None, clock: Clock | None = None) ->
     """Say what is being done inside the ``with`` block once it takes 2 s, and clear it at the end.
 
     Args:
-        what: what is being done, for instance ``reading risk.csv``.
-        stream: where to say it, by default standard error; only a terminal is told anything.
-        clock: how to wait, by default in real time.
+        what: What is being done, for instance ``reading risk.csv``.
+        stream: Where to say it, by default standard error. Nothing is said unless it is a terminal.
+        clock: How to wait, by default in real time.
     """
     terminal = stream or sys.stderr
     if not terminal.isatty():

@@ -32,8 +32,8 @@ def drawing(answer: Answer, observations: Observations) -> Drawing:
     """Calculate what the picture of an answer shows.
 
     Args:
-        answer: with its limits as P99, where it was measured.
-        observations: that it comes from.
+        answer: The answer, with its limits as P99 where that was measured.
+        observations: What the answer was calculated from.
     """
     loads, seen = latency.per_load(answer), points(observations)
     confidence = loads[0].thresholds[0].confidence
@@ -84,10 +84,10 @@ def _load_curve(load: Load, row: Load, seen: Sequence[Point], edge_ms: float) ->
     """Put together what is shown of one load.
 
     Args:
-        load: with the thresholds that were asked for.
-        row: the same load with the thresholds of a row of rising budgets.
-        seen: what was observed at it.
-        edge_ms: the highest dose in the picture.
+        load: The load, with the thresholds that were asked for.
+        row: The same load, with the thresholds of a row of rising budgets.
+        seen: What was observed at this load.
+        edge_ms: The highest dose in the picture.
     """
     known = _known(row)
     return LoadCurve(
@@ -100,7 +100,7 @@ def _load_curve(load: Load, row: Load, seen: Sequence[Point], edge_ms: float) ->
 
 
 def _known(load: Load) -> list[list[Threshold]]:
-    """Return the thresholds that have an estimate, apart where one between them has none."""
+    """Return the thresholds that have an estimate, in groups that those without one divide."""
     rows = groupby(load.thresholds, key=lambda one: one.estimate_ms is not None)
     return [list(known) for has, known in rows if has]
 

@@ -16,15 +16,15 @@ from chaos_go.traffic.recording import Window
 from chaos_go.traffic.series import Series
 
 WINDOW_S = 5
-"""The P99 of one second of 40 requests is just their maximum, so look at this many at once."""
+"""How many seconds are looked at together: the P99 of one with 40 requests is their maximum."""
 
 
 def series(whole: Window, window_s: int = WINDOW_S) -> Series:
     """Compute the indicators of every stretch of ``window_s`` seconds, one second apart.
 
     Args:
-        whole: everything that was recorded of the load.
-        window_s: how many seconds each value rests on.
+        whole: Everything that was recorded of the load.
+        window_s: How many seconds each value rests on.
     """
     stops = range(window_s, len(whole.seconds) + 1)
     windows = [_cut(whole, whole.seconds[stop - window_s : stop]) for stop in stops]
@@ -41,7 +41,7 @@ def read(journal: Mapping[str, Any]) -> list[Series]:
     """Compute the series of each load in a journal that is long enough to have one.
 
     Args:
-        journal: of a run with the control ``chaos_go.controls.traffic``.
+        journal: The journal of a run with the control ``chaos_go.controls.traffic``.
 
     Raises:
         BadInputError: there is no such load in the journal, or one cannot be understood.

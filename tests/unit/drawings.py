@@ -1,6 +1,7 @@
 """Drawings of back-calculations with ready-made fits: log-logistic curves by their formula."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from chaos_go.sla import curve, latency
 from chaos_go.sla.answer import Load, P99Limit, Threshold
@@ -85,9 +86,9 @@ def drawn(*curves: LoadCurve, logarithmic: bool = False) -> Drawing:
     )
 
 
-def single(k: Sequence[int], *budgets: float, **more: object) -> Drawing:
+def single(k: Sequence[int], *budgets: float, **more: Any) -> Drawing:
     """Return the drawing of one load, with the curve of RISING whatever the counts."""
-    return drawn(fitted(observed(k, **more), budgets))  # type: ignore[arg-type]
+    return drawn(fitted(observed(k, **more), budgets))
 
 
 def several(*budgets: float, loads: Sequence[float] = (10, 40, 160)) -> Drawing:

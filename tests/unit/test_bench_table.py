@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.table import Reach, Report, Rounds, Row
+import pytest
+
+from benchmarks.table import Reach, Report, Rounds, Row, Spread, read
 
 OURS = Rounds("/s", [90.0, 100.0, 300.0])
 THEIRS = Rounds("/s", [100.0, 200.0, 100.0])
@@ -46,12 +48,55 @@ def test_a_peer_of_nothing_gives_no_ratio():
 
 
 def test_a_missed_goal_is_red_on_the_page_with_its_reason(tmp_path: Path):
-    missed = Row("requests", OURS, "peer", THEIRS, Reach(least=2.0), "the machine was busy")
+    missed = Row("requests", OURS, "peer", THEIRS, Reach(least=4.0), "the machine was busy")
     reached = Row("memory", Rounds("MB", [1.0]), reach=Reach(most=2, of="value"), note="unused")
     page = tmp_path / "page.md"
     Report(["2 cores"], ["bench drive"], [missed, reached]).write(page, "# Benchmarks\n")
     text = page.read_text()
-    assert "| requests | 100 /s | peer: 100 /s | 1.00 (0.50-3.00) | >= 2x | 🔴 **MISSED** |" in text
+    assert "| requests | 100 /s | peer: 100 /s | 1.00 (0.50-3.00) | >= 4x | 🔴 **MISSED** |" in text
     assert "- requests against peer: missed: the machine was busy" in text
     assert "unused" not in text
     assert text.endswith("```\nbench drive\n```\n")
+
+
+def test_a_goal_that_some_rounds_reached_is_missed_within_the_noise(tmp_path: Path):
+    row = Row("requests", OURS, "peer", THEIRS, Reach(least=2.0), "the machine was busy")
+    assert (row.missed, row.within_noise) == (True, True)
+    report = Report([], rows=[row])
+    assert "missed, within the noise" in report.plain()
+    report.write(tmp_path / "page.md", "")
+    assert "🔴" not in (tmp_path / "page.md").read_text()
+    bound = Row("added", Rounds("us", [70.0, 90.0, 95.0]), reach=Reach(most=80, of="value"))
+    assert bound.within_noise
+    assert not Row("memory", Rounds("MB", [12.1]), reach=Reach(most=12, of="value")).within_noise
+
+
+@pytest.mark.parametrize(
+    ("before", "reach", "worse"),
+    [
+        (Spread(1.5, 1.2, 1.6), Reach(least=0.9), True),
+        (Spread(1.5, 0.9, 1.6), Reach(least=0.9), False),  # it was once as bad as now
+        (Spread(1.05, 1.03, 1.6), Reach(least=0.9), False),  # now it is once as good as then
+        (Spread(0.5, 0.4, 0.6), Reach(least=0.9), False),  # it is better
+        (Spread(0.5, 0.4, 0.6), Reach(most=1.1), True),
+        (Spread(1.5, 1.2, 1.6), Reach(most=1.1), False),
+        (Spread(1.5, 1.2, 1.6), None, False),
+    ],
+)
+def test_a_ratio_that_is_worse_than_on_the_page_before_is_told(before, reach, worse, tmp_path):
+    ours, theirs = Rounds("/s", [98.0, 100.0, 106.0]), Rounds("/s", [100.0] * 3)
+    row = Row("requests", ours, "peer", theirs, reach)
+    report = Report([], rows=[row], earlier={("requests", "peer"): before})
+    assert ("WORSE than" in report.plain()) == worse
+    report.write(tmp_path / "page.md", "")
+    assert ("🔴" in (tmp_path / "page.md").read_text()) == worse
+    assert "WORSE" not in Report([], rows=[row]).plain()
+
+
+def test_the_ratios_of_a_page_are_read_again(tmp_path: Path):
+    row = Row("requests", OURS, "peer", THEIRS, Reach(least=1.0))
+    alone = Row("memory", Rounds("MB", [1.0]), reach=Reach(most=2, of="value"))
+    Report([], rows=[row, alone]).write(tmp_path / "page.md", "")
+    assert read((tmp_path / "page.md").read_text()) == {("requests", "peer"): row.ratio}
+    page = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+    assert ("body of 1 GiB", "relay") in read(page.read_text())
