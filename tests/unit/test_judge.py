@@ -193,7 +193,7 @@ def test_agent_that_knows_no_judge_is_told_with_its_words(program: Program) -> N
         ("\\377", r"`judge` said '\\xff', which is no event"),
         ('{"event":"judged"}', "which is no event: id: the field is missing"),
         (JUDGED.replace("judged", "armed"), "`judge` said 'armed' in place of a judgement"),
-        (JUDGED.replace('1}', '1,"error":{"message":"no"}}'), "said 'judged' in place of a judgem"),
+        (JUDGED.replace("1}", '1,"error":{"message":"no"}}'), "said 'judged' in place of a judgem"),
         ("x" * 5000, "which is no event"),
     ],
 )
