@@ -68,7 +68,7 @@ DELAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no delay": ({"delay_ms": 0}, ["delay_ms=0", "more than 0"]),
     "jitter over delay": (
         {"delay_ms": 10, "jitter_ms": 20},
-        ["jitter_ms=20", "0 to delay_ms (10)"],
+        ["jitter_ms=20", "0 to 10 (delay_ms)"],
     ),
 }
 LOADS: dict[str, tuple[dict[str, Any], list[str]]] = {
