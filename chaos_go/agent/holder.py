@@ -72,10 +72,18 @@ class LeaseHolder:
         names = [place.name for place in places]
         if not names or len(set(names)) < len(names):
             raise BadInputError("target", ", ".join(names), "give at least one place, each once")
+        for place in places:
+            judge.refuse_too_long(replace(spec, way=place.way))
+        attempt = _Attempt()
         with self._reserved(spec.id):
-            fault = Fault(spec, self._arm_everywhere(places, spec, start_timeout_s), scope)
-            with self._changed:
-                self._faults.append(fault)
+            try:
+                leases = self._arm_everywhere(places, spec, start_timeout_s, attempt)
+                fault = Fault(spec, leases, scope)
+                with self._changed:
+                    self._faults.append(fault)
+            except BaseException:  # also an interruption of the run, before anybody knows the fault
+                attempt.cancel()
+                raise
         return fault
 
     def faults(self) -> list[Fault]:
@@ -150,10 +158,9 @@ class LeaseHolder:
                 self._names.discard(name)
 
     def _arm_everywhere(
-        self, places: Sequence[Place], spec: Spec, timeout_s: float
+        self, places: Sequence[Place], spec: Spec, timeout_s: float, attempt: "_Attempt"
     ) -> list[Lease]:
         """Arm all places at the same time; when one fails, undo the others and raise why."""
-        attempt = _Attempt()
         if len(places) == 1:  # in this thread, which an interruption of the run reaches at once
             return [self._arm(places[0], spec, timeout_s, attempt)]
         pool = ThreadPoolExecutor(len(places), thread_name_prefix="arm")
@@ -187,16 +194,24 @@ class LeaseHolder:
     ) -> Lease | None:
         """Add to the agent that is at this place already; None when it just ended."""
         lease = Lease(spec, place, agent)
+        if not agent.settle(spec.id, timeout_s):
+            raise AgentError(
+                f"agent of {place.name} has not answered yet what became of an earlier "
+                f"{spec.id!r}; give this one another name"
+            )
         try:
             agent.listen(spec.id, lease)
+            if not agent.holds:
+                return None
             agent.send(Command(command="add", spec=spec))
             attempt.wait_until_armed(lease, timeout_s)
-            if lease.state == "lost" and agent.ended and agent.exit_code == 0:
+            if agent.is_over and lease.armed_detail is None and lease.refusal is None:
                 return None  # its last fault was over before it read this
             _refuse_unless_armed(lease, timeout_s)
         except BaseException:  # also an interruption of the run: nothing may stay behind
             if lease.refusal is None:
                 agent.send(Command(command="remove", id=spec.id))
+                agent.settle(spec.id, timeout_s)
             raise
         return lease
 
@@ -275,14 +290,16 @@ class _Attempt:
         lease.wait_while("arming", timeout_s)
 
     def cancel(self) -> None:
-        """Give up what is still being armed."""
+        """Give up what is still being armed, and ask the rest to end. Never waits."""
         with self._lock:
             self._is_cancelled = True
             for lease in self._leases:
                 if lease.state == "arming":
                     lease.lose(_GIVEN_UP)
+                lease.ask_to_stop()
 
 
+_UNDO_S = 5.0  # for all places together
 _GIVEN_UP = "another place of this fault could not be armed"
 
 
@@ -298,11 +315,10 @@ def _results(futures: Sequence[Future[Lease]]) -> list[Lease]:
 
 
 def _undo(leases: Sequence[Lease]) -> None:
-    for lease in leases:
-        lease.ask_to_stop()
+    until_s = time.monotonic() + _UNDO_S
     for lease in leases:
         with suppress(AgentError):  # its agent was killed then, and with it the fault is gone
-            lease.stop()
+            lease.stop(max(0.0, until_s - time.monotonic()))
 
 
 def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:

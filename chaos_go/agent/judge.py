@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chaos_go.agent import kinds
 from chaos_go.agent.binary import find_agent
-from chaos_go.agent.contract import Event, Problem, Spec
+from chaos_go.agent.contract import LONGEST_SPEC, Event, Problem, Spec
 from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
     def error(self, found: BadInputError) -> BadInputError:
         """Return what `judge` found, as an error that names what the user wrote."""
-        if not self.argument or found.field == "name":  # which is an argument of its own everywhere
+        if not self.argument or found.field in ("name", "arguments"):  # these are in no mapping
             return found
         path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
         return BadInputError(self.elsewhere.get(path, path), found.value, found.fix)
@@ -66,6 +66,18 @@ def judge_all(specs: Sequence[Spec]) -> list[list[BadInputError]]:
         [refusal(problem, spec) for problem in answer.problems]
         for answer, spec in zip(answers, specs, strict=True)
     ]
+
+
+def refuse_too_long(spec: Spec) -> None:
+    """Refuse a spec that an agent would not read to its end. It would end with all that it holds.
+
+    Raises:
+        BadInputError: It is too long.
+    """
+    size = len(spec.to_line().encode()) + len("\n")
+    if size > LONGEST_SPEC:
+        fix = f"too long; shorten the body, {LONGEST_SPEC} bytes is the limit"
+        raise BadInputError("arguments", f"({size} bytes)", fix)
 
 
 def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:

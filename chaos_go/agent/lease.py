@@ -177,7 +177,7 @@ class Lease:
             elif event.error is not None and self.state == "arming":
                 self.refusal = event.error
                 self._end("lost")
-            elif event.error is not None:
+            elif event.error is not None and self.state == "armed":
                 self.problem = f"agent of {self.place.name} refused: {say(event.error)}"
             self._changed.notify_all()
         self._deliver(event)

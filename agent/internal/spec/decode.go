@@ -10,6 +10,9 @@ import (
 // MaxLine bounds one line in, so that a broken peer cannot fill the memory.
 const MaxLine = 1 << 20
 
+// MaxSpec bounds a line with a spec alone, so that the same spec also fits into an add.
+const MaxSpec = MaxLine - 1024
+
 // DecodeSpec reads and judges the first line in. A spec that is refused comes along as far as it could
 // be read, so that the refusal can name its ID.
 func DecodeSpec(line []byte) (*Spec, error) {
