@@ -52,6 +52,7 @@ class LeaseHolder:
         spec: Spec,
         scope: Mapping[str, Any] | None = None,
         start_timeout_s: float = 10.0,
+        derived: str = "",
     ) -> Fault:
         """Have a fault or load put in place everywhere, at the same time, and hold it.
 
@@ -62,6 +63,7 @@ class LeaseHolder:
             spec: What to put in place.
             scope: How the places were chosen, for the record.
             start_timeout_s: How long each agent may take, in seconds.
+            derived: The name of a spec that has none; with a number when it was used before.
 
         Raises:
             BadInputError: The name is in use, a place is given twice, or the agent refused a value.
@@ -72,11 +74,12 @@ class LeaseHolder:
         names = [place.name for place in places]
         if not names or len(set(names)) < len(names):
             raise BadInputError("target", ", ".join(names), "give at least one place, each once")
-        for place in places:
-            judge.refuse_too_long(replace(spec, way=place.way))
         attempt = _Attempt()
-        with self._reserved(spec.id):
+        with self._reserved(spec.id, derived) as name:
+            spec = replace(spec, id=name)
             try:
+                for place in places:
+                    judge.refuse_too_long(replace(spec, way=place.way))
                 leases = self._arm_everywhere(places, spec, start_timeout_s, attempt)
                 fault = Fault(spec, leases, scope)
                 with self._changed:
@@ -143,19 +146,29 @@ class LeaseHolder:
             agent.finish(EXIT_S if agent.holds else 0.0)
 
     @contextmanager
-    def _reserved(self, name: str) -> Iterator[None]:
+    def _reserved(self, name: str, derived: str) -> Iterator[str]:
         """Keep a name while its fault is being armed; nobody else may take it meanwhile."""
         with self._changed:
+            name = name or self._free(derived)
             live = {fault.id for fault in self._faults if fault.state == "armed"}
             if name in live | self._names:
                 fix = "a fault or load of this name is armed; give each its own name"
                 raise BadInputError("name", name, fix)
             self._names.add(name)
         try:
-            yield
+            yield name
         finally:
             with self._changed:
                 self._names.discard(name)
+
+    def _free(self, derived: str) -> str:
+        """Return a name that no fault or load has or had: ``x``, else ``x-2``, ``x-3``."""
+        taken = {fault.id for fault in self._faults} | self._names
+        number, name = 1, derived
+        while name in taken:
+            number += 1
+            name = f"{derived}-{number}"
+        return name
 
     def _arm_everywhere(
         self, places: Sequence[Place], spec: Spec, timeout_s: float, attempt: "_Attempt"
@@ -211,7 +224,7 @@ class LeaseHolder:
         except BaseException:  # also an interruption of the run: nothing may stay behind
             if lease.refusal is None:
                 agent.send(Command(command="remove", id=spec.id))
-                agent.settle(spec.id, timeout_s)
+                agent.settle(spec.id, min(timeout_s, _TAKE_BACK_S))
             raise
         return lease
 
@@ -299,6 +312,7 @@ class _Attempt:
                 lease.ask_to_stop()
 
 
+_TAKE_BACK_S = 2.0  # an agent that takes longer hangs, and is ended for that
 _UNDO_S = 5.0  # for all places together
 _GIVEN_UP = "another place of this fault could not be armed"
 
