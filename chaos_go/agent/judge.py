@@ -89,7 +89,8 @@ def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
         place: Where; a target may have several places, so the message names it.
     """
     name = kinds.argument(spec.kind, problem.field)
-    fix = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
+    message = problem.message.replace("at this place", f"at {place}") if place else problem.message
+    fix = f"{message}; {problem.fix}" if problem.fix else message
     if name == "target":
         return TargetError(place or _own_value(problem, spec), fix)
     return BadInputError(name, _own_value(problem, spec), fix)

@@ -130,9 +130,10 @@ class Lease:
         """
         self.ask_to_stop()
         if not self.wait_while("armed", timeout_s):
+            when = f"within {timeout_s:.2g} s" if timeout_s else "in time"
             problem = (
-                f"agent of {self.place.name} did not stop {self.id!r} within {timeout_s:.2g} s "
-                "and was killed; see whether the machine is overloaded"
+                f"agent of {self.place.name} did not stop {self.id!r} {when} and was killed; "
+                "see whether the machine is overloaded"
             )
             self.lose(problem)
             self.agent.kill()

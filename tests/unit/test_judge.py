@@ -119,6 +119,9 @@ def test_a_refusal_at_one_place_of_several_names_the_place() -> None:
     assert str(error) == "target='port/70000': not a port; give less"
     status = Problem(field="http.abort.status", value="503", message="no good")
     assert str(judge.refusal(status, GOOD, "port/70000")) == "status=503: no good"
+    other = Problem(field="http.existing", value="reset", message="faults at this place have leave")
+    message = str(judge.refusal(other, GOOD, "port/81"))
+    assert message == "connections.existing='reset': faults at port/81 have leave"
 
 
 def test_an_argument_that_the_user_wrote_elsewhere_has_its_own_path() -> None:
