@@ -55,6 +55,7 @@ class Lease:
         self._reports = kinds.named(spec.kind).reports  # else a stats event holds no totals
         self._totals: Totals | None = None
         self._asked = False
+        self._disarmed_s = math.nan  # by the monotonic clock
         self._changed = threading.Condition()
         self._delivery = threading.RLock()  # not _changed: callbacks take locks of their own
         self._events: list[Event] = []
@@ -139,7 +140,7 @@ class Lease:
             self.agent.kill()
             raise AgentLostError(problem)
         if not self.agent.holds:
-            self.agent.finish(EXIT_S)
+            self.agent.finish(max(0.0, self._disarmed_s + EXIT_S - time.monotonic()))
         return self.record()
 
     def record(self) -> dict[str, Any]:
@@ -174,6 +175,7 @@ class Lease:
                 self.state = "armed"
             elif event.event == "disarmed":
                 self._end("ended")
+                self._disarmed_s = time.monotonic()
                 self.reason = event.reason
             elif event.error is not None and self.state == "arming":
                 self.refusal = event.error

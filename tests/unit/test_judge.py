@@ -269,6 +269,7 @@ def test_agent_that_does_not_end_is_ended(
         ("http", "http.abortive", "http.abortive"),
         ("http", "idle", "idle"),
         ("http", "line", "arguments"),
+        ("http", "netns-pid", "target"),
         ("http", "", ""),
         ("load", "load.rate_rps", "load.rate_rps"),
         ("load", "http.seed", "http.seed"),

@@ -273,6 +273,18 @@ def test_many_places_are_armed_at_the_same_time(here: FakeSurroundings) -> None:
     assert here.agents() == 0
 
 
+def test_the_exits_of_many_agents_are_awaited_at_the_same_time(here: FakeSurroundings) -> None:
+    fault = here.holder.hold(many(here), here.spec("wide"))
+    for channel in here.fakes.channels:
+        channel.lives = True  # connections still pass through it
+    began = time.monotonic()
+    assert fault.stop()["state"] == "ended"
+    assert time.monotonic() - began < 3  # 30 times 0.3 s one after the other would be 9
+    assert not any(channel.killed for channel in here.fakes.channels)
+    for channel in here.fakes.channels:
+        channel.die(0)
+
+
 def test_one_place_that_refuses_leaves_nothing_anywhere(here: FakeSurroundings) -> None:
     def prepare(channel: FakeChannel) -> None:
         problem = Problem(message="nobody listens on port 8007", fix="start the service")
