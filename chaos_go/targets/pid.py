@@ -76,7 +76,9 @@ def _suffix(way: Way) -> str:
 
 def _read_pid(target: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:10]) < 2**31):
-        raise TargetError(target, f"the pid {shorten(text)!r} is not a number; give one like pid/1234:8081")
+        raise TargetError(
+            target, f"the pid {shorten(text)!r} is not a number; give one like pid/1234:8081"
+        )
     return int(text)
 
 

@@ -271,7 +271,9 @@ def test_the_window_of_several_places_is_that_in_which_all_were_armed(run):
 def test_a_fault_that_was_never_everywhere_at_once_is_inconclusive(run):
     late = {"armed_unix_s": 113.5}
     early = {"ended_unix_s": 110.0, "gone_by_unix_s": 110.0}
-    judged(run(records=[places(late, early)]), "inconclusive", "never at all of its", "3.5 s before")
+    judged(
+        run(records=[places(late, early)]), "inconclusive", "never at all of its", "3.5 s before"
+    )
 
 
 def test_a_record_without_a_place_proves_nothing(run):
