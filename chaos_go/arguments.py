@@ -30,7 +30,7 @@ def number(
     Raises:
         BadInputError: It is none of these.
     """
-    if not _is_number(value) or not least <= value <= most:
+    if not is_number(value) or not least <= value <= most:
         raise BadInputError(name, value, _fix("number", _bounds(least, most), unit, value))
     return float(value)
 
@@ -41,7 +41,7 @@ def positive(name: str, value: object, most: float = math.inf, unit: str = "") -
     Raises:
         BadInputError: It is not one.
     """
-    if not _is_number(value) or not 0 < value <= most:
+    if not is_number(value) or not 0 < value <= most:
         bounds = "of more than 0" + (f" and at most {most:g}" if most < math.inf else "")
         raise BadInputError(name, value, _fix("number", bounds, unit, value))
     return float(value)
@@ -234,7 +234,7 @@ def renames[**P, R](old: Mapping[str, str]) -> Callable[[Callable[P, R]], Callab
     return decorate
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Tell a finite number that a float can hold from everything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False

@@ -1,7 +1,8 @@
-"""Finds errors in regular expressions that both Python and RE2 reject.
+"""Finds errors in regular expressions for Prometheus that both Python and RE2 reject.
 
-Prometheus and the agent use RE2, whose syntax differs from that of Python. So only expressions that
-RE2 certainly rejects are reported here. Prometheus and the agent find the other errors.
+Prometheus uses RE2, whose syntax differs from that of Python. So only expressions that RE2
+certainly rejects are reported here. Prometheus finds the other errors. The agent itself judges what
+it gets.
 """
 
 import re

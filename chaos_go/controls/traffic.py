@@ -22,7 +22,7 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaos_go.agent.judge import Asked
-from chaos_go.arguments import refuse_unknown, renamed_argument
+from chaos_go.arguments import has_variable, refuse_unknown, renamed_argument
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
 from chaos_go.traffic import load as loads
@@ -149,7 +149,7 @@ def asked(control: dict[str, Any]) -> list[Asked]:
     if control.get("scope"):
         fix = "leave it out: the load is started before and stopped after the experiment"
         raise BadInputError("scope", control["scope"], fix)
-    if "${" in str(given):
+    if has_variable(given):
         return []
     return [Asked("load", loads.spec_of(given["name"], loads.read(given["load"])))]
 

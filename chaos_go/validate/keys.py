@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chaos_go.arguments import is_number
+
 Check = Callable[[str, Any], Iterator[str]]
 """Takes the place in the file and the value there, gives problems."""
 
@@ -105,7 +107,7 @@ def _never(why: str) -> Check:
 def _seconds(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and _VARIABLE.fullmatch(value):
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if not is_number(value) or value < 0:
         yield f"{path}: {value!r} is no number of seconds; give a number or one ${{variable}}"
 
 

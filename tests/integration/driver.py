@@ -11,12 +11,10 @@ import json
 import socket
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
-from chaos_go import targets
 from chaos_go.agent import holder
-from chaos_go.agent.contract import Spec
-from chaos_go.faults.http import HTTP, HTTPAbort, Match
 
 
 def request(
@@ -60,11 +58,10 @@ def statuses_from_one_port(host: str, port: int, from_port: int, times: int) -> 
     return statuses
 
 
-def abort_leased(target: str, path: str, lease_s: float) -> None:
-    """Arm an abort whose agent waits for a sign of this process not longer than lease_s."""
-    http = HTTP(percentage=100.0, match=Match(path=path), abort=HTTPAbort(status=503))
-    spec = Spec(id="leased", kind="http", duration_s=60.0, lease_s=lease_s, detail=http)
-    holder.hold(targets.read(target).places(), spec)
+def hold_leased(action: str, arguments: dict[str, Any], lease_s: float) -> None:
+    """Hold what an action asks for; its agent waits not longer than lease_s for a sign of us."""
+    asked = _function(action).request(**arguments)
+    holder.hold(asked.target.places(), replace(asked.spec, id="leased", lease_s=lease_s))
 
 
 def newest() -> dict[str, Any]:
@@ -93,12 +90,15 @@ def post(port: int, path: str, body: Any) -> dict[str, Any]:
         connection.close()
 
 
+def _function(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
 def _answer(line: str) -> dict[str, Any]:
     asked = json.loads(line)
-    module, _, function = asked["call"].rpartition(".")
     try:
-        called = getattr(importlib.import_module(module), function)
-        return {"result": called(**asked["arguments"])}
+        return {"result": _function(asked["call"])(**asked["arguments"])}
     except Exception as error:  # noqa: BLE001 - the test judges it
         return {"error": type(error).__name__, "message": str(error)}
 

@@ -64,7 +64,7 @@ CASES = [
 @pytest.fixture
 def armed(scene: Scene, driver: Driver) -> Driver:
     """Return a Python process that holds a fault, with live clients connected through it."""
-    driver.call("driver.abort_leased", target=scene.target.chaos, path=FAULTED, lease_s=LEASE_S)
+    driver.abort_leased(scene.target.chaos, LEASE_S, match={"path": FAULTED})
     scene.connect()
     return driver
 
@@ -108,7 +108,7 @@ def test_existing_connection_of_an_agent_that_hangs(namespace: Namespace, driver
     """The agent waits for its next request; the packets of that pass by like new connections."""
     scene = Scene(namespace, TARGETS[0])
     scene.open_idle()
-    driver.call("driver.abort_leased", target=scene.target.chaos, path=FAULTED, lease_s=LEASE_S)
+    driver.abort_leased(scene.target.chaos, LEASE_S, match={"path": FAULTED})
     both(scene, signal.SIGSTOP)
     answered_s = scene.use_idle()
     MEASURED.append(("agent: SIGSTOP, both, older connection", "inbound", answered_s, answered_s))

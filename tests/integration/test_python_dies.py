@@ -39,7 +39,7 @@ def ends(scene: Scene, case: str, ending: Callable[[], object], within_s: float 
 @pytest.fixture
 def armed(scene: Scene, driver: Driver) -> Driver:
     """Return a Python process that holds a fault, with live clients connected through it."""
-    driver.call("driver.abort_leased", target=scene.target.chaos, path=FAULTED, lease_s=LEASE_S)
+    driver.abort_leased(scene.target.chaos, LEASE_S, match={"path": FAULTED})
     scene.connect()
     return driver
 

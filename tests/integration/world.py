@@ -230,6 +230,12 @@ class Driver:
         """Arm an abort."""
         return self.call("chaos_go.faults.http.abort", target=target, **arguments)
 
+    def abort_leased(self, target: str, lease_s: float, **arguments: Any) -> None:
+        """Arm an abort whose agent waits not longer than lease_s for a sign of the process."""
+        asked = {"target": target, **arguments}
+        action = "chaos_go.faults.http.abort"
+        self.call("driver.hold_leased", action=action, arguments=asked, lease_s=lease_s)
+
     def delay(self, target: str, **arguments: Any) -> Any:
         """Arm a delay."""
         return self.call("chaos_go.faults.http.delay", target=target, **arguments)

@@ -208,7 +208,7 @@ def test_reference_table_inverted_per_family(budget, per_family):
 
 @pytest.mark.parametrize(
     ("n", "budget", "estimate", "low", "high"),
-    # a first laboratory version, four families and no plateau: the average differs a little
+    # results of another implementation with four families and no plateau: the average differs
     [
         (1000, 0.005, 389, 301, 463),
         (1000, 0.01, 449, 373, 511),

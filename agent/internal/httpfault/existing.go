@@ -57,7 +57,8 @@ func (e *existing) handle(on *side) error {
 	case ExistingReset:
 		for f := range flows {
 			if err := on.abort(f); err != nil {
-				return err
+				p := spec.ProblemOf(err)
+				return spec.Bad("http.existing", ExistingReset, p.Message, p.Fix+", or use takeover or leave")
 			}
 		}
 	case ExistingTakeover:

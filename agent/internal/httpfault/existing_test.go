@@ -41,7 +41,9 @@ func TestWithoutQueuesConnectionsAreLeftAlone(t *testing.T) {
 
 func TestRefusedResetIsAnError(t *testing.T) {
 	err := newExisting(ExistingReset).handle(somewhere())
-	if err == nil || !strings.Contains(err.Error(), "no aborts here") {
+	var problem *spec.Problem
+	if !errors.As(err, &problem) || problem.Field != "http.existing" || problem.Value != ExistingReset ||
+		!strings.Contains(problem.Message, "no aborts here") || !strings.Contains(problem.Fix, "takeover or leave") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package nfqueue
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -135,6 +137,21 @@ func (h *held) all() []uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.ids)
+}
+
+// holding sends the packets "0", "1", ... through a queue that holds them, as many as its length, and
+// returns when it does.
+func holding(t *testing.T, length, packets int) (client *net.UDPConn, q *Queue, h *held) {
+	t.Helper()
+	client, port := echo(t)
+	q, h = open(t, Options{Length: uint32(length)}), &held{}
+	q.Start(h.judge)
+	lead(t, q, unix.IPPROTO_UDP, port)
+	for i := range packets {
+		say(t, client, fmt.Sprint(i))
+	}
+	waitFor(t, "they are held", func() bool { return len(h.all()) == min(length, packets) })
+	return client, q, h
 }
 
 // echoStream is echo over one TCP connection.

@@ -100,15 +100,7 @@ func TestVerdictsForManyPacketsInAnyOrder(t *testing.T) {
 	if !testnet.Inside(t) {
 		return
 	}
-	client, port := echo(t)
-	q := open(t, Options{Length: 100})
-	var h held
-	q.Start(h.judge)
-	lead(t, q, unix.IPPROTO_UDP, port)
-	for i := range 4 {
-		say(t, client, fmt.Sprint(i))
-	}
-	waitFor(t, "all are held", func() bool { return len(h.all()) == 4 })
+	client, q, h := holding(t, 100, 4)
 	if got := hears(t, client, nothingComes); got != "" {
 		t.Errorf("%q did not wait", got)
 	}
@@ -138,14 +130,7 @@ func TestPacketsThatFindAFullQueuePass(t *testing.T) {
 	if !testnet.Inside(t) {
 		return
 	}
-	client, port := echo(t)
-	q := open(t, Options{Length: 3})
-	var h held
-	q.Start(h.judge)
-	lead(t, q, unix.IPPROTO_UDP, port)
-	for i := range 10 {
-		say(t, client, fmt.Sprint(i))
-	}
+	client, _, h := holding(t, 3, 10)
 	for i := 3; i < 10; i++ {
 		if got := hears(t, client, patience); got != fmt.Sprint(i) {
 			t.Errorf("got %q instead of %d", got, i)
@@ -161,15 +146,7 @@ func TestACloseLetsEverythingPass(t *testing.T) {
 	if !testnet.Inside(t) {
 		return
 	}
-	client, port := echo(t)
-	q := open(t, Options{Length: 100})
-	var h held
-	q.Start(h.judge)
-	lead(t, q, unix.IPPROTO_UDP, port)
-	for i := range 5 {
-		say(t, client, fmt.Sprint(i))
-	}
-	waitFor(t, "all are held", func() bool { return len(h.all()) == 5 })
+	client, q, h := holding(t, 100, 5)
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func TestAResetWithoutPrivilegesSaysWhatIsMissing(t *testing.T) {
 		failed <- Abort(here(served))
 	}()
 	err := <-failed
-	refused(t, err, "http.existing", "CAP_NET_ADMIN")
+	refused(t, err, "", "CAP_NET_ADMIN")
 	var problem *spec.Problem
 	if errors.As(err, &problem) && strings.Contains(problem.Fix, "tcp_diag") {
 		t.Errorf("the fix speaks of modules: %s", problem.Fix)

@@ -29,10 +29,14 @@ type Alive struct {
 
 // AddAlive adds the set to a table that is being made on conn. Call Keep when the table is made.
 func AddAlive(conn *nftables.Conn, table *nftables.Table) (*Alive, error) {
-	a := &Alive{conn: conn, set: &nftables.Set{
-		Table: table, Name: "alive", KeyType: nftables.TypeInetProto, HasTimeout: true, Timeout: aliveTime,
-	}}
+	a := &Alive{conn: conn, set: aliveSet(table)}
 	return a, conn.AddSet(a.set, element())
+}
+
+func aliveSet(table *nftables.Table) *nftables.Set {
+	return &nftables.Set{
+		Table: table, Name: "alive", KeyType: nftables.TypeInetProto, HasTimeout: true, Timeout: aliveTime,
+	}
 }
 
 // If matches while this process is alive. It comes first in a rule, and matches TCP only.

@@ -69,7 +69,6 @@ func Abort(c Connection) error {
 	if err == nil {
 		return nil
 	}
-	refuse := func(problem, fix string) error { return spec.Bad("http.existing", "reset", problem, fix) }
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		// ENOENT has two meanings: the connection is gone, or the kernel lacks the module that looks it
@@ -77,16 +76,16 @@ func Abort(c Connection) error {
 		if !isOpen(c) {
 			return nil
 		}
-		return refuse(fmt.Sprintf("the kernel does not find the connection of %s: %v", c.Remote, err),
-			"load the module tcp_diag, or use takeover or leave")
+		return spec.CannotRun(fmt.Sprintf("the kernel does not find the connection of %s: %v", c.Remote, err),
+			"load the module tcp_diag")
 	case errors.Is(err, unix.EPERM):
-		return refuse(fmt.Sprintf("CAP_NET_ADMIN is missing to reset the connection of %s: %v", c.Remote, err),
-			"run as root, or use takeover or leave")
+		return spec.CannotRun(fmt.Sprintf("CAP_NET_ADMIN is missing to reset the connection of %s: %v", c.Remote, err),
+			"run as root")
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		return refuse(fmt.Sprintf("this kernel resets no connections: %v", err),
-			"use a kernel with CONFIG_INET_DIAG_DESTROY, or takeover or leave")
+		return spec.CannotRun(fmt.Sprintf("this kernel resets no connections: %v", err),
+			"use a kernel with CONFIG_INET_DIAG_DESTROY")
 	}
-	return refuse(fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err), "use takeover or leave")
+	return spec.CannotRun(fmt.Sprintf("the connection of %s cannot be reset: %v", c.Remote, err), "run `chaos-agent check` there")
 }
 
 // isOpen reports whether a connection is established, and true when that cannot be found out.

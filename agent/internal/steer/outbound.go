@@ -43,7 +43,7 @@ func (r *OutRules) Intercept(to []netip.AddrPort, listeners *Listeners) error {
 		return err
 	}
 	// The agent before this one may still drain, so each one has a table of its own.
-	r.table = ownedTable(r.conn, fmt.Sprintf("chaos-agent-http-out-%08x", rand.Uint32()))
+	r.table = ownedTable(r.conn, fmt.Sprintf("chaos-agent-calls-%08x", rand.Uint32()))
 	alive, err := AddAlive(r.conn, r.table)
 	if err != nil {
 		return explain(err)

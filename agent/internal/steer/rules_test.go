@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -19,7 +20,14 @@ import (
 
 var update = flag.Bool("update", false, "write the rules to testdata/rules; read the difference before you commit it")
 
-var unkept = &Alive{set: &nftables.Set{Name: "alive"}} // its element is never renewed
+var unkept = &Alive{set: aliveSet(&nftables.Table{})} // its element is never renewed
+
+// The kernel takes the element of a hung agent away after a second, which is what safety.md promises.
+func TestTheSwitchRunsOutAfterASecond(t *testing.T) {
+	if set := unkept.set; !set.HasTimeout || set.Timeout != time.Second {
+		t.Errorf("got %+v", set)
+	}
+}
 
 // testdata/rules has every rule that is ever installed, as text. A rule that is missing, new or in
 // another place fails here, without root. The tests in network namespaces show that the kernel

@@ -30,7 +30,7 @@ func Intercept(port int, listeners *Listeners) (*Rules, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	r := &Rules{conn: conn, table: ownedTable(conn, fmt.Sprintf("chaos-agent-http-%d", port))}
+	r := &Rules{conn: conn, table: ownedTable(conn, fmt.Sprintf("chaos-agent-port-%d", port))}
 	if r.alive, err = AddAlive(conn, r.table); err != nil {
 		return nil, errors.Join(explain(err), conn.CloseLasting())
 	}
