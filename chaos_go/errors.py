@@ -47,10 +47,17 @@ class BadInputError(ChaosGoError):
 
     def __init__(self, field: str, value: object, fix: str) -> None:
         """Make the message ``field=value: fix``; a long value is cut."""
-        super().__init__(f"{field}={shorten(repr(value))}: {fix}")
+        super().__init__(f"{field}={_shown(value)}: {fix}")
         self.field = field
         self.value = value
         self.fix = fix
+
+
+def _shown(value: object) -> str:
+    try:
+        return shorten(repr(value))
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return f"({type(value).__name__})"
 
 
 class TargetError(BadInputError):

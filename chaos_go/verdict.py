@@ -13,6 +13,7 @@ rollback all exit with 0. Here the worst finding wins, in this order:
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def judge(journal: dict[str, Any]) -> Verdict:
             *_judge_ladders(journal),
             *_judge_rollbacks(journal),
         ]
-    except (AttributeError, LookupError, TypeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Every place where something else than Chaos Toolkit writes it can stand ends here.
         return _no_journal(f"it is damaged ({error!r})")
     findings.sort(key=lambda finding: _WORST_FIRST.index(finding[0]))
@@ -222,15 +223,21 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
     problems = [finding for place in record["places"] if (finding := _judge_place(record, place))]
     yield from problems
     fault, said = f"fault {record['id']} at {_places(record)}", record.get("said", "")
+    if not record["places"]:
+        yield "unsafe", f"fault {record['id']} may still be in place: its record names no place"
+        return
     if problems:
         return
+    lasted_s = record["ended_unix_s"] - record["armed_unix_s"]
     if record.get("effect") is not True:
         why = f": {record['problem']}" if record.get("problem") else ""
         yield "inconclusive", f"{fault} touched nothing ({said}){why}; {record.get('advice', '')}"
     elif record.get("problem"):
         yield "inconclusive", f"{fault} had a problem: {record['problem']}"
+    elif lasted_s < 0:
+        why = f"it ended at one {-lasted_s:.1f} s before it was armed at another"
+        yield "inconclusive", f"{fault} was never at all of its places at once: {why}"
     else:
-        lasted_s = record["ended_unix_s"] - record["armed_unix_s"]
         untouched = ", ".join(record.get("untouched") or [])
         more = f"; nothing was touched at {untouched}" if untouched else ""
         yield "held", f"{fault}: {said} in {lasted_s:.1f} s{more}"
@@ -268,7 +275,11 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
         fix = f"declare the control {_EVIDENCE} at the top level of the experiment"
         yield outcome, f"no record of the faults of the ladder and whether they are over; {fix}"
         return
-    for ladder in journal["chaos_go"].get("ladders", []):
+    ladders = journal["chaos_go"].get("ladders", [])
+    if not ladders and any(run.get("status") != "failed" for run in _ladder_runs(journal)):
+        fix = "see chaostoolkit.log, and run it again"
+        yield "inconclusive", f"no record of what the ladder measured; {fix}"
+    for ladder in ladders:
         rows = ladder["observations"]
         doses = len({row["dose_ms"] for row in rows})
         seen = (
@@ -287,7 +298,8 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
 
 def _is_gone(place: _Object) -> bool:
     """Whether the fault is over at a place: undone by its agent, or gone with it or its lease."""
-    if not all(isinstance(place.get(key), int | float) for key in ("armed_unix_s", "ended_unix_s")):
+    times = [place.get("armed_unix_s"), place.get("ended_unix_s")]
+    if not all(isinstance(time_s, int | float) and math.isfinite(time_s) for time_s in times):
         return False
     has_an_end = place.get("exit_code") is not None or place.get("gone_by_unix_s") is not None
     return place.get("state") == "ended" or (place.get("state") == "lost" and has_an_end)

@@ -25,6 +25,10 @@ LONGEST_DURATION_S = 3600.0
 """No fault and no load lasts longer."""
 
 
+LONGEST_SPEC = (1 << 20) - 1024
+"""Bytes of a spec as a line, as the agent has it; it ends at a command that is longer than 1 MiB."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proxy(Line):
     """An explicit proxy: clients dial ``listen``, a loopback address, to reach ``upstream``."""

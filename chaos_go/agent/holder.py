@@ -52,6 +52,7 @@ class LeaseHolder:
         spec: Spec,
         scope: Mapping[str, Any] | None = None,
         start_timeout_s: float = 10.0,
+        derived: str = "",
     ) -> Fault:
         """Have a fault or load put in place everywhere, at the same time, and hold it.
 
@@ -62,6 +63,7 @@ class LeaseHolder:
             spec: What to put in place.
             scope: How the places were chosen, for the record.
             start_timeout_s: How long each agent may take, in seconds.
+            derived: The name of a spec that has none; with a number when it was used before.
 
         Raises:
             BadInputError: The name is in use, a place is given twice, or the agent refused a value.
@@ -72,10 +74,19 @@ class LeaseHolder:
         names = [place.name for place in places]
         if not names or len(set(names)) < len(names):
             raise BadInputError("target", ", ".join(names), "give at least one place, each once")
-        with self._reserved(spec.id):
-            fault = Fault(spec, self._arm_everywhere(places, spec, start_timeout_s), scope)
-            with self._changed:
-                self._faults.append(fault)
+        attempt = _Attempt()
+        with self._reserved(spec.id, derived) as name:
+            spec = replace(spec, id=name)
+            try:
+                for place in places:
+                    judge.refuse_too_long(replace(spec, way=place.way))
+                leases = self._arm_everywhere(places, spec, start_timeout_s, attempt)
+                fault = Fault(spec, leases, scope)
+                with self._changed:
+                    self._faults.append(fault)
+            except BaseException:  # also an interruption of the run, before anybody knows the fault
+                attempt.cancel()
+                raise
         return fault
 
     def faults(self) -> list[Fault]:
@@ -135,25 +146,34 @@ class LeaseHolder:
             agent.finish(EXIT_S if agent.holds else 0.0)
 
     @contextmanager
-    def _reserved(self, name: str) -> Iterator[None]:
+    def _reserved(self, name: str, derived: str) -> Iterator[str]:
         """Keep a name while its fault is being armed; nobody else may take it meanwhile."""
         with self._changed:
+            name = name or self._free(derived)
             live = {fault.id for fault in self._faults if fault.state == "armed"}
             if name in live | self._names:
                 fix = "a fault or load of this name is armed; give each its own name"
                 raise BadInputError("name", name, fix)
             self._names.add(name)
         try:
-            yield
+            yield name
         finally:
             with self._changed:
                 self._names.discard(name)
 
+    def _free(self, derived: str) -> str:
+        """Return a name that no fault or load has or had: ``x``, else ``x-2``, ``x-3``."""
+        taken = {fault.id for fault in self._faults} | self._names
+        number, name = 1, derived
+        while name in taken:
+            number += 1
+            name = f"{derived}-{number}"
+        return name
+
     def _arm_everywhere(
-        self, places: Sequence[Place], spec: Spec, timeout_s: float
+        self, places: Sequence[Place], spec: Spec, timeout_s: float, attempt: "_Attempt"
     ) -> list[Lease]:
         """Arm all places at the same time; when one fails, undo the others and raise why."""
-        attempt = _Attempt()
         if len(places) == 1:  # in this thread, which an interruption of the run reaches at once
             return [self._arm(places[0], spec, timeout_s, attempt)]
         pool = ThreadPoolExecutor(len(places), thread_name_prefix="arm")
@@ -187,16 +207,24 @@ class LeaseHolder:
     ) -> Lease | None:
         """Add to the agent that is at this place already; None when it just ended."""
         lease = Lease(spec, place, agent)
+        if not agent.settle(spec.id, timeout_s):
+            raise AgentError(
+                f"agent of {place.name} has not answered yet what became of an earlier "
+                f"{spec.id!r}; give this one another name"
+            )
         try:
             agent.listen(spec.id, lease)
+            if not agent.holds:
+                return None
             agent.send(Command(command="add", spec=spec))
             attempt.wait_until_armed(lease, timeout_s)
-            if lease.state == "lost" and agent.ended and agent.exit_code == 0:
+            if agent.is_over and lease.armed_detail is None and lease.refusal is None:
                 return None  # its last fault was over before it read this
             _refuse_unless_armed(lease, timeout_s)
         except BaseException:  # also an interruption of the run: nothing may stay behind
             if lease.refusal is None:
                 agent.send(Command(command="remove", id=spec.id))
+                agent.settle(spec.id, min(timeout_s, _TAKE_BACK_S))
             raise
         return lease
 
@@ -275,14 +303,17 @@ class _Attempt:
         lease.wait_while("arming", timeout_s)
 
     def cancel(self) -> None:
-        """Give up what is still being armed."""
+        """Give up what is still being armed, and ask the rest to end. Never waits."""
         with self._lock:
             self._is_cancelled = True
             for lease in self._leases:
                 if lease.state == "arming":
                     lease.lose(_GIVEN_UP)
+                lease.ask_to_stop()
 
 
+_TAKE_BACK_S = 2.0  # an agent that takes longer hangs, and is ended for that
+_UNDO_S = 5.0  # for all places together
 _GIVEN_UP = "another place of this fault could not be armed"
 
 
@@ -298,11 +329,10 @@ def _results(futures: Sequence[Future[Lease]]) -> list[Lease]:
 
 
 def _undo(leases: Sequence[Lease]) -> None:
-    for lease in leases:
-        lease.ask_to_stop()
+    until_s = time.monotonic() + _UNDO_S
     for lease in leases:
         with suppress(AgentError):  # its agent was killed then, and with it the fault is gone
-            lease.stop()
+            lease.stop(max(0.0, until_s - time.monotonic()))
 
 
 def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:

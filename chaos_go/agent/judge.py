@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chaos_go.agent import kinds
 from chaos_go.agent.binary import find_agent
-from chaos_go.agent.contract import Event, Problem, Spec
+from chaos_go.agent.contract import LONGEST_SPEC, Event, Problem, Spec
 from chaos_go.errors import AgentError, BadInputError, TargetError, shorten
 
 _PATIENCE_S = 30.0
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
     def error(self, found: BadInputError) -> BadInputError:
         """Return what `judge` found, as an error that names what the user wrote."""
-        if not self.argument or found.field == "name":  # which is an argument of its own everywhere
+        if not self.argument or found.field in ("name", "arguments"):  # these are in no mapping
             return found
         path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
         return BadInputError(self.elsewhere.get(path, path), found.value, found.fix)
@@ -68,6 +68,18 @@ def judge_all(specs: Sequence[Spec]) -> list[list[BadInputError]]:
     ]
 
 
+def refuse_too_long(spec: Spec) -> None:
+    """Refuse a spec that an agent would not read to its end. It would end with all that it holds.
+
+    Raises:
+        BadInputError: It is too long.
+    """
+    size = len(spec.to_line().encode()) + len("\n")
+    if size > LONGEST_SPEC:
+        fix = f"too long; shorten the body, {LONGEST_SPEC} bytes is the limit"
+        raise BadInputError("arguments", f"({size} bytes)", fix)
+
+
 def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
     """Return the error for a value that an agent refused.
 
@@ -77,7 +89,8 @@ def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
         place: Where; a target may have several places, so the message names it.
     """
     name = kinds.argument(spec.kind, problem.field)
-    fix = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
+    message = problem.message.replace("at this place", f"at {place}") if place else problem.message
+    fix = f"{message}; {problem.fix}" if problem.fix else message
     if name == "target":
         return TargetError(place or _own_value(problem, spec), fix)
     return BadInputError(name, _own_value(problem, spec), fix)

@@ -57,8 +57,8 @@ class Kind:
         return "fault" if self.is_fault else "load"
 
 
-_ARGUMENTS = {"id": "name", "way": "target"}
-_WHOLE = {"way"}  # the argument is one text, so the rest of the field's path says nothing
+_ARGUMENTS = {"id": "name", "way": "target", "netns-pid": "target", "line": "arguments"}
+_WHOLE = {"way", "netns-pid"}  # the argument is one text, so the rest of the field's path says nothing
 _kinds: dict[str, Kind] = {}
 
 

@@ -55,6 +55,7 @@ class Lease:
         self._reports = kinds.named(spec.kind).reports  # else a stats event holds no totals
         self._totals: Totals | None = None
         self._asked = False
+        self._disarmed_s = math.nan  # by the monotonic clock
         self._changed = threading.Condition()
         self._delivery = threading.RLock()  # not _changed: callbacks take locks of their own
         self._events: list[Event] = []
@@ -130,15 +131,16 @@ class Lease:
         """
         self.ask_to_stop()
         if not self.wait_while("armed", timeout_s):
+            when = f"within {timeout_s:.2g} s" if timeout_s else "in time"
             problem = (
-                f"agent of {self.place.name} did not stop {self.id!r} within {timeout_s:.2g} s "
-                "and was killed; see whether the machine is overloaded"
+                f"agent of {self.place.name} did not stop {self.id!r} {when} and was killed; "
+                "see whether the machine is overloaded"
             )
             self.lose(problem)
             self.agent.kill()
             raise AgentLostError(problem)
         if not self.agent.holds:
-            self.agent.finish(EXIT_S)
+            self.agent.finish(max(0.0, self._disarmed_s + EXIT_S - time.monotonic()))
         return self.record()
 
     def record(self) -> dict[str, Any]:
@@ -173,11 +175,12 @@ class Lease:
                 self.state = "armed"
             elif event.event == "disarmed":
                 self._end("ended")
+                self._disarmed_s = time.monotonic()
                 self.reason = event.reason
             elif event.error is not None and self.state == "arming":
                 self.refusal = event.error
                 self._end("lost")
-            elif event.error is not None:
+            elif event.error is not None and self.state == "armed":
                 self.problem = f"agent of {self.place.name} refused: {say(event.error)}"
             self._changed.notify_all()
         self._deliver(event)

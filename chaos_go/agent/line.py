@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import sys
 from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, Self, get_args, get_origin, get_type_hints
@@ -50,7 +51,7 @@ class Line:
         """
         try:
             value = json.loads(line, parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInputError("line", shorten(line), f"not JSON: {error}") from error
         return cls.from_dict(value)
 
@@ -120,7 +121,7 @@ def _read(wanted: Any, value: Any, path: str) -> Any:
         }
     if get_origin(wanted) is list and isinstance(value, list):
         return [_read(get_args(wanted)[0], item, path) for item in value]
-    if wanted is float and type(value) is int:
+    if wanted is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if type(value) is not wanted:
         name = getattr(wanted, "__name__", str(wanted))

@@ -10,11 +10,11 @@ import queue
 import signal
 import threading
 import time
+from collections import Counter
 from typing import Protocol
 
 from chaos_go.agent.channel import Channel
-from chaos_go.agent.contract import Command, Event
-from chaos_go.agent.line import Line
+from chaos_go.agent.contract import Command, Event, Spec
 from chaos_go.errors import BadInputError, shorten
 
 logger = logging.getLogger("chaostoolkit")
@@ -72,6 +72,8 @@ class AgentProcess:
         self._channel = channel
         self._listeners: dict[str, Listener] = {}
         self._held: set[str] = set()
+        self._unanswered: Counter[str] = Counter()  # what was said about each name
+        self._answered = threading.Condition()
         self._stream_has_ended = False
         self._ended = threading.Event()
         self._outbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -95,13 +97,32 @@ class AgentProcess:
         """Whether something is in place; the process ends by itself after the last of it."""
         return bool(self._held) and not self.ended
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its last fault has ended as it should. Then it reads no more."""
+        return not self._held and (not self.ended or self.exit_code == 0)
+
     def listen(self, name: str, listener: Listener) -> None:
         """Hand the events about ``name`` to a listener from now on."""
         self._listeners[name] = listener
 
-    def send(self, line: Line) -> None:
+    def send(self, line: Spec | Command) -> None:
         """Queue one line; never waits. Listeners learn it when the agent is gone."""
+        name = line.spec.id if isinstance(line, Command) and line.spec else line.id
+        with self._answered:
+            self._unanswered[name] += 1
         self._outbox.put(line.to_line())
+
+    def settle(self, name: str, timeout_s: float) -> bool:
+        """Wait until the agent has answered everything that was said about a name.
+
+        Later events of this name are about what is said from now on.
+
+        Returns:
+            Whether it has, or is gone.
+        """
+        with self._answered:
+            return self._answered.wait_for(lambda: self._has_answered(name), timeout_s)
 
     def heartbeat(self) -> None:
         """Say that Python is alive, and end an agent that has not been heard for too long.
@@ -142,6 +163,9 @@ class AgentProcess:
         complaints = _own_words(self._channel.complaints())
         return f"{how}; stderr: {shorten(complaints[-300:], 300)}" if complaints else how
 
+    def _has_answered(self, name: str) -> bool:
+        return self.ended or self._unanswered[name] <= 0
+
     def _without_exit_code(self) -> str:
         return "its stream broke" if self._stream_has_ended else "it still runs"
 
@@ -169,6 +193,8 @@ class AgentProcess:
         for listener in list(self._listeners.values()):
             listener.lose(f"agent of {self.place} ended unexpectedly: {self.last_words()}")
         self._ended.set()
+        with self._answered:
+            self._answered.notify_all()
 
     def _hand_on(self, event: Event) -> None:
         if event.event == "armed":
@@ -183,6 +209,13 @@ class AgentProcess:
                 listener.take(event)
         else:
             self._note_to_all(f"agent of {self.place} speaks of {event.id!r}, which nobody asked")
+        if event.event == "disarmed" and not self._held:  # what was sent meanwhile it never reads
+            for listener in list(self._listeners.values()):
+                listener.lose(f"agent of {self.place} had ended its last fault")
+        if event.event in ("armed", "error") or event.reason == "stop":
+            with self._answered:
+                self._unanswered[event.id] -= 1
+                self._answered.notify_all()
 
     def _note_to_all(self, problem: str) -> None:
         logger.warning(problem)

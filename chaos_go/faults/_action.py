@@ -120,23 +120,12 @@ def hold(asked: Request) -> Record:
     """
     places = asked.target.places()
     chosen = scope.choose(asked.scope, places, asked.target.most_percentage, asked.seed)
-    name = asked.spec.id or _free_name(f"{asked.action}-{asked.target.slug}")
+    derived = f"{asked.action}-{asked.target.slug}"[:_LONGEST_DERIVED]
     detail: Any = asked.spec.detail
     if chosen.seed and hasattr(detail, "seed"):  # so that one number repeats draw and dice
         detail = replace(detail, seed=chosen.seed)
-    spec = replace(asked.spec, id=name, detail=detail)
-    return holder.hold(chosen.places, spec, chosen.record).record()
-
-
-def _free_name(wanted: str) -> str:
-    """Return a name that no fault or load of this process has had: ``x``, else ``x-2``, ``x-3``."""
-    wanted = wanted[:_LONGEST_DERIVED]
-    taken = {fault.id for fault in holder.faults()}
-    number, name = 1, wanted
-    while name in taken:
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
+    spec = replace(asked.spec, detail=detail)
+    return holder.hold(chosen.places, spec, chosen.record, derived=derived).record()
 
 
 _LONGEST_DERIVED = 80  # a name has at most 100 bytes; many ports make a longer one

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import LocalReach, Place
-from chaos_go.errors import TargetError
+from chaos_go.errors import TargetError, shorten
 from chaos_go.targets.target import Target, read_ports
 
 FORMS = (
@@ -76,7 +76,9 @@ def _suffix(way: Way) -> str:
 
 def _read_pid(target: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:10]) < 2**31):
-        raise TargetError(target, f"the pid {text!r} is not a number; give one like pid/1234:8081")
+        raise TargetError(
+            target, f"the pid {shorten(text)!r} is not a number; give one like pid/1234:8081"
+        )
     return int(text)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
-from chaos_go.errors import TargetError
+from chaos_go.errors import TargetError, shorten
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_ports(target: str, text: str) -> tuple[int, ...]:
     for port in text.split(","):
         # isdecimal alone would accept the digits of other scripts, and int() signs and underscores.
         if not (port.isascii() and port.isdecimal() and len(port) <= 9 and int(port)):
-            raise TargetError(target, f"the port {port!r} is not a number from 1 to 65535")
+            raise TargetError(target, f"the port {shorten(port)!r} is not a number from 1 to 65535")
         ports.append(int(port))
     if len(set(ports)) < len(ports):
         raise TargetError(target, "a port is given twice; give each once")

@@ -36,12 +36,18 @@ def check(experiment: dict[str, Any]) -> Iterator[str]:
 
 def suggest(name: object, known: Mapping[str, Any] | list[str]) -> str:
     """Say which known name was probably meant, or which there are."""
-    close = difflib.get_close_matches(str(name), list(known), 1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+    names = [str(one) for one in known]
+    close = difflib.get_close_matches(str(name), names, 1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
 
 
 def _anything(_path: str, _value: Any) -> Iterator[str]:
     yield from ()
+
+
+def _text(path: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f"{path}: must be a text, is {value!r}"
 
 
 def _mapping(keys: Keys) -> Check:
@@ -186,10 +192,10 @@ def _required(check_mapping: Check, *needed: str) -> Check:
 
 
 _A: Check = _anything  # checked in `activities` or by Chaos Toolkit itself
-_ENV = {"type": _A, "key": _A, "default": _A}
+_ENV = {"type": _A, "key": _text, "default": _A}
 _ENV["env_var_type"] = _one_of("str", "int", "float", "bytes", "bool", "json")
 _VAULT = {"type": _A, "path": _A, "key": _A}
-_PYTHON = {"type": _A, "module": _A, "func": _A, "arguments": _A, "secrets": _each(_A)}
+_PYTHON = {"type": _A, "module": _text, "func": _text, "arguments": _A, "secrets": _each(_A)}
 _PROCESS = {"type": _A, "path": _A, "arguments": _A, "timeout": _A, "secrets": _each(_A)}
 _HTTP = {"type": _A, "url": _A, "method": _A, "headers": _A, "timeout": _A, "arguments": _A}
 _HTTP |= {"verify_tls": _A, "max_retries": _A, "secrets": _each(_A)}

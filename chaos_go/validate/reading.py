@@ -25,9 +25,10 @@ def load(path: str) -> dict[str, Any]:
         else:
             # Derived from the safe loader.
             experiment = yaml.load(text, Loader=_Loader)  # noqa: S506
+        json.dumps(experiment, default=str, skipkeys=True)  # all of it can be read and shown
     except OSError as error:
         raise BadInputError("file", path, f"{error.strerror}; give an experiment") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise BadInputError("file", path, f"not valid {kind[1:]}: {error}") from error
     if not isinstance(experiment, dict):
         raise BadInputError("file", path, "an experiment is a mapping: title, description, method")

@@ -234,6 +234,36 @@ def test_scope_that_is_refused(
     assert what_is_left(namespace, PORTS) == []
 
 
+REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "other handling": ({"connections": {"existing": "leave"}}, ["connections.existing", PLACES[0]]),
+    "other bound": ({"connections": {"limit": 5}}, ["connections.limit=5", "10000", PLACES[0]]),
+    "no number": ({"seed": -1}, ["seed=-1", "whole number"]),
+    "1 MiB": ({"answer": {"body": "x" * 2**20}}, ["arguments=", "shorten the body"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusal_leaves_the_faults_of_the_same_places_alone(
+    driver: Driver, namespace: Namespace, case: str
+) -> None:
+    arguments, words = REFUSED[case]
+    driver.abort(PLACES[0], name="first", duration_s=30)
+    message = driver.refusal("chaos_go.faults.http.abort", target=TARGET, name="other", **arguments)
+    assert [word for word in words if word not in message] == [], message
+    assert statuses(driver) == [503, 200]
+    (record,) = driver.stop()
+    assert (record["id"], record["problem"]) == ("first", "")
+    nothing_left(namespace, PORTS)
+
+
+@pytest.mark.parametrize("target", [PLACES[0], f"to/127.0.0.1:{ONE}"])
+def test_a_name_of_100_bytes(driver: Driver, namespace: Namespace, target: str) -> None:
+    driver.abort(target, name="\u00e9" * 50, duration_s=30)
+    assert driver.request(ONE)["status"] == 503
+    driver.stop()
+    nothing_left(namespace, PORTS)
+
+
 def test_place_that_no_request_reaches_is_named(driver: Driver, namespace: Namespace) -> None:
     driver.delay(TARGET, name="slow", delay_ms=50, duration_s=30)
     answers = driver.requests(3, ONE, "127.0.0.1")

@@ -28,6 +28,7 @@ class FakeChannel:
         killed: whether Python had to kill it.
         mute: it takes lines and answers none.
         blocks: sending to it blocks until this is set.
+        lives: it goes on after its last fault, as long as connections pass through it.
         breaks: its stream ends without an exit code.
     """
 
@@ -38,6 +39,7 @@ class FakeChannel:
         self.closed = False
         self.mute = False
         self.blocks: threading.Event | None = None
+        self.lives = False
         self.breaks = False
         self.spec: Spec | None = None
         self.refuses: Callable[[Spec], Problem | None] = refuse_bad_expressions
@@ -101,7 +103,7 @@ class FakeChannel:
             self.emit("error", name, error=problem)
             return
         self.emit("disarmed", name, reason=reason, totals=self.totals(name))
-        if not self.armed:
+        if not self.armed and not self.lives:
             self.die(0)
 
     def die(self, code: int) -> None:

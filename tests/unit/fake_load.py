@@ -171,9 +171,11 @@ class World(LeaseHolder):
         spec: Spec,
         scope: Mapping[str, Any] | None = None,
         start_timeout_s: float = 10.0,
+        derived: str = "",
     ) -> Fault:
         if self.refuses:
             raise self.refuses
+        spec = replace(spec, id=spec.id or derived)
         for error in judge.judge([replace(spec, way=place.way) for place in places]):
             if error:
                 raise error

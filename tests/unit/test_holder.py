@@ -117,6 +117,17 @@ def test_a_name_is_in_use_from_the_moment_at_which_it_is_asked_for() -> None:
     slow.holder.stop_all()
 
 
+def test_derived_names_differ_also_while_faults_are_being_armed() -> None:
+    slow = Slow()
+    other = slow.holder.hold([slow.fakes.place("port/2")], spec(""), derived="a")
+    assert other.id == "a-2"
+    slow.end()
+    third = slow.holder.hold([slow.fakes.place("port/3")], spec(""), derived="a")
+    assert [fault.id for fault in slow.holder.faults()] == ["a-2", "a", third.id]
+    assert third.id == "a-3"
+    slow.holder.stop_all()
+
+
 def test_a_name_is_free_again_when_it_could_not_be_armed() -> None:
     slow = Slow(Problem(field="id", value="a", message="no", fix="try again"))
     slow.end()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos_go.agent import binary, judge, kinds
-from chaos_go.agent.contract import Problem, Spec, Way
+from chaos_go.agent.contract import LONGEST_SPEC, Problem, Spec, Way
 from chaos_go.errors import AgentError, BadInputError, TargetError
 from chaos_go.faults.http import HTTP, HTTPAbort, HTTPDelay, Match
 from chaos_go.traffic import load
@@ -70,6 +70,23 @@ def test_everything_that_is_wrong_with_a_spec_can_be_told() -> None:
     assert str(first) == str(several[0])
 
 
+def of_length(size: int) -> Spec:
+    """Return a spec whose line has so many bytes, with the line break."""
+    short = replace(GOOD, detail=HTTP(percentage=100.0, abort=HTTPAbort(status=503, body="x")))
+    body = "x" * (size - len(short.to_line()))
+    return replace(short, detail=HTTP(percentage=100.0, abort=HTTPAbort(status=503, body=body)))
+
+
+def test_the_longest_spec_is_the_same_for_the_agent_and_for_python() -> None:
+    longest, longer = of_length(LONGEST_SPEC), of_length(LONGEST_SPEC + 1)
+    none, error = judge.judge([longest, longer])
+    assert none is None
+    assert str(error) == f"arguments='(more than {LONGEST_SPEC} bytes)': too long; shorten the body"
+    judge.refuse_too_long(longest)
+    with pytest.raises(BadInputError, match=r"^arguments='\(1047553 bytes\)': too long; shorten"):
+        judge.refuse_too_long(longer)
+
+
 def test_nothing_to_judge_needs_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(binary.OVERRIDE, "/nonexistent/agent")
     assert judge.judge([]) == []
@@ -112,6 +129,9 @@ def test_a_refusal_at_one_place_of_several_names_the_place() -> None:
     assert str(error) == "target='port/70000': not a port; give less"
     status = Problem(field="http.abort.status", value="503", message="no good")
     assert str(judge.refusal(status, GOOD, "port/70000")) == "status=503: no good"
+    other = Problem(field="http.existing", value="reset", message="faults at this place have leave")
+    message = str(judge.refusal(other, GOOD, "port/81"))
+    assert message == "connections.existing='reset': faults at port/81 have leave"
 
 
 def test_an_argument_that_the_user_wrote_elsewhere_has_its_own_path() -> None:
@@ -135,6 +155,7 @@ def test_a_problem_without_a_fix_is_told_all_the_same() -> None:
         (GOOD, "way.port", "fault.arguments", "fault.arguments.target"),
         (GOOD, "duration_s", "fault.arguments", "fault.arguments.duration_s"),
         (GOOD, "id", "fault.arguments", "name"),
+        (LOAD, "line", "load", "arguments"),
         (LOAD, "load.rate_rps", "load", "load.rate_rps"),
         (LOAD, "load.headers.x-a", "p99_load", "p99_load.headers.x-a"),
         (LOAD, "id", "load", "name"),
@@ -258,7 +279,8 @@ def test_agent_that_does_not_end_is_ended(
         ("http", "http.modify.remove_body", "answer.remove_body"),
         ("http", "http.abortive", "http.abortive"),
         ("http", "idle", "idle"),
-        ("http", "line", "line"),
+        ("http", "line", "arguments"),
+        ("http", "netns-pid", "target"),
         ("http", "", ""),
         ("load", "load.rate_rps", "load.rate_rps"),
         ("load", "http.seed", "http.seed"),

@@ -386,6 +386,15 @@ def test_a_curve_that_was_cut_off_is_inconclusive(stopped):
     assert "because" in judged.reasons[0]
 
 
+@pytest.mark.parametrize("ladders", [{"ladders": []}, {}])
+def test_a_ladder_without_a_record_measured_nothing(ladders):
+    journal = journal_of(ladder_of())
+    journal["chaos_go"] = {"schema": 2, "faults": []} | ladders
+    judged = judge(journal)
+    assert judged.outcome == "inconclusive"
+    assert "no record of what the ladder measured" in judged.reasons[0]
+
+
 def test_only_a_ladder_with_a_dose_is_worth_a_fit():
     ladder = ladder_of("inconclusive")
     assert "chaos go sla fit" in judge(journal_of(ladder)).reasons[0]

@@ -94,6 +94,64 @@ def test_agent_that_ended_just_now_is_replaced(here: FakeSurroundings) -> None:
     assert here.channel is not older
 
 
+def test_add_that_crosses_the_end_of_the_last_fault_goes_to_a_new_agent(
+    here: FakeSurroundings,
+) -> None:
+    here.hold("a")
+    older = here.channel
+
+    def refuses(spec: Spec) -> None:  # it reads no more, and lives as long as connections pass
+        older.mute = True
+        older.armed.clear()
+        older.emit("disarmed", "a", reason="deadline", totals=older.totals("a"))
+
+    older.refuses = refuses
+    second = here.hold("b")
+    assert (second.state, here.channel is older, older.killed) == ("armed", False, False)
+
+
+def test_what_could_not_be_armed_everywhere_is_gone_before_its_name_is_free(
+    here: FakeSurroundings,
+) -> None:
+    one, other = here.fakes.place("port/1"), here.fakes.place("port/2")
+    here.holder.hold([one], here.spec("a"))
+    slow = here.channel
+    slow.blocks = threading.Event()
+    here.fakes.prepare = lambda x: setattr(x, "refuses", lambda _: Problem(message="no"))
+    threading.Timer(0.3, slow.blocks.set).start()
+    with pytest.raises(CannotRunHereError, match="port/2: no"):
+        here.holder.hold([one, other], here.spec("b"))
+    assert slow.blocks.is_set()
+    assert set(slow.armed) == {"a"}
+    again = here.holder.hold([one], here.spec("b"))
+    assert again.state == "armed"
+    assert set(slow.armed) == {"a", "b"}
+    time.sleep(0.05)
+    assert again.state == "armed"
+
+
+def test_a_name_is_not_used_again_before_the_agent_has_answered(here: FakeSurroundings) -> None:
+    here.hold("a")
+    here.channel.mute = True
+    with pytest.raises(AgentError, match=r"did not arm 'b' within 0.05 s"):
+        here.holder.hold([here.place], here.spec("b"), start_timeout_s=0.05)
+    with pytest.raises(AgentError, match=r"has not answered yet .* 'b'"):
+        here.holder.hold([here.place], here.spec("b"), start_timeout_s=0.05)
+    assert [x.command for x in here.channel.heard].count("add") == 1
+
+
+def test_stop_that_crosses_the_deadline_is_no_problem(here: FakeSurroundings) -> None:
+    first, second = here.hold("a"), here.hold("b")
+    here.channel.blocks = threading.Event()
+    first.ask_to_stop()
+    here.channel.disarm("a", "deadline")
+    assert eventually(lambda: first.state == "ended")
+    threading.Timer(0.2, here.channel.blocks.set).start()
+    again = here.hold("a")  # the agent answers first that there was no such fault any more
+    assert (first.problem, second.problem, again.problem) == ("", "", "")
+    assert again.state == "armed"
+
+
 def test_unanswered_add_is_taken_back(here: FakeSurroundings) -> None:
     first = here.hold("a")
     here.channel.mute = True
@@ -150,7 +208,7 @@ def test_refusal_without_a_name_is_that_of_the_fault_being_armed(here: FakeSurro
         channel.say(Event(event="error", id="", at_unix_s=1.0, error=problem).to_line())
 
     here.fakes.prepare = prepare
-    with pytest.raises(BadInputError, match=r"line='\{': not JSON; send JSON"):
+    with pytest.raises(BadInputError, match=r"arguments='\{': not JSON; send JSON"):
         here.hold()
 
 
@@ -213,6 +271,18 @@ def test_many_places_are_armed_at_the_same_time(here: FakeSurroundings) -> None:
     assert {channel.spec.way.port for channel in here.fakes.channels} == set(range(8000, 8030))
     fault.stop()
     assert here.agents() == 0
+
+
+def test_the_exits_of_many_agents_are_awaited_at_the_same_time(here: FakeSurroundings) -> None:
+    fault = here.holder.hold(many(here), here.spec("wide"))
+    for channel in here.fakes.channels:
+        channel.lives = True  # connections still pass through it
+    began = time.monotonic()
+    assert fault.stop()["state"] == "ended"
+    assert time.monotonic() - began < 3  # 30 times 0.3 s one after the other would be 9
+    assert not any(channel.killed for channel in here.fakes.channels)
+    for channel in here.fakes.channels:
+        channel.die(0)
 
 
 def test_one_place_that_refuses_leaves_nothing_anywhere(here: FakeSurroundings) -> None:

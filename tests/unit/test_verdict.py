@@ -268,6 +268,33 @@ def test_the_window_of_several_places_is_that_in_which_all_were_armed(run):
     assert reasons[2].endswith(" in 7.0 s")
 
 
+def test_a_fault_that_was_never_everywhere_at_once_is_inconclusive(run):
+    late = {"armed_unix_s": 113.5}
+    early = {"ended_unix_s": 110.0, "gone_by_unix_s": 110.0}
+    judged(
+        run(records=[places(late, early)]), "inconclusive", "never at all of its", "3.5 s before"
+    )
+
+
+def test_a_record_without_a_place_proves_nothing(run):
+    record = GOOD | {"places": []}
+    judged(run(records=[record]), "unsafe", "fault f", "names no place")
+    failing = stop()
+    failing["provider"]["arguments"] = {"fails": True}
+    judged(run(records=[record], rollbacks=[failing]), "unsafe")
+
+
+@pytest.mark.parametrize("end", [float("nan"), float("inf")])
+def test_a_time_that_is_no_number_is_no_end(run, end):
+    record = record_of(PLACE | {"ended_unix_s": end})
+    judged(run(records=[record]), "unsafe", "port/8081 may still be in place")
+
+
+def test_a_number_that_nobody_can_calculate_with_is_damage(run):
+    record = record_of(PLACE | {"ended_unix_s": 10**400})
+    judged(run(records=[record]), "setup-error", "it is damaged")
+
+
 def test_a_lost_place_is_named_and_the_others_are_not_blamed(run):
     reasons = judged(run(records=[places({}, LOST, {})]), "inconclusive")
     assert reasons[0] == "fault f at port/8082 is over, but its agent was lost: killed"

@@ -14,7 +14,7 @@ import (
 // judge answers every line of in with one event that tells all that is wrong with its spec. Nothing is
 // armed. It returns at the end of in.
 func judge(in io.Reader, out, human io.Writer) int {
-	lines := bufio.NewReaderSize(in, spec.MaxLine)
+	lines := bufio.NewReaderSize(in, spec.MaxSpec)
 	answers := json.NewEncoder(out)
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -38,7 +38,7 @@ func judge(in io.Reader, out, human io.Writer) int {
 func judged(line []byte, tooLong bool) spec.Event {
 	e := spec.Event{Event: spec.EventJudged, AtUnixS: float64(time.Now().UnixMicro()) / 1e6}
 	if tooLong {
-		e.Problems = []*spec.Problem{spec.Bad("line", fmt.Sprintf("(more than %d bytes)", spec.MaxLine), "too long", "shorten the body")}
+		e.Problems = []*spec.Problem{spec.Bad("line", fmt.Sprintf("(more than %d bytes)", spec.MaxSpec), "too long", "shorten the body")}
 		return e
 	}
 	s, err := spec.DecodeSpec(line)

@@ -13,7 +13,7 @@ type HTTP struct {
 	Match             *Match `json:"match,omitempty"`
 	KeepClientAddress bool   `json:"keep_client_address,omitempty" jsonschema:"description=with port: the service sees the address of its client and not the agent's"`
 	// MaxConnections bounds how many connections of the place are read at a time. More are relayed unread
-	// and counted as over_limit. The first fault at a place sets the bound.
+	// and counted as over_limit. All faults of a place agree.
 	MaxConnections int         `json:"max_connections,omitempty" jsonschema:"minimum=1,maximum=1000000,default=10000"`
 	Percentage     float64     `json:"percentage" jsonschema:"exclusiveMinimum=0,maximum=100"`
 	Seed           uint64      `json:"seed,omitempty" jsonschema:"description=0 or absent: the agent draws one and reports it"`

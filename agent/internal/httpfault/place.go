@@ -4,6 +4,7 @@ package httpfault
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -108,6 +109,9 @@ func (p *place) begin(s *spec.Spec) error {
 func (p *place) join(s *spec.Spec) error {
 	if where := location(s.Way); where != p.where {
 		return spec.Bad("way", where, "this agent holds "+p.where, "start another agent for another place")
+	}
+	if most := asked(s).MaxConnections; most != p.relay.MaxConnections {
+		return otherwise("http.max_connections", strconv.Itoa(most), strconv.Itoa(p.relay.MaxConnections))
 	}
 	return p.steering.agree(asked(s))
 }

@@ -81,6 +81,19 @@ func TestAPlaceRefusesAFaultThatDisagrees(t *testing.T) {
 	}
 }
 
+func TestFaultsOfOnePlaceAgreeOnItsBound(t *testing.T) {
+	p := newPlace()
+	defer p.unwatch()
+	p.where, p.steering, p.relay.MaxConnections = "80", &explicit{}, 5
+	for most, field := range map[int]string{5: "", 7: "http.max_connections"} {
+		h := &HTTP{Percentage: 1, Abort: &HTTPAbort{Status: 503}, MaxConnections: most}
+		_, err := p.Arm(&spec.Spec{ID: fmt.Sprint(most), Way: &spec.Way{Port: 80}, Detail: h})
+		if got := spec.ProblemsOf(err); (field == "") != (err == nil) || err != nil && got[0].Field != field {
+			t.Errorf("a bound of %d where it is 5: %v", most, err)
+		}
+	}
+}
+
 func TestThingsAreUndoneOnceAndInReverse(t *testing.T) {
 	var u undo
 	done := ""

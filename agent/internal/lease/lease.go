@@ -244,11 +244,9 @@ func (l *lease) emit(e spec.Event) {
 
 // complain answers a command that was not obeyed. The armed faults stay armed.
 func (l *lease) complain(c *spec.Command, err error) {
-	id := ""
-	if c != nil && c.Spec != nil {
+	id := c.ID
+	if c.Spec != nil {
 		id = c.Spec.ID
-	} else if c != nil {
-		id = c.ID
 	}
 	l.out.emit(spec.Event{Event: spec.EventError, ID: id, Problem: spec.ProblemOf(err)})
 }

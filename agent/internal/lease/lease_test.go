@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -124,6 +125,10 @@ func TestBadCommandsChangeNothing(t *testing.T) {
 		}
 		s.send(`{"command":"add","spec":` + fault("a", 60, 10) + `}`)
 		s.expect("error", "a", "")
+		s.send(`{"command":"add","spec":` + strings.Replace(fault("b", 60, 10), "60", `"60"`, 1) + `}`)
+		if p := s.expect("error", "b", "").Problem; p.Field != "duration_s" {
+			t.Errorf("got %+v", p)
+		}
 		s.send(`not JSON`)
 		s.expect("error", "", "")
 		if !s.work.armed["a"] {

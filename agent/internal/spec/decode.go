@@ -10,6 +10,9 @@ import (
 // MaxLine bounds one line in, so that a broken peer cannot fill the memory.
 const MaxLine = 1 << 20
 
+// MaxSpec bounds a line with a spec alone, so that the same spec also fits into an add.
+const MaxSpec = MaxLine - 1024
+
 // DecodeSpec reads and judges the first line in. A spec that is refused comes along as far as it could
 // be read, so that the refusal can name its ID.
 func DecodeSpec(line []byte) (*Spec, error) {
@@ -24,27 +27,28 @@ func DecodeSpec(line []byte) (*Spec, error) {
 	return &s, err
 }
 
-// DecodeCommand reads and judges any later line in.
+// DecodeCommand reads and judges any later line in. A command that is refused comes along as far as it
+// could be read, so that the refusal can name its ID.
 func DecodeCommand(line []byte) (*Command, error) {
 	var c Command
 	if err := decode(line, &c); err != nil {
-		return nil, err
+		return &c, err
 	}
 	switch c.Command {
 	case Heartbeat, Stop:
 		return &c, nil
 	case Remove:
 		if c.ID == "" {
-			return nil, Bad("id", "", "remove names no fault", "give the id of an armed fault")
+			return &c, Bad("id", "", "remove names no fault", "give the id of an armed fault")
 		}
 		return &c, nil
 	case Add:
 		if c.Spec == nil {
-			return nil, Bad("spec", "", "add carries no spec", "send the fault to add as spec")
+			return &c, Bad("spec", "", "add carries no spec", "send the fault to add as spec")
 		}
 		return &c, c.Spec.Validate()
 	}
-	return nil, Bad("command", c.Command, "unknown command", "use heartbeat, add, remove or stop")
+	return &c, Bad("command", c.Command, "unknown command", "use heartbeat, add, remove or stop")
 }
 
 // decode reads the only value of a line. A line that is no JSON may hold secrets and is not shown.

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"os"
@@ -20,17 +21,18 @@ type Lock struct {
 // Take locks a place such as "http/8081" for the fault owner. If the place is locked already, the
 // error says by whom.
 func Take(place, owner string) (*Lock, error) {
-	base := "chaos-agent/" + place
+	base := lockName(place)
 	l := &Lock{}
 	if err := l.bind(base); err != nil {
 		return nil, spec.CannotRun(fmt.Sprintf("%s is already faulted by %s", place, holder(base)),
 			"end that fault first, or fault another place")
 	}
 	// The second name only says who holds the first one.
-	label := fmt.Sprintf("%s#%.40s (agent pid %d)", base, owner, watchdog.PID())
+	pid := fmt.Sprintf(" (agent pid %d)", watchdog.PID())
+	label := base + "#" + cut(owner, longestName-len(base)-len("#")-len(pid)) + pid
 	if err := l.bind(label); err != nil {
 		l.Release()
-		return nil, spec.CannotRun("cannot name the lock: "+err.Error(), "give the fault a plain name")
+		return nil, spec.CannotRun("cannot name the lock: "+err.Error(), "run `chaos-agent check` there")
 	}
 	return l, nil
 }
@@ -39,7 +41,33 @@ func Take(place, owner string) (*Lock, error) {
 func isHeld(place string) bool {
 	l := &Lock{}
 	defer l.Release()
-	return l.bind("chaos-agent/"+place) != nil
+	return l.bind(lockName(place)) != nil
+}
+
+const (
+	// longestName is that of an abstract socket, in bytes: sun_path without the zero at its beginning.
+	longestName = 107
+	// longestBase leaves room for the beginning of the owner's name and for a pid.
+	longestBase = 64
+)
+
+// lockName gives the abstract name of the lock of a place. The end of a long one, such as that of a
+// service in a cluster, becomes its hash.
+func lockName(place string) string {
+	name := "chaos-agent/" + place
+	if len(name) <= longestBase {
+		return name
+	}
+	hash := sha256.Sum256([]byte(place))
+	return fmt.Sprintf("%s~%x", cut(name, longestBase-17), hash[:8])
+}
+
+// cut gives the beginning of a text, at most so many bytes.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
 }
 
 // Release frees the place.

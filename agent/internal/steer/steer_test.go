@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,29 @@ func TestLockTellsWhoseItIs(t *testing.T) {
 		t.Fatalf("not free after the release: %v", err)
 	}
 	again.Release()
+}
+
+func TestLockOfAnyPlaceAndOwner(t *testing.T) {
+	long := "test/to/" + strings.Repeat("a-long-name.of-a-service.", 10) + "local:8080"
+	for _, place := range []string{"test/8081", "test/to/users.of-a-namespace.svc.cluster.local:8080", long} {
+		for _, owner := range []string{"a", strings.Repeat("a", 100), strings.Repeat("\u00e9", 50), strings.Repeat("\u4e16", 33)} {
+			held, err := Take(place, owner)
+			if err != nil {
+				t.Errorf("%q of %q: %v", place, owner, err)
+				continue
+			}
+			_, err = Take(place, "other")
+			if start := "'" + owner[:1]; err == nil || !utf8.ValidString(err.Error()) || len(owner) == 100 && !strings.Contains(err.Error(), start) {
+				t.Errorf("%q of %q was taken twice, or by somebody unknown: %v", place, owner, err)
+			}
+			if other, err := Take(long+"x", "other"); err != nil {
+				t.Errorf("another place with the same beginning: %v", err)
+			} else {
+				other.Release()
+			}
+			held.Release()
+		}
+	}
 }
 
 func TestListeningAndEstablishedAreCounted(t *testing.T) {
