@@ -53,7 +53,7 @@ def whole(name: str, value: object, least: float = -math.inf, most: float = math
     Raises:
         BadInputError: It is none of these.
     """
-    if not isinstance(value, int) or not is_number(value) or not least <= value <= most:
+    if not is_number(value) or not isinstance(value, int) or not least <= value <= most:
         raise BadInputError(name, value, _fix("whole number", _bounds(least, most), "", value))
     return value
 
