@@ -194,7 +194,7 @@ def test_process_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     ("error", "message"),
-    [(PermissionError(), "is not yours"), (FileNotFoundError(), "ended just now")],
+    [(PermissionError(), "is not yours"), (FileNotFoundError(), "has just ended")],
 )
 def test_process_that_cannot_be_looked_at(
     error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
@@ -236,7 +236,7 @@ def test_calls_are_named_after_caller_and_dependency() -> None:
 
 def test_calls_to_nobody() -> None:
     assert "HOST:PORT is missing; give one like to/users:8082" in refusal("to/")
-    assert "HOST:PORT is missing behind the ->" in refusal("pid/1->")
+    assert "HOST:PORT is missing after the ->" in refusal("pid/1->")
 
 
 @pytest.mark.parametrize(
