@@ -450,7 +450,7 @@ def test_no_damage_to_a_journal_makes_the_judge_stumble(data):
 
 @pytest.mark.parametrize(
     ("text", "fix"),
-    [("", "not JSON"), ('{"a":', "not JSON"), ("[]", "no JSON object"), ("\xff", "not JSON")],
+    [("", "not JSON"), ('{"a":', "not JSON"), ("[]", "not a JSON object"), ("\xff", "not JSON")],
 )
 def test_a_file_that_is_no_journal(tmp_path, text, fix):
     file = tmp_path / "journal.json"
@@ -466,4 +466,4 @@ def test_a_journal_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("journal", [{}, {"run": []}, dict.fromkeys(verdict._NEEDED, 1)])
 def test_json_that_is_no_journal(journal):
-    judged(journal, "setup-error", "no journal of Chaos Toolkit")
+    judged(journal, "setup-error", "not a journal of Chaos Toolkit")
