@@ -275,7 +275,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("case", STRANGERS)
-def test_something_else_than_the_agent(namespace: Namespace, tmp_path: Path, case: str) -> None:
+def test_another_program_than_the_agent(namespace: Namespace, tmp_path: Path, case: str) -> None:
     script, words = STRANGERS[case]
     agent = tmp_path / "stranger"
     agent.write_text(f"#!/bin/sh\n{script}\n")

@@ -77,7 +77,7 @@ def nothing_left(namespace: Namespace) -> None:
 
 
 @pytest.mark.parametrize("here", [V4[0], V6[0]], ids=["IPv4", "IPv6"])
-def test_nobody_is_cut_when_the_ports_of_the_agent_are_used_up(
+def test_no_connection_is_cut_when_the_ports_of_the_agent_are_used_up(
     driver: Driver, neighbour: Driver, namespace: Namespace, here: str
 ) -> None:
     """The clients of a whole network become one client of the service, with one client's ports."""

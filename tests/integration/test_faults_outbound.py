@@ -152,7 +152,7 @@ def test_name_with_several_addresses(namespace: Namespace, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("service")
-def test_what_cannot_be_meant(driver: Driver, namespace: Namespace) -> None:
+def test_invalid_targets_are_refused(driver: Driver, namespace: Namespace) -> None:
     message = driver.refusal("chaos_go.faults.http.abort", target="to/nobody.invalid:80")
     assert "nobody.invalid has no address here" in message
     for pid, reason in ((2**30, "no such process"), (os.getpid(), "another network namespace")):

@@ -147,7 +147,7 @@ def test_rejections_of_the_shop_grow_with_the_delay_of_risk(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_lost_or_left_when_it_is_cut_off(
+def test_an_interrupted_ladder_loses_and_leaves_nothing(
     namespace: Namespace, service: object, tmp_path: Path, number: int
 ) -> None:
     log = tmp_path / "chaos.log"
@@ -188,7 +188,7 @@ def test_abort_in_the_middle_of_a_level(
     assert verdict(tmp_path).stdout.startswith("held")
 
 
-def test_transactions_that_may_be_lost_are_spent(
+def test_a_ladder_stops_when_the_allowed_transactions_are_lost(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     ladder = measure(
@@ -259,7 +259,7 @@ def test_a_load_that_cannot_be_driven_is_not_silently_used(
     assert "late" in unusable[0]["reason"]
 
 
-def test_two_loads_each_from_baseline_to_baseline(
+def test_two_loads_each_have_both_baselines(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     ladder = measure(namespace, tmp_path, load={"rate_rps": [30, 60]}, windows={"count": 3})

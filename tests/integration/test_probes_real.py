@@ -90,7 +90,7 @@ def test_timeouts_are_errors_and_their_p99_is_the_time_given_up(service):
     assert 99 <= measured(probes_http.p99_ms, f"{service}/hangs", **given_up) < 1000
 
 
-def test_nobody_listens(service):
+def test_nothing_listens_at_the_url(service):
     closed = "http://127.0.0.1:1/"
     assert measured(probes_http.error_rate, closed) == 1.0
     with pytest.raises(ActivityFailed, match=r"n=0 .*connection errors"):

@@ -63,7 +63,7 @@ def test_deadline(scene: Scene, driver: Driver) -> None:
     )
 
 
-def test_exit_without_a_word(scene: Scene) -> None:
+def test_exit_without_cleanup(scene: Scene) -> None:
     """os._exit runs no atexit: only the closed pipe tells the agent."""
     script = (
         "import os, sys; from chaos_go.faults import http; "

@@ -47,7 +47,7 @@ def call(*arguments, **options):
     return CliRunner().invoke(go, ["sla", *(str(argument) for argument in arguments)], **options)
 
 
-def test_fit_says_the_sentence_the_numbers_and_the_flags_in_words(file):
+def test_fit_prints_the_sentence_the_numbers_and_the_flags(file):
     done = call("fit", file(), "--budget", "1%")
     assert done.exit_code == 0, done.output
     assert "To keep extra rejections below 1 % with 95 % confidence" in done.stdout
@@ -65,7 +65,7 @@ def test_with_a_p99_the_sentence_is_about_the_p99(file):
     assert "P99 ms" in done.stdout
 
 
-def test_json_is_as_documented_and_has_no_numbers_that_json_does_not_know(file):
+def test_json_is_as_documented_and_has_neither_nan_nor_infinity(file):
     done = call("fit", file(), "--budget", "1%", "--budget", "0.2", "--confidence", "90", "--json")
     told = json.loads(done.stdout, parse_constant=pytest.fail)
     assert set(told) == {"schema", "background", "phi", "fit", "thresholds", "loads"}
@@ -87,7 +87,7 @@ def test_without_a_trend_the_exit_code_says_inconclusive(file):
     assert "! no-trend" in done.stdout
 
 
-def test_where_a_load_has_no_limit_there_is_none_that_holds_for_all(file):
+def test_if_one_load_has_no_limit_no_limit_holds_for_all(file):
     rows = "0,1000,0,10\n400,1000,50,10\n800,5000,2,10\n1200,5000,500,10\n"
     rows += "0,5000,0,20\n100,5000,3,20\n300,5000,100,20\n500,5000,700,20\n"
     done = call("fit", file("dose_ms,n,k,load_rps\n" + rows), "--budget", "1%", "--json")
@@ -97,7 +97,7 @@ def test_where_a_load_has_no_limit_there_is_none_that_holds_for_all(file):
     assert done.exit_code == 3
 
 
-def test_loads_that_are_out_of_order_are_told(file):
+def test_limits_that_rise_with_the_load_are_reported(file):
     rows = [
         f"{dose},5000,{k},{load}"
         for load, ks in ((10, (0, 1, 59, 420)), (80, (0, 0, 1, 300)))
@@ -223,7 +223,7 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         ),
     ],
 )
-def test_bad_arguments_are_told_with_exit_code_2(file, arguments, says):
+def test_bad_arguments_are_reported_with_exit_code_2(file, arguments, says):
     done = call(*(file() if argument == "FILE" else argument for argument in arguments))
     assert done.exit_code == 2, done.output
     assert says in done.stderr
@@ -246,14 +246,14 @@ NO_NUMBERS = ["nan", "-1", "", "abc", "1_0", "-inf"]
         ("buckets", (*SLOTH, "a"), "give upper bounds in seconds, more than 0"),
     ],
 )
-def test_options_that_are_no_number_are_told_with_their_fix(file, option, rest, fix, text):
+def test_options_that_are_not_numbers_are_reported_with_their_fix(file, option, rest, fix, text):
     done = call(*(file() if one == "FILE" else one for one in rest), f"--{option}", text)
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     fix = "no separators: write 10" if text == "1_0" else fix
     assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
-def test_a_picture_says_what_it_shows(file, tmp_path):
+def test_a_picture_has_a_title_axes_and_a_legend(file, tmp_path):
     drawing = tmp_path / "curve.svg"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
     text = drawing.read_text()
@@ -274,7 +274,7 @@ def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
         assert part in text, part
 
 
-def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_told(file):
+def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_printed(file):
     rows = [line.split(",") for line in loads().split()[1:]]
     p99s = "\n".join(",".join([*row, str(int(row[0]) + 50)]) for row in rows)
     given = file("dose_ms,n,k,load_rps,p99_ms\n" + p99s)

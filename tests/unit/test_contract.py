@@ -120,12 +120,12 @@ def test_histogram_has_numbers_as_keys(counts: dict[int, int]) -> None:
 
 @settings(deadline=None)  # a busy machine is no bug
 @given(st.recursive(st.none() | st.booleans() | finite | st.text(), st.lists, max_leaves=5))
-def test_nothing_else_is_an_event(value: object) -> None:
+def test_any_other_value_is_refused_as_an_event(value: object) -> None:
     with pytest.raises(BadInputError):
         Event.from_line(json.dumps(value))
 
 
-def test_absent_is_not_sent() -> None:
+def test_absent_fields_are_not_sent() -> None:
     spec = Spec(id="x", kind="http", duration_s=60.0)
     assert json.loads(spec.to_line()) == json.loads(LINE)
 
@@ -157,14 +157,14 @@ def test_absent_is_not_sent() -> None:
         (LINE.replace("60", '60,"http":{"x":1}'), "http.x=1: unknown field; HTTP has"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_told_in_one(line: str, message: str) -> None:
+def test_an_invalid_line_is_refused_with_a_message_of_one_line(line: str, message: str) -> None:
     with pytest.raises(BadInputError) as refusal:
         Spec.from_line(line)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_bucket_that_is_no_number_is_refused() -> None:
+def test_bucket_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(BadInputError, match="counts='a': give keys of type int"):
         Histogram.from_line('{"counts":{"a":1}}')
 
@@ -173,7 +173,7 @@ def test_map_that_go_never_filled_is_empty() -> None:
     assert Histogram.from_line('{"counts":null}') == Histogram(counts={})
 
 
-def test_what_cannot_be_sent_is_told_before_it_is_sent() -> None:
+def test_values_that_cannot_be_sent_are_refused_before_they_are_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Spec(id="x", kind="http", duration_s=float("nan")).to_line()
     with pytest.raises(ValueError, match="surrogates not allowed"):
@@ -183,7 +183,7 @@ def test_what_cannot_be_sent_is_told_before_it_is_sent() -> None:
 # Kinds
 
 
-def test_the_object_of_a_kind_is_called_like_it_on_the_wire(cut: Kind) -> None:
+def test_the_detail_of_a_kind_has_the_name_of_the_kind_on_the_wire(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, way=Way(port=1), detail=Cut(after_ms=2.0))
     assert list(spec.to_dict()) == ["id", "kind", "duration_s", "version", "way", "cut"]
     assert spec.to_dict()["cut"] == {"after_ms": 2.0}
@@ -193,7 +193,7 @@ def test_the_object_of_a_kind_is_called_like_it_on_the_wire(cut: Kind) -> None:
     assert Command.from_line(add.to_line()) == add
 
 
-def test_what_is_wrong_with_the_object_of_a_kind_has_its_path(cut: Kind) -> None:
+def test_an_error_in_the_detail_of_a_kind_has_its_path(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0)).to_dict()
     with pytest.raises(BadInputError, match=r"^cut.after=1: unknown field; Cut has after_ms"):
         Spec.from_dict(spec | {"cut": {"after": 1}})
@@ -214,7 +214,7 @@ def test_a_spec_of_an_unknown_kind_can_be_read_but_not_its_object() -> None:
             Spec.from_dict({**json.loads(LINE), "kind": kind})
 
 
-def test_the_totals_of_a_kind_are_called_like_it_on_the_wire(cut: Kind) -> None:
+def test_the_totals_of_a_kind_have_the_name_of_the_kind_on_the_wire(cut: Kind) -> None:
     event = Event(event="stats", id="x", at_unix_s=1.0, totals=CutTotals(cut=3))
     assert event.to_dict() == {**json.loads(EVENT), "at_unix_s": 1.0, "cut": {"cut": 3}}
     assert Event.from_line(event.to_line()) == event
@@ -240,13 +240,13 @@ def test_an_event_without_totals_has_none() -> None:
         ('"http":{},"load":{}', "totals of two kinds"),
     ],
 )
-def test_totals_that_nobody_can_read(more: str, message: str) -> None:
+def test_invalid_totals_are_refused(more: str, message: str) -> None:
     with pytest.raises(BadInputError) as refusal:
         Event.from_line(f"{EVENT[:-1]},{more}}}")
     assert message in str(refusal.value)
 
 
-def test_the_command_of_the_agent_depends_on_what_a_kind_is(cut: Kind) -> None:
+def test_a_fault_and_a_load_have_their_own_commands_of_the_agent(cut: Kind) -> None:
     assert (cut.is_fault, cut.reports, cut.command) == (True, True, "fault")
     load = kinds.named("load")
     assert (load.is_fault, load.reports, load.command) == (False, False, "load")
@@ -274,13 +274,13 @@ def http_totals(**counts: int) -> HTTPTotals:
         ),
     ],
 )
-def test_what_a_fault_on_requests_did(counts: Any, touched: int, said: str) -> None:
+def test_totals_of_a_fault_on_requests(counts: Any, touched: int, said: str) -> None:
     totals = http_totals(**counts)
     assert (totals.touched, totals.said()) == (touched, said)
     assert totals.advice().startswith("see that traffic reaches the target")
 
 
-def test_a_load_touches_nothing_and_says_what_it_sent() -> None:
+def test_totals_of_a_load() -> None:
     counts = dict.fromkeys(LoadSecond.__dataclass_fields__, 0)
     empty: dict[str, Any] = {"statuses": {}, "latency": Histogram(counts={})}
     empty["service_time"] = empty["latency"]
@@ -293,7 +293,7 @@ def test_a_load_touches_nothing_and_says_what_it_sent() -> None:
 # Secrets
 
 
-def test_what_may_be_a_secret_is_redacted_at_every_depth(cut: Kind) -> None:
+def test_possible_secrets_are_redacted_at_every_depth(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0, token="hidden"))
     assert spec.redacted()["cut"] == {"after_ms": 2.0, "token": "(redacted, 6 characters)"}
     assert spec.to_dict()["cut"]["token"] == "hidden"

@@ -59,7 +59,7 @@ def test_of_two_faults_of_one_name_the_newer_counts(world: World) -> None:
     assert world.fault_window("a", START) == (START + 6, START + 9)
 
 
-def test_a_name_that_no_fault_of_the_run_has_is_answered_with_those_that_are(world: World) -> None:
+def test_an_unknown_name_is_refused_with_the_names_of_the_run(world: World) -> None:
     world.arm("old", -20, -10)
     world.arm("a", 1, 5)
     world.arm("b", 2)
@@ -134,7 +134,7 @@ def test_faults_and_loads_share_their_names() -> None:
     holder.stop_all()
 
 
-def test_what_an_agent_refuses_is_said_as_the_judge_says_it() -> None:
+def test_a_refusal_while_arming_has_the_message_of_the_judge() -> None:
     problem = Problem(field="http.abort.status", value="99", message="no good", fix="give 503")
     fakes, holder = FakeAgents(lambda x: setattr(x, "refuses", lambda _: problem)), LeaseHolder()
     with pytest.raises(BadInputError) as error:

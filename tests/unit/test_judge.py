@@ -65,7 +65,7 @@ def test_nothing_to_judge_needs_no_agent(monkeypatch: pytest.MonkeyPatch) -> Non
     assert judge.judge([]) == []
 
 
-def test_any_text_gets_there_and_back() -> None:
+def test_any_text_survives_the_wire() -> None:
     body = "Zoë \u2028 \x85 \x0b 🙂\r\n"  # with all that ends a line, but not one of JSON
     abort = HTTPAbort(status=503, body=body)
     fine = replace(GOOD, detail=HTTP(percentage=1.0, abort=abort, match=Match(path="ë")))
@@ -112,7 +112,7 @@ def test_an_argument_that_the_user_wrote_elsewhere_has_its_own_path() -> None:
     assert asked.error(judge.refusal(problem, GOOD)).field == "fault.arguments.duration_s"
 
 
-def test_a_problem_without_a_fix_is_told_all_the_same() -> None:
+def test_a_problem_without_a_fix_is_still_reported() -> None:
     error = judge.refusal(Problem(field="id", value="x", message="no good"), GOOD)
     assert str(error) == "name='x': no good"
 
@@ -158,7 +158,9 @@ def test_missing_agent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "agent=/nonexistent/agent: no such file; build it with `make agent`" in failure()
 
 
-def test_file_that_is_no_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_not_a_program_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "agent"
     path.write_bytes(b"\x7fELF for another machine")
     path.chmod(0o755)
@@ -166,7 +168,7 @@ def test_file_that_is_no_program_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert failure() == f"agent={path}: cannot be started: Exec format error"
 
 
-def test_agent_that_knows_no_judge_is_told_with_its_words(program: Program) -> None:
+def test_agent_without_judge_is_reported_with_its_message(program: Program) -> None:
     path = program("printf 'usage: agent\\xff\\nfault | load\\n' >&2; exit 2")
     assert failure() == (
         f"agent={path}: `judge` ended with exit code 2 and said usage: agent\\xff fault | load; "
@@ -204,12 +206,12 @@ def test_fewer_or_more_answers_than_specs(program: Program, says: str, count: in
     )
 
 
-def test_agent_that_reads_nothing_is_told(program: Program) -> None:
+def test_agent_that_reads_nothing_is_reported(program: Program) -> None:
     program("exec 0<&-; exit 0")
     assert "it judged 0 of 20000 specs" in failure([GOOD] * 20_000)
 
 
-def test_agent_that_does_not_end_is_ended(
+def test_agent_that_does_not_end_is_killed(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = program("exec sleep 60")

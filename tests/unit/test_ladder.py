@@ -199,7 +199,7 @@ def test_what_is_invalid_is_refused_before_anything_starts(world, arguments, fie
         ("guard", "limits.guard"),
     ],
 )
-def test_an_old_spelling_is_answered_with_the_new_one(world, old, new):
+def test_an_old_spelling_is_refused_with_the_new_one(world, old, new):
     with pytest.raises(RenamedArgumentError) as caught:
         measure(**GOOD, **{old: 1})
     assert str(caught.value) == f"{old}: this argument is now {new}"
@@ -236,7 +236,7 @@ def rows(dose_ms, k, n=1000, times=2):
     return [{"dose_ms": dose_ms, "n": n, "k": k, "load_rps": 50.0, "window": 1}] * times
 
 
-def test_extra_risk_is_that_of_those_who_were_fine():
+def test_extra_risk_is_relative_to_otherwise_successful_transactions():
     risk = windows.extra_risk(rows(100, 190), rows(0, 100))
     assert risk.value == pytest.approx(0.1)
     assert risk.low < 0.1 < risk.high
@@ -284,7 +284,7 @@ def test_a_row_counts_timeouts_and_its_p99_is_open_above():
     assert ">= " in windows.say_p99(row)
 
 
-def test_too_few_requests_have_no_p99_and_it_is_said_why():
+def test_too_few_requests_have_no_p99_and_the_row_says_why():
     whole = window(sent=100)
     row = windows.row(whole, 100.0, 1, 50.0)
     windows.add_p99(row, whole)
@@ -310,14 +310,14 @@ def test_the_design_climbs_and_then_goes_to_the_threshold():
     assert 100 < dose_ms < 200
 
 
-def test_what_settling_cost_is_spent_too():
+def test_transactions_lost_while_settling_count_for_the_design():
     """The windows know of 306 rejected ones; with the seconds between it were 500 of 500."""
     chooser = choice.Chooser(whole_plan())
     known = rows(0, 1) + rows(100, 3) + rows(200, 150)
     assert chooser.next(known, 500).dose_ms is None
 
 
-def test_no_more_levels_are_chosen_than_may_be():
+def test_no_more_levels_are_chosen_than_allowed():
     chooser = choice.Chooser(whole_plan(levels={"max_count": 1}))
     assert chooser.next(rows(0, 1), 0).dose_ms == 100
     assert chooser.next(rows(0, 1) + rows(100, 3), 6).dose_ms is None
@@ -380,13 +380,13 @@ def test_a_curve_from_baseline_to_baseline_holds(stopped):
 
 
 @pytest.mark.parametrize("stopped", ["guard", "inconclusive", "interrupted", "error", "running"])
-def test_a_curve_that_was_cut_off_is_inconclusive(stopped):
+def test_an_incomplete_curve_is_inconclusive(stopped):
     judged = judge(journal_of(ladder_of(stopped)))
     assert judged.outcome == "inconclusive"
     assert "because" in judged.reasons[0]
 
 
-def test_only_a_ladder_with_a_dose_is_worth_a_fit():
+def test_a_fit_is_only_advised_for_a_ladder_with_a_dose():
     ladder = ladder_of("inconclusive")
     assert "chaos go sla fit" in judge(journal_of(ladder)).reasons[0]
     ladder["observations"] = rows(0, 1)
@@ -401,7 +401,7 @@ def test_a_curve_without_its_second_baseline_is_inconclusive():
 @pytest.mark.parametrize(
     ("status", "outcome"), [("completed", "inconclusive"), ("interrupted", "unsafe")]
 )
-def test_without_the_evidence_control_nobody_knows_of_the_faults(status, outcome):
+def test_a_ladder_without_the_evidence_control_is_not_held(status, outcome):
     judged = judge(journal_of({}, status, with_evidence=False))
     assert judged.outcome == outcome
     assert "chaos_go.controls.evidence" in judged.reasons[0]
@@ -555,7 +555,7 @@ def test_earlier_windows_of_a_level_count_for_its_abort_too(shop):
     assert 2 < len([row for row in ladder["observations"] if row["dose_ms"]]) < 9
 
 
-def test_no_more_transactions_are_lost_than_may_be(shop):
+def test_no_more_transactions_are_lost_than_allowed(shop):
     """At the first dose 90 are lost in nine seconds, so that three seconds of the next are left."""
     shop.risk = lambda dose_ms: 0.1 if dose_ms else 0.05
     ladder = climb(doses_ms=[100, 200, 300], count=4, limits={"impacted": 120})
@@ -574,7 +574,7 @@ def test_what_is_lost_while_the_dose_settles_counts_too(shop):
     assert [level["n"] for level in ladder["levels"]] == [200, 0, 200]
 
 
-def test_no_load_is_begun_after_too_many_were_lost(shop):
+def test_no_further_load_starts_after_too_many_were_lost(shop):
     shop.risk = lambda dose_ms: 0.1 if dose_ms else 0.0
     ladder = climb(rate_rps=[100, 200], limits={"impacted": 15})
     assert ladder["stopped"] == "max-impacted"

@@ -168,7 +168,7 @@ def test_other_release_of_the_agent_is_refused_and_ended(here: FakeSurroundings)
     assert here.holder.faults() == []
 
 
-def test_garbage_later_on_is_noted_but_ends_nothing(here: FakeSurroundings) -> None:
+def test_an_invalid_line_later_is_noted_and_ends_nothing(here: FakeSurroundings) -> None:
     fault = here.hold()
     here.channel.say("panic: oh dear")
     assert eventually(lambda: fault.problem != "")
@@ -188,7 +188,7 @@ def test_failing_subscriber_does_not_end_the_lease(here: FakeSurroundings) -> No
     assert fault.stop()["state"] == "ended"
 
 
-def test_find_names_what_is_known(here: FakeSurroundings) -> None:
+def test_find_of_an_unknown_name_lists_the_known_ones(here: FakeSurroundings) -> None:
     with pytest.raises(BadInputError, match=r"name='x'.*known: none"):
         here.holder.find("x")
     here.hold("a")
@@ -285,12 +285,14 @@ def test_a_fault_without_any_touched_place_has_no_effect(here: FakeSurroundings)
 
 
 @pytest.mark.parametrize("names", [[], ["port/1", "port/1"]])
-def test_places_are_given_and_each_once(here: FakeSurroundings, names: list[str]) -> None:
+def test_no_place_and_a_place_given_twice_are_refused(
+    here: FakeSurroundings, names: list[str]
+) -> None:
     with pytest.raises(BadInputError, match="at least one place, each once"):
         here.holder.hold([here.fakes.place(name) for name in names], here.spec("x"))
 
 
-def test_one_blocked_channel_delays_nobody_elses_heartbeat(here: FakeSurroundings) -> None:
+def test_one_blocked_channel_delays_no_heartbeat_of_another(here: FakeSurroundings) -> None:
     fault = here.holder.hold(many(here), here.spec("wide", lease_s=2.0))
     blocked = here.fakes.channels[7]
     blocked.blocks = threading.Event()
@@ -376,7 +378,7 @@ def test_an_agent_that_speaks_is_not_killed(
     assert fault.state == "armed"
 
 
-def test_a_load_reports_when_it_likes_and_is_not_killed_for_silence(
+def test_a_load_is_not_killed_for_silence(
     here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     be_impatient(monkeypatch)

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_venv_of_another_checkout_is_not_written_through_a_link(tmp_path):
+def test_a_link_to_the_venv_of_another_checkout_is_refused(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "scripts").mkdir(parents=True)
     there.mkdir()

@@ -67,7 +67,7 @@ def test_no_curve_goes_back(k, doses):
 
 @pytest.mark.simulation
 @pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
-def test_no_curve_goes_over_what_has_none():
+def test_no_curve_goes_over_a_range_without_a_limit():
     drawn = drawing(
         [
             *observed((1, 1, 3, 30, 90), n=1000, load_rps=10.0),

@@ -33,7 +33,7 @@ def test_the_interval_is_that_share_of_the_gap(height, budget):
     assert "lack-of-fit" not in found.flags
 
 
-def test_a_step_is_told_as_what_it_is_of_hill():
+def test_a_step_is_reported_as_a_limit_of_hill():
     answer, found = only([2, 1, 3, 2, 500, 500])
     (hill,) = (one for one in found.families if one.name == "hill")
     assert answer.fit.df == 3  # six levels: background, height and place were fitted, no shape
@@ -56,7 +56,7 @@ def test_a_level_between_two_doses_leaves_no_step():
 
 @pytest.mark.simulation
 @pytest.mark.parametrize("height", [0.056, 0.5, 1.0])
-def test_intervals_hold_a_step_that_is_anywhere_as_often_as_they_say(height):
+def test_intervals_contain_a_step_at_any_place_as_often_as_they_claim(height):
     rng = np.random.default_rng(3)
     covered = safe = 0
     for at in range(60):

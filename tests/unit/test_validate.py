@@ -261,7 +261,7 @@ def test_a_bad_value_of_the_load_of_a_probe_is_found(judged, tmp_path, func, loa
     assert judged() == ["judge"]
 
 
-def test_everything_is_judged_by_one_process_and_told_at_once(judged, tmp_path):
+def test_everything_is_judged_by_one_process_and_reported_at_once(judged, tmp_path):
     provider = python("probes.http", "p99_ms", load={"url": "nowhere"})
     found = problems_of(
         tmp_path,
@@ -344,7 +344,7 @@ def test_variables_without_a_value_are_not_judged(judged, tmp_path, name):
         ("cat >/dev/null; echo hello; echo world", "hello"),
     ],
 )
-def test_without_an_agent_it_is_said_that_values_were_not_judged(
+def test_without_an_agent_a_warning_says_that_values_were_not_judged(
     tmp_path, monkeypatch, caplog, program, why
 ):
     agent = tmp_path / "agent"
@@ -379,12 +379,12 @@ OLD_SPELLINGS = [
 
 
 @pytest.mark.parametrize(("provider", "problem"), OLD_SPELLINGS)
-def test_an_old_spelling_of_an_argument_is_answered_with_the_new_one(tmp_path, provider, problem):
+def test_an_old_spelling_of_an_argument_is_refused_with_the_new_one(tmp_path, provider, problem):
     (found,) = problems_of(tmp_path, provider)
     assert found == f"method[0].provider.arguments.{problem}"
 
 
-def test_an_old_spelling_of_the_load_of_a_control_is_answered_with_the_new_one(tmp_path):
+def test_an_old_spelling_of_the_load_of_a_control_is_refused_with_the_new_one(tmp_path):
     old = {"name": "checkout", "url": "http://x", "rate_rps": 5}
     traffic = {"type": "python", "module": "chaos_go.controls.traffic", "arguments": old}
     controls = [{"name": "traffic", "provider": traffic}]
@@ -395,7 +395,7 @@ def test_an_old_spelling_of_the_load_of_a_control_is_answered_with_the_new_one(t
     ]
 
 
-def test_every_mistake_of_an_action_is_told_at_once(tmp_path):
+def test_every_mistake_of_an_action_is_reported_at_once(tmp_path):
     arguments = {"target": "prt/1", "status": 999, "percentage": 0, "seed": "x"}
     arguments |= {"match": {"method": "get", "path": "(?!x)", "pth": "y"}, "duration_s": -1}
     provider = {"type": "python", "module": "chaos_go.faults.http", "func": "abort"}
@@ -537,7 +537,7 @@ def test_values_that_a_ladder_would_refuse_are_found(judged, tmp_path, arguments
         ("p99_traffic", "p99_load"),
     ],
 )
-def test_an_old_spelling_of_a_ladder_is_answered_with_the_new_one(tmp_path, old, new):
+def test_an_old_spelling_of_a_ladder_is_refused_with_the_new_one(tmp_path, old, new):
     (found,) = ladder(tmp_path, **{old: "x"})
     assert found == f"method[0].provider.arguments.{old}: this argument is now {new}"
 
@@ -591,7 +591,7 @@ def test_an_old_spelling_of_a_ladder_is_answered_with_the_new_one(tmp_path, old,
         {"name": "${x}"},
     ],
 )
-def test_what_a_variable_of_a_ladder_may_hold_is_not_judged(judged, tmp_path, arguments):
+def test_variables_of_a_ladder_are_not_judged(judged, tmp_path, arguments):
     assert ladder(tmp_path, **arguments) == []
 
 
@@ -611,14 +611,14 @@ def test_a_guard_with_a_variable_in_it_is_not_refused_for_its_type(tmp_path):
         ("e.txt", "", "only .yaml, .yml and .json"),
     ],
 )
-def test_a_file_that_is_no_experiment(tmp_path, name, text, problem):
+def test_a_file_that_is_not_an_experiment(tmp_path, name, text, problem):
     path = tmp_path / name
     path.write_text(text)
     (found,) = validating.check(str(path))
     assert problem in found
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_file_that_does_not_exist(tmp_path):
     (problem,) = validating.check(str(tmp_path / "e.yaml"))
     assert "No such file" in problem
 
