@@ -1,6 +1,6 @@
-"""The files in contract/, which the tests of the agent read as well, against the Python side.
+"""The Python side against the files in contract/, which the tests of the agent read as well.
 
-They are read whatever kind they are of: a new kind needs no change here.
+Files of every kind are read, so a new kind needs no change here.
 """
 
 import json
@@ -39,7 +39,7 @@ def content(path: Path) -> dict[str, Any]:
 
 
 def readable(path: Path) -> Spec | None:
-    """Return the spec of a refused line; None when Python cannot even say it."""
+    """Return the spec of a refused line; None when Python cannot express it."""
     try:
         return Spec.from_dict(content(path)["line"])
     except BadInputError:
@@ -128,7 +128,7 @@ def test_refused_line_does_not_fit_the_schema_unless_its_file_says_so(path: Path
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Event]:
-    """What the agent answers to every refused line, by the name of its file."""
+    """Return the agent's answer to every refused line, by the name of its file."""
     said = real_judge.answers([json.dumps(content(path)["line"]) for path in REFUSED])
     return {path.stem: answer for path, answer in zip(REFUSED, said, strict=True)}
 

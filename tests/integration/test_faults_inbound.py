@@ -1,4 +1,4 @@
-"""HTTP faults on a real service: what is asked for happens, and nothing else."""
+"""HTTP faults on a real service: exactly what was asked for happens."""
 
 import json
 import subprocess

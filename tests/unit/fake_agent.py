@@ -1,6 +1,6 @@
-"""An agent in this process that speaks the wire over a queue: it stands in at the channel.
+"""An agent in this process that speaks the wire over a queue: it replaces the channel.
 
-`FakeReach` leads to it: places with the same reach and way share an agent, as in the real world.
+`FakeReach` opens it. Places with the same reach and way share an agent, like real ones.
 """
 
 import queue
@@ -24,11 +24,11 @@ class FakeChannel:
     """One agent. It arms what it is told to and ends after its last fault, like the real one.
 
     Attributes:
-        heard: every command, in order.
-        killed: whether Python had to kill it.
-        mute: it takes lines and answers none.
-        blocks: sending to it blocks until this is set.
-        breaks: its stream ends without an exit code.
+        heard: Every command that it received, in order.
+        killed: Whether Python had to kill it.
+        mute: Whether it reads lines and answers none.
+        blocks: Sending to it blocks until this is set.
+        breaks: Whether its stream ends without an exit code.
     """
 
     def __init__(self, command: str = "fault") -> None:
@@ -84,7 +84,7 @@ class FakeChannel:
         return self.code
 
     def break_off(self) -> None:
-        """End the stream; nobody learns what became of the agent."""
+        """End the stream without an exit code."""
         self.breaks = True
         self._gone.set()
         self._out.put(None)
@@ -146,7 +146,7 @@ class FakeAgents:
         return channel
 
     def touch(self) -> None:
-        """Let one request meet every fault that is armed."""
+        """Send one request through every fault that is armed."""
         for channel in self.channels:
             for name in channel.armed:
                 channel.touched[name] = channel.touched.get(name, 0) + 1
@@ -154,7 +154,7 @@ class FakeAgents:
 
 @dataclass(frozen=True)
 class FakeReach:
-    """Leads to the agents of a test."""
+    """Opens the fake agents of a test."""
 
     name: str
     agents: FakeAgents = field(compare=False)

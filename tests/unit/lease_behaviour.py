@@ -1,4 +1,4 @@
-"""What a held fault does, whoever the agent is: run on a fake one and on the real one."""
+"""The behaviour of a held fault: these tests run on a fake agent and on the real one."""
 
 import time
 from abc import ABC, abstractmethod

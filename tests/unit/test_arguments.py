@@ -1,4 +1,4 @@
-"""Types of arguments, and what an old name is answered with."""
+"""Types of arguments, and the errors for old names."""
 
 import inspect
 import math

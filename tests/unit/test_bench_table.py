@@ -1,4 +1,4 @@
-"""What the table of `make bench` says of figures that reach their goal, miss it, or are missing."""
+"""The table of `make bench`, for figures that reach their goal, miss it, or are missing."""
 
 from pathlib import Path
 
@@ -75,8 +75,8 @@ def test_a_goal_that_some_rounds_reached_is_missed_within_the_noise(tmp_path: Pa
     ("before", "reach", "worse"),
     [
         (Spread(1.5, 1.2, 1.6), Reach(least=0.9), True),
-        (Spread(1.5, 0.9, 1.6), Reach(least=0.9), False),  # it was once as bad as now
-        (Spread(1.05, 1.03, 1.6), Reach(least=0.9), False),  # now it is once as good as then
+        (Spread(1.5, 0.9, 1.6), Reach(least=0.9), False),  # one round before was as bad as now
+        (Spread(1.05, 1.03, 1.6), Reach(least=0.9), False),  # one round now is as good as before
         (Spread(0.5, 0.4, 0.6), Reach(least=0.9), False),  # it is better
         (Spread(0.5, 0.4, 0.6), Reach(most=1.1), True),
         (Spread(1.5, 1.2, 1.6), Reach(most=1.1), False),

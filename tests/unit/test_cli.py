@@ -133,7 +133,7 @@ def test_chaos_has_the_command(file):
 
 
 def test_importing_the_plugin_imports_little():
-    """Chaos Toolkit imports it on every command; what it has imported itself is free."""
+    """Chaos Toolkit imports it on every command. What Chaos Toolkit imports does not count."""
     code = (
         "import sys, chaostoolkit.commands.run\n"
         "for name in [x for x in sys.modules if x.split('.')[0] == 'chaos_go']:\n"

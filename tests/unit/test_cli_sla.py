@@ -265,7 +265,7 @@ def test_a_picture_has_a_title_axes_and_a_legend(file, tmp_path):
 
 
 @pytest.mark.simulation
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
+@pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
 def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
     picture = tmp_path / "curve.svg"
     assert call("plot", file(loads()), "--budget", "1%", "-o", picture).exit_code == 0
@@ -288,7 +288,7 @@ def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_printed(file):
     assert "p99='600': no P99 was measured at 20 requests/s; give p99_ms for two" in done.stderr
 
 
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
+@pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
 def test_a_picture_is_drawn_also_where_there_is_no_limit(file, tmp_path):
     for content in (FLAT, "dose_ms,n,k\n0,50,0\n300,50,0\n", "dose_ms,n,k\n0,50,49\n300,50,49\n"):
         picture = tmp_path / "curve.svg"

@@ -1,4 +1,4 @@
-"""Lines of the wire, of any kind: there and back, what is refused, and what may be a secret."""
+"""Lines of the wire, of any kind: round trips, refusals, and redaction of possible secrets."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -23,7 +23,7 @@ EVENT = '{"event":"stats","id":"x","at_unix_s":1}'
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(Line):
-    """What a kind of its own asks for."""
+    """The detail of a made-up kind."""
 
     after_ms: float
     token: str = field(default="", metadata=SECRET)
@@ -31,7 +31,7 @@ class Cut(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class CutTotals(Totals):
-    """What it counts."""
+    """The totals of a made-up kind."""
 
     cut: int
 
@@ -48,7 +48,7 @@ class CutTotals(Totals):
 
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """A kind that only this test knows."""
+    """A made-up kind."""
     monkeypatch.setattr(kinds, "_kinds", dict(kinds._kinds))
     return kinds.register(
         Kind(name="cut", detail=Cut, totals=CutTotals, arguments={"cut": "cutting"})
@@ -103,7 +103,7 @@ specs = (
 )
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(specs)
 def test_any_spec_survives_the_wire(spec: Spec) -> None:
     line = spec.to_line()
@@ -111,14 +111,14 @@ def test_any_spec_survives_the_wire(spec: Spec) -> None:
     assert Spec.from_line(line) == spec
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.dictionaries(st.integers(0, 10_000), st.integers(0, 2**63)))
 def test_histogram_has_numbers_as_keys(counts: dict[int, int]) -> None:
     histogram = Histogram(counts=counts)
     assert Histogram.from_line(histogram.to_line()) == histogram
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.recursive(st.none() | st.booleans() | finite | st.text(), st.lists, max_leaves=5))
 def test_any_other_value_is_refused_as_an_event(value: object) -> None:
     with pytest.raises(BadInputError):
@@ -252,7 +252,7 @@ def test_a_fault_and_a_load_have_their_own_commands_of_the_agent(cut: Kind) -> N
     assert (load.is_fault, load.reports, load.command) == (False, False, "load")
 
 
-# What totals say
+# Totals
 
 
 def http_totals(**counts: int) -> HTTPTotals:
@@ -337,7 +337,7 @@ def test_every_header_and_body_of_the_wire_is_marked_as_a_secret() -> None:
     assert [x for x in found if not x[2]] == []
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(specs)
 def test_redacting_changes_nothing_but_secrets(spec: Spec) -> None:
     def shape(value: Any) -> Any:

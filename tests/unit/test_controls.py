@@ -163,7 +163,7 @@ def test_a_bad_argument_interrupts_the_run_and_fails_validation(world, caplog, a
     with pytest.raises(InvalidControl, match=f"^control 'traffic': {argument}.*=") as refusal:
         validate_controls(experiment(control))
     assert "hidden" not in caplog.text + str(refusal.value)
-    if value:  # whether an argument is there at all is told in other words before a run
+    if value:  # a missing argument has another message before a run
         assert str(refusal.value) == f"control 'traffic': {told[1]}"
 
 

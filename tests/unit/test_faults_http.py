@@ -41,7 +41,7 @@ class Process:
         return self.asked().detail
 
     def is_untouched(self) -> bool:
-        """Whether nothing was armed, and no agent is left."""
+        """Return whether nothing was armed and no agent is left."""
         armed = [
             channel for channel in self.fakes.channels if channel.armed or channel.code is None
         ]
@@ -260,7 +260,7 @@ def test_one_port_that_the_agent_refuses_leaves_nothing_anywhere(here: Process) 
     assert here.is_untouched()
 
 
-# Arguments: Python judges their types, the agent judges values
+# Arguments: Python checks their types, and the agent judges their values
 
 
 def action_of(argument: str) -> tuple[Any, dict[str, Any]]:
@@ -348,7 +348,7 @@ def test_bad_value_is_named_with_its_fix_before_and_when_it_is_armed(
     with pytest.raises(BadInputError) as refusal:
         action(**arguments)
     message = str(refusal.value)
-    place = value if argument == "target" else ahead.value  # an armed place is named as a whole
+    place = value if argument == "target" else ahead.value  # names the whole place
     assert message == str(BadInputError(ahead.field, place, ahead.fix))
     assert message.startswith(f"{argument}=")
     assert ": " in message
@@ -614,7 +614,7 @@ def test_fault_without_effect_fails_the_stop_after_all_were_stopped(here: Proces
     http.abort(TARGET, name="idle")
     http.abort("port/8082", name="busy")
     here.fakes.channels[1].touched["busy"] = 3
-    for _ in range(2):  # a second stop says it again
+    for _ in range(2):  # a second stop raises the same error
         with pytest.raises(
             ActivityFailed,
             match=r"'idle' at port/8081 touched nothing \(0 of 0 requests matched\); see that traf",

@@ -1,4 +1,4 @@
-"""What the agent says of specs, as errors that name the arguments of the user."""
+"""The agent's judgement of specs, as errors that name the user's arguments."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_nothing_to_judge_needs_no_agent(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_any_text_survives_the_wire() -> None:
-    body = "Zoë \u2028 \x85 \x0b 🙂\r\n"  # with all that ends a line, but not one of JSON
+    body = "Zoë \u2028 \x85 \x0b 🙂\r\n"  # ends lines in Python, but not in JSON
     abort = HTTPAbort(status=503, body=body)
     fine = replace(GOOD, detail=HTTP(percentage=1.0, abort=abort, match=Match(path="ë")))
     wrong = replace(GOOD, detail=HTTP(percentage=1.0, abort=abort, match=Match(path="(\x85ë")))
@@ -150,7 +150,7 @@ def test_a_load_is_refused_by_the_name_that_the_user_gave_its_mapping() -> None:
         load.refuse(bad, "p99_load")
 
 
-# Agents that are none
+# Other programs in place of the agent
 
 
 def test_missing_agent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_agent_that_does_not_end_is_killed(
     assert failure() == f"agent={path}: `judge` did not end in 0.3 s"
 
 
-# Which argument a field is
+# The argument of a field
 
 
 @pytest.mark.parametrize(

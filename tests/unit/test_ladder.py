@@ -1,7 +1,7 @@
-"""Ladders: what is refused before anything starts, what windows say, which dose comes next.
+"""Ladders: refusals before anything starts, the risk of windows, the choice of the next dose.
 
-Whole ladders run in a world whose time passes while somebody waits, and in which each dose costs a
-share of the transactions.
+Whole ladders run with a clock that passes only while a thread waits, and with a service in which
+each dose costs a share of the transactions.
 """
 
 import math
@@ -311,7 +311,7 @@ def test_the_design_climbs_and_then_goes_to_the_threshold():
 
 
 def test_transactions_lost_while_settling_count_for_the_design():
-    """The windows know of 306 rejected ones; with the seconds between it were 500 of 500."""
+    """The windows have 306 rejected transactions; with the seconds between, it is 500 of 500."""
     chooser = choice.Chooser(whole_plan())
     known = rows(0, 1) + rows(100, 3) + rows(200, 150)
     assert chooser.next(known, 500).dose_ms is None
@@ -414,9 +414,9 @@ class Shop(World):
     """A world in which each dose costs a share of the transactions.
 
     Attributes:
-        risk: the share of the transactions that a dose costs, by the dose.
-        log: what began and what ended, in order.
-        lives: is given every fault when it is armed, and may change it.
+        risk: The share of the transactions that each dose costs.
+        log: What started and what ended, in order.
+        lives: A function that gets every fault when it is armed, and may change it.
     """
 
     def __init__(self, monkeypatch):
@@ -464,7 +464,7 @@ def shop(monkeypatch):
 
 
 def climb(doses_ms=(100, 200), count=2, length_s=1, settle_s=0, rate_rps=100, **arguments):
-    """Measure a short ladder whose limits are out of reach, unless the arguments say otherwise."""
+    """Measure a short ladder that reaches no limit, unless the arguments say otherwise."""
     given = {
         "fault": slow(),
         "load": LOAD | {"rate_rps": rate_rps},
@@ -547,7 +547,7 @@ def test_a_level_that_is_clearly_above_the_abort_level_ends_at_once(shop):
 
 
 def test_earlier_windows_of_a_level_count_for_its_abort_too(shop):
-    """At 30 % of 200 each second nothing is clear; all seconds of the level together are."""
+    """At 30 % of 200 no single second is clearly above; all seconds of the level together are."""
     shop.risk = lambda dose_ms: 0.3 if dose_ms else 0.0
     assert stats.proportion_interval(60, 200, 0.99).low < 0.245
     ladder = climb(doses_ms=[100], count=9, rate_rps=200, limits={"extra_risk": 0.245})
@@ -704,7 +704,7 @@ def test_the_dose_may_be_any_argument_in_milliseconds(shop):
 
 @pytest.fixture
 def table(monkeypatch, shop):
-    """Hold faults of another kind on real leases, and loads in the shop."""
+    """Use faults of another kind on real leases, and the loads of the shop."""
     for table in dice.known(monkeypatch):
         shop.doses = table.holder.faults
         yield table

@@ -36,7 +36,7 @@ class FakeSurroundings(Surroundings):
 
     def hold(self, name: str = "users-503", **changes: object) -> Fault:
         fault = super().hold(name, **changes)
-        if fault.spec.duration_s < 1:  # time passes at once for a fake
+        if fault.spec.duration_s < 1:  # a fake agent ends at once
             self.channel.disarm(name, "deadline")
         return fault
 
@@ -62,7 +62,7 @@ class TestOnAFakeAgent(LeaseBehaviour):
 
 
 def test_heartbeats_come_by_themselves(here: FakeSurroundings) -> None:
-    here.hold("slow")  # its beat, every 2.5 s, must not hold up the faster one
+    here.hold("slow")  # its heartbeat, every 2.5 s, must not delay the more frequent one
     fast = here.spec("fast", lease_s=1.0)
     here.holder.hold([here.fakes.place("other")], fast)
     assert eventually(lambda: sum(x.command == "heartbeat" for x in here.channel.heard) >= 2)
@@ -84,7 +84,7 @@ def test_agent_that_ended_just_now_is_replaced(here: FakeSurroundings) -> None:
     first = here.hold("a")
     older = here.channel
 
-    def refuses(spec: object) -> None:  # "add" arrives, but its deadline was faster
+    def refuses(spec: object) -> None:  # "add" arrives after the agent has ended at its deadline
         older.mute = True
         older.disarm("a", "deadline")
 
@@ -117,7 +117,7 @@ def test_agent_that_does_not_stop_is_killed(here: FakeSurroundings) -> None:
 
 
 def interrupt_soon(here: FakeSurroundings) -> None:
-    """Have agents that do not answer, and then a signal, as Chaos Toolkit takes SIGTERM."""
+    """Use agents that do not answer, then raise as Chaos Toolkit does on SIGTERM."""
 
     def interrupt(number: int, frame: object) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
@@ -346,7 +346,7 @@ def test_an_agent_hears_four_heartbeats_per_lease(here: FakeSurroundings) -> Non
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an agent count as hung after 0.3 s of silence in place of 3 s."""
+    """Make an agent count as hung after 0.3 s of silence instead of 3 s."""
     monkeypatch.setattr(process, "_SHORTEST_SILENCE_S", 0.3)
 
 
@@ -405,7 +405,7 @@ def agent_that_was_silent(monkeypatch: pytest.MonkeyPatch) -> tuple[AgentProcess
 def test_a_pause_of_the_whole_machine_is_not_taken_for_a_hung_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After the pause the agent has three beats to answer: nobody could before."""
+    """After the pause the agent has three heartbeats in which to answer: it could not before."""
     agent, channel = agent_that_was_silent(monkeypatch)
     for _ in range(3):
         agent.heartbeat()
@@ -449,7 +449,7 @@ def test_many_beats_in_a_short_time_do_not_make_an_agent_hang(
 def test_all_are_asked_to_stop_before_any_is_waited_for(
     here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """Places end at the same time: one that takes long does not keep a fault at the others."""
+    """All places end at the same time: a slow one does not keep the fault in place at others."""
     monkeypatch.setattr(holder_module, "faults", here.holder.faults)
     if by == "fault":
         faults = [here.holder.hold(many(here, 2), here.spec("wide"))]

@@ -1,4 +1,4 @@
-"""Agents that are none: small real programs in place of the binary."""
+"""Starts other programs in place of the agent: small scripts instead of the binary."""
 
 import os
 import time
@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> Program:
 
 
 def refusal(path: Path, start_timeout_s: float = 20.0) -> str:
-    """Start a program as an agent and give the one line that says why it is none."""
+    """Start a program as an agent; return the one line that says why it failed."""
     holder = LeaseHolder()
     place = Place("port/8081", LocalReach(), Way(port=8081))
     with pytest.MonkeyPatch.context() as patch:
@@ -178,7 +178,7 @@ def test_a_process_that_does_not_read_can_be_closed_and_killed() -> None:
     for _ in range(20):  # 200 kB: a pipe holds 64
         agent.send(Command(command="remove", id="x" * 10_000))
     agent.heartbeat()
-    channel.close()  # must not wait for the line that is stuck
+    channel.close()  # must not wait for the line that blocks
     assert time.monotonic() - began < 5
     agent.kill()
     assert agent.ended

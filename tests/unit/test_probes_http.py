@@ -1,4 +1,4 @@
-"""Probes with a load of their own."""
+"""Probes that drive a load themselves."""
 
 import math
 

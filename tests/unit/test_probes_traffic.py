@@ -1,4 +1,4 @@
-"""Probes of the running load: which window, and a number or a clear failure."""
+"""Probes of the running load: their window, and a number or a clear failure."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Windows of a recording: whole, fresh, on time, or an error with the numbers."""
+"""Windows of a recording are complete, fresh and on time, or an error has the numbers."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Slips in regular expressions: only what RE2 does not take either is told."""
+"""Errors in regular expressions: only those that RE2 also rejects are reported."""
 
 import pytest
 

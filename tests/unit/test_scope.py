@@ -169,9 +169,9 @@ def test_a_share_that_is_larger_than_allowed_is_refused(
     [
         ({"places": 2, "max_percentage": 50}, 4, 2),
         ({"places": 1, "max_percentage": 33.4}, 3, 1),
-        ({"places": "50%", "max_percentage": 50}, 3, 2),  # a share that was asked for is no more
+        ({"places": "50%", "max_percentage": 50}, 3, 2),  # exactly the bound
         ({"places": "50%", "max_percentage": 50}, 1, 1),
-        ({"places": ["port/8000", "port/8001"], "max_percentage": 1}, 2, 2),  # said by name
+        ({"places": ["port/8000", "port/8001"], "max_percentage": 1}, 2, 2),  # by name
     ],
 )
 def test_a_share_that_is_allowed(given: object, number: int, count: int) -> None:

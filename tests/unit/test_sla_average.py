@@ -1,4 +1,4 @@
-"""The mixture of the families: below the maximum it is wider where impacts are few."""
+"""The average of the families: with few impacts its interval is wider below the maximum."""
 
 import math
 from dataclasses import astuple, replace

@@ -1,4 +1,4 @@
-"""SLO files: what they say, and that they are what OpenSLO and Sloth define."""
+"""SLO files: their content, and that they conform to OpenSLO and Sloth."""
 
 import json
 from pathlib import Path

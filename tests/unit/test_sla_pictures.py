@@ -1,4 +1,4 @@
-"""What the picture of a back-calculation shows: all that was observed and asked, legibly."""
+"""The picture of a back-calculation shows all observations and budgets, and is legible."""
 
 import itertools
 import math

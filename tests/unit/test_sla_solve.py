@@ -1,4 +1,4 @@
-"""back_calculate: what must hold for any data, and each flag on data made for it."""
+"""back_calculate: properties for any data, and each flag on data made for it."""
 
 import json
 import math
@@ -167,7 +167,7 @@ def test_impact_at_every_level_is_inconclusive():
     found = only(observed(k=[1000] * 6))
     assert found.verdict == "inconclusive"
     assert found.safe_ms is None
-    assert found.bracket_ms == (None, None)  # what has impact anyway was kept nowhere
+    assert found.bracket_ms == (None, None)  # no level is within the budget
 
 
 def test_a_budget_beyond_the_impact_seen_is_not_extrapolated():
@@ -199,7 +199,7 @@ def test_a_step_from_nothing_to_everything():
     budgets = [0.005, 0.01, 0.02, 0.05]
     answer = back_calculate(observed(k=[0, 0, 0, 1000, 1000, 1000]), budgets)
     estimates = [threshold.estimate_ms for threshold in answer.thresholds]
-    # Where in the gap hangs on how far each family is level there, and that a little on the budget.
+    # The place in the gap depends on how flat each family is there, and slightly on the budget.
     assert estimates == pytest.approx([400] * 4, rel=0.05)
     for threshold in answer.thresholds:
         assert 300 < threshold.low_ms < threshold.high_ms < 500
@@ -361,7 +361,7 @@ def test_no_safe_limit_is_above_a_delay_that_clearly_exceeds_the_budget():
     assert (found.verdict, found.safe_ms, found.estimate_ms) == ("inconclusive", None, None)
     assert "lack-of-fit" in found.flags
     assert found.bracket_ms == (0.0, 100.0)
-    # 5 % is kept there, nobody can tell whether 4.9 % is.
+    # 5 % is kept there; whether 4.9 % is kept cannot be told.
     assert only(Observations(odd, windowed=False), 0.06).verdict == "bounded"
     assert only(Observations(odd, windowed=False), 0.049).verdict == "bounded"
     # A higher load keeps no more than a lower one.

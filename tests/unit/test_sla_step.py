@@ -1,4 +1,4 @@
-"""A step, as a timeout makes one: it may be anywhere between two doses, and the answer says so."""
+"""A step, such as a timeout causes: it may be anywhere between two doses, as the answer says."""
 
 import numpy as np
 import pytest
@@ -119,7 +119,7 @@ def test_wide_and_narrow_gaps_end_at_their_doses(doses, k, within_ms, beyond_ms)
 @pytest.mark.simulation
 @pytest.mark.parametrize("gap", [150, 60, 20, 5])
 def test_loads_find_the_step_in_a_narrow_gap(gap):
-    """The first grid had no point in it: no fit, or loads that were taken for unlike."""
+    """Without a grid point in the gap, the fit failed or the loads seemed to differ."""
     doses = (0, 100, 300, 500, 500 + gap, 800)
     low = observed([2, 1, 3, 2, 500, 500], 50.0, doses)
     high = observed([3, 1, 2, 2, 510, 500], 90.0, doses)

@@ -1,4 +1,4 @@
-"""Observations from CSV: what is read, what is refused and how it is told, what it takes."""
+"""Observations from CSV: valid tables, errors and their messages, and the memory."""
 
 import tracemalloc
 

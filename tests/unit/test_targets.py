@@ -21,7 +21,7 @@ def places(target: str) -> tuple[Place, ...]:
 
 
 def place(target: str) -> Place:
-    """Return the only place of a target. It is what the text alone told, as far as that tells."""
+    """Return the only place of a target; check that it agrees with what its text alone tells."""
     read = targets.read(target)
     (only,) = read.places()
     assert read.ways in ((), (only.way,))
@@ -36,7 +36,7 @@ def told(error: TargetError) -> str:
 
 
 def refusal(target: object) -> str:
-    """Return why a text is no target; nothing but the text is looked at."""
+    """Return why a text is not a target; nothing is looked up."""
     with pytest.raises(TargetError) as error:
         targets.read(target)
     return told(error.value)
@@ -51,7 +51,7 @@ def absence(target: str) -> str:
 
 
 def judgement(target: str) -> str:
-    """Return what the agent says of a target that only it can judge."""
+    """Return the agent's message about a target that only the agent can judge."""
     errors = judge.judge(http.abort.request(target).specs())
     (error,) = [error for error in errors if error]
     assert isinstance(error, TargetError)
@@ -60,7 +60,7 @@ def judgement(target: str) -> str:
 
 @contextmanager
 def process(*families: socket.AddressFamily) -> Iterator[tuple[int, list[int]]]:
-    """Start a process that listens on a free port for each family; give pid and ports."""
+    """Start a process that listens on a free port for each family; return pid and ports."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.socket(family)) for family in families]
         for listener in listeners:

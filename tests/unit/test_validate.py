@@ -1,4 +1,4 @@
-"""The strict check: one small mistake in a good experiment is found where it is."""
+"""The strict check: it finds one small mistake in a valid experiment, with its place."""
 
 import copy
 import json
@@ -190,7 +190,7 @@ def problems_of(tmp_path, *providers, load=None, **changes):
 
 
 BAD_VALUES = [
-    # arguments of abort, and the problem behind the place
+    # arguments of abort, and the problem that follows its place
     ({"status": 9999}, "status=9999: not a final HTTP status; give 200 to 599"),
     ({"percentage": 300}, "percentage=300: not a percentage of requests; give more than 0 and at"),
     ({"match": {"path": "("}}, "match.path='(': not a regular expression: missing closing )"),
@@ -310,7 +310,7 @@ def test_variables_with_a_value_are_judged(judged, tmp_path, monkeypatch):
     inline = {"configuration": {**CONFIGURATION, "path": "("}}
     (found,) = problems_of(tmp_path, with_variables, **inline)
     assert found.startswith(f"{place}match.path='(': not a regular expression")
-    monkeypatch.setenv("CHAOS_GO_TEST_STATUS", "7")  # the run would take this, too
+    monkeypatch.setenv("CHAOS_GO_TEST_STATUS", "7")  # the run would use this value too
     (found,) = problems_of(tmp_path, with_variables)
     assert found.startswith(f"{place}status=7: not a final HTTP status")
     (found,) = problems_of(tmp_path, abort(), load={"rate_rps": "${status}", "method": "a b"})
@@ -330,7 +330,7 @@ def test_variables_without_a_value_are_not_judged(judged, tmp_path, name):
         python("probes.http", "p99_ms", load=variable),
     ]
     assert problems_of(tmp_path, *given, load={"url": variable, "headers": {"x": variable}}) == []
-    # What stands beside an unknown target is judged all the same.
+    # The other values beside an unknown target are judged.
     (found,) = problems_of(tmp_path, abort(target=variable, status=9999))
     assert found.startswith("method[0].provider.arguments: status=9999")
 
@@ -471,7 +471,7 @@ def load(**changes):
             {"fault": fault(jitter_ms=60), "levels": {"doses_ms": [50, 100]}},
             "fault.arguments.jitter_ms=60: not a jitter for this delay; give 0 to delay_ms (50)",
         ),
-        (  # the value is the dose, so it is told where the dose is written
+        (  # the value is the dose, so the error has the place of the dose
             {"fault": fault(delay_ms=80), "dose": "jitter_ms", "levels": {"doses_ms": [50, 100]}},
             "levels.doses_ms[1]=100: not a jitter for this delay; give 0 to delay_ms (80)",
         ),

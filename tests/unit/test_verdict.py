@@ -1,4 +1,4 @@
-"""Verdicts of journals that real runs of Chaos Toolkit wrote, with activities that do nothing."""
+"""Verdicts of journals of real runs of Chaos Toolkit, with activities that do nothing."""
 
 import json
 
@@ -109,7 +109,7 @@ def table(monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run an experiment and give its journal as the file would have it."""
+    """Run an experiment and return its journal as it would be read from the file."""
 
     def _run(
         numbers=MET,
@@ -214,12 +214,12 @@ def test_a_failed_rollback_is_unsafe_unless_the_records_prove_the_end(run, monke
     judged(run(records=[GOOD_OF_SCHEMA_1], **old), "inconclusive", "fix-it", "over nevertheless")
     judged(run(records=[OPEN_OF_SCHEMA_1], **old), "unsafe", "port/8081 may still be in place")
     judged(run(rollbacks=[failing], controls=[]), "unsafe", "fix-it failed: ")
-    # What a rollback of others should undo is not in our records.
+    # Our records do not have what the rollback of another package should undo.
     judged(run(rollbacks=[python("action", "scale", "act", fails=True)]), "unsafe", "scale")
 
 
 OUTCOMES = [
-    # what is otherwise in the record of a fault at one place, in both schemas
+    # what differs in the record of a fault at one place, in both schemas
     ({"effect": False}, "inconclusive", "touched nothing (80 of 90"),
     ({"effect": None}, "inconclusive", "touched nothing"),
     ({"reason": "lease"}, "inconclusive", "unasked (reason lease"),

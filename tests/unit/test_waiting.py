@@ -1,4 +1,4 @@
-"""Whoever waits at a terminal is told what for; a file or a pipe gets nothing."""
+"""A long wait is shown at a terminal, and not in a file or a pipe."""
 
 import io
 import queue
@@ -57,7 +57,7 @@ def test_only_a_terminal_shows_waits():
     with waiting.told("reading risk.csv", pipe, clock):
         pass
     assert pipe.getvalue() == ""
-    assert clock.asked.empty()  # nobody waits
+    assert clock.asked.empty()  # no thread waits
 
 
 def test_time_is_real_unless_given():
