@@ -87,7 +87,8 @@ unit: unit-go unit-python ## run the unit tests of both languages
 .PHONY: unit-go
 unit-go: | $(READY)
 	@$(if $(RACE),,echo "no C compiler: Go tests run without the race detector")
-	@for module in $(GO_MODULES); do (cd $$module && go test $(RACE) -p 4 -timeout 120s ./...); done
+	@printf '%s\n' $(GO_MODULES) | \
+	  xargs -P3 -I{} go -C {} test $(RACE) -p 4 -timeout 120s ./...
 
 .PHONY: fuzz
 fuzz: | $(READY) ## run every fuzz target for a while (FUZZTIME=5m); unit repeats earlier finds

@@ -124,7 +124,7 @@ def _answers(said: str) -> list[Event]:
         except BadInputError as error:
             what = f"said {shorten(line)!r}, which is no event: {error.field}: {error.fix}"
             raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}") from error
-        if answers[-1].event != "judged":
+        if answers[-1].event != "judged" or answers[-1].error:  # a judgement has `problems`
             what = f"said {answers[-1].event!r} in place of a judgement"
             raise AgentError(f"agent={find_agent()}: `judge` {what}; {_REBUILD}")
     return answers

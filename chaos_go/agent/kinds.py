@@ -4,6 +4,7 @@ The field ``kind`` on the wire has the name of a kind. The same name is the key 
 its detail in a spec (what is asked for) and of its totals in an event (what was counted).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,21 +12,21 @@ from chaos_go.agent.line import Line
 from chaos_go.errors import BadInputError
 
 
-class Totals(Line):
+class Totals(Line, ABC):
     """What one fault or load did at one place since it was armed."""
 
     @property
+    @abstractmethod
     def touched(self) -> int | None:
         """How often the fault acted; None for what breaks nothing, such as a load."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self) -> str:
         """Return one line for the verdict: what was seen and what was done."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advice(self) -> str:
         """Return what to check when nothing was touched, beginning with a verb."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,10 @@ ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
 DELAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "longer than the fault": ({"delay_ms": 9000, "duration_s": 5}, ["9000", "duration_s"]),
     "no delay": ({"delay_ms": 0}, ["delay_ms=0", "more than 0"]),
-    "jitter over delay": ({"delay_ms": 10, "jitter_ms": 20}, ["jitter_ms=20", "0 to 10"]),
+    "jitter over delay": (
+        {"delay_ms": 10, "jitter_ms": 20},
+        ["jitter_ms=20", "0 to 10 (delay_ms)"],
+    ),
 }
 LOADS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "0 rps": ({"rate_rps": 0}, ["load.rate_rps=0", "more than 0"]),

@@ -60,6 +60,16 @@ def test_every_spec_is_judged_by_one_agent_and_in_order() -> None:
     ]
 
 
+def test_everything_that_is_wrong_with_a_spec_can_be_told() -> None:
+    twice = HTTP(percentage=101.0, abort=HTTPAbort(status=99))
+    bad = replace(GOOD, way=Way(port=70000), detail=twice)
+    good, several, none = judge.judge_all([GOOD, bad, LOAD])
+    assert good == none == []
+    assert {error.field for error in several} >= {"target", "percentage", "status"}
+    (first,) = judge.judge([bad])
+    assert str(first) == str(several[0])
+
+
 def test_nothing_to_judge_needs_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(binary.OVERRIDE, "/nonexistent/agent")
     assert judge.judge([]) == []
@@ -185,6 +195,7 @@ def test_agent_without_judge_is_reported_with_its_message(program: Program) -> N
         ("\\377", r"`judge` said '\\xff', which is no event"),
         ('{"event":"judged"}', "which is no event: id: the field is missing"),
         (JUDGED.replace("judged", "armed"), "`judge` said 'armed' in place of a judgement"),
+        (JUDGED.replace("1}", '1,"error":{"message":"no"}}'), "said 'judged' in place of a judgem"),
         ("x" * 5000, "which is no event"),
     ],
 )

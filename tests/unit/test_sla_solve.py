@@ -317,6 +317,7 @@ def levels_at(load, n, ks, doses=(0.0, 196.0, 387.0, 762.0, 1500.0)):
     return tuple(Level(dose, n, k, load_rps=load) for dose, k in zip(doses, ks, strict=True))
 
 
+@pytest.mark.simulation
 def test_loads_whose_limits_rise_are_fitted_separately_and_the_lowest_limit_governs():
     levels = (
         *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),
@@ -339,6 +340,7 @@ def test_loads_whose_limits_rise_are_fitted_separately_and_the_lowest_limit_gove
     assert all("lack-of-fit" in load.thresholds[0].flags for load in answer.loads)
 
 
+@pytest.mark.simulation
 def test_of_loads_fitted_separately_one_without_a_limit_governs():
     levels = (
         *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),

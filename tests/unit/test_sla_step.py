@@ -86,6 +86,7 @@ def test_the_next_levels_narrow_the_gap():
     assert beyond - within < 400 / 2**3  # four levels went to 800 ms
 
 
+@pytest.mark.simulation
 def test_loads_with_steps_are_bounded_by_their_gaps():
     low = observed([2, 1, 3, 2, 3, 60], load_rps=50.0)
     high = observed([2, 1, 3, 2, 58, 61], load_rps=90.0)

@@ -465,19 +465,19 @@ def load(**changes):
         ),
         (  # its first dose is the smallest one, and the agent wants the jitter within the delay
             {"fault": fault(jitter_ms=150)},
-            "fault.arguments.jitter_ms=150: not a jitter for this delay; give 0 to delay_ms (100)",
+            "fault.arguments.jitter_ms=150: not a jitter for this delay; give 0 to 100 (delay_ms)",
         ),
         (
             {"fault": fault(jitter_ms=60), "levels": {"doses_ms": [50, 100]}},
-            "fault.arguments.jitter_ms=60: not a jitter for this delay; give 0 to delay_ms (50)",
+            "fault.arguments.jitter_ms=60: not a jitter for this delay; give 0 to 50 (delay_ms)",
         ),
         (  # the value is the dose, so the error has the place of the dose
             {"fault": fault(delay_ms=80), "dose": "jitter_ms", "levels": {"doses_ms": [50, 100]}},
-            "levels.doses_ms[1]=100: not a jitter for this delay; give 0 to delay_ms (80)",
+            "levels.doses_ms[1]=100: not a jitter for this delay; give 0 to 80 (delay_ms)",
         ),
         (
             {"fault": fault(delay_ms=150), "dose": "jitter_ms"},
-            "levels.max_ms=2000: not a jitter for this delay; give 0 to delay_ms (150)",
+            "levels.max_ms=2000: not a jitter for this delay; give 0 to 150 (delay_ms)",
         ),
         (load(urll=1), "load.urll='urll': no such argument"),
         (load(url="nowhere"), "load.url='nowhere': not a URL of a service"),

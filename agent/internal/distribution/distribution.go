@@ -80,11 +80,11 @@ func (d *Delay) validateJitter(path string) error {
 	ok, fix := false, ""
 	switch d.Distribution {
 	case Uniform, "":
-		ok, fix = d.JitterMS >= 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give 0 to delay_ms (%g)", d.DelayMS)
+		ok, fix = d.JitterMS >= 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give 0 to %g (delay_ms)", d.DelayMS)
 	case Constant:
 		ok, fix = d.JitterMS == 0, "leave it out, or take the distribution uniform, normal or pareto"
 	case Normal:
-		ok, fix = d.JitterMS > 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give more than 0 and at most delay_ms (%g)", d.DelayMS)
+		ok, fix = d.JitterMS > 0 && d.JitterMS <= d.DelayMS, fmt.Sprintf("give more than 0 and at most %g (delay_ms)", d.DelayMS)
 	case Pareto:
 		ok, fix = d.JitterMS > 0 && !math.IsInf(d.JitterMS, 0), "give more than 0 milliseconds"
 	default:
