@@ -132,7 +132,7 @@ def flag(name: str, value: object) -> bool:
 def mapping(
     name: str, value: object, known: Collection[str], secret: bool = False
 ) -> dict[str, Any]:
-    """Return a copy of a mapping in which every key is known.
+    """Return a copy of a mapping, if every key in it is known.
 
     Args:
         name: Name of the argument.

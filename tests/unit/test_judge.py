@@ -60,7 +60,7 @@ def test_every_spec_is_judged_by_one_agent_and_in_order() -> None:
     ]
 
 
-def test_everything_that_is_wrong_with_a_spec_can_be_told() -> None:
+def test_everything_that_is_wrong_with_a_spec_is_returned() -> None:
     twice = HTTP(percentage=101.0, abort=HTTPAbort(status=99))
     bad = replace(GOOD, way=Way(port=70000), detail=twice)
     good, several, none = judge.judge_all([GOOD, bad, LOAD])
