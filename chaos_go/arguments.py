@@ -1,7 +1,8 @@
-"""Types of the arguments of activities. Values that the agent knows are judged by the agent.
+"""Checks the types of the arguments of activities; the agent checks their values.
 
 Each function returns the value that it was given, or raises `BadInputError` with the name of the
-argument, the value and how to fix it. `renamed` gives old names of arguments an error of their own.
+argument, the value and how to fix it. The decorator `renames` turns an old name of an argument into
+an error that tells the new name.
 """
 
 import functools
@@ -18,17 +19,19 @@ from chaos_go.errors import BadInputError, RenamedArgumentError
 def number(
     name: str, value: object, most: float = math.inf, unit: str = "", least: float = -math.inf
 ) -> float:
-    """Return a finite number from ``least`` to ``most``, and not a text, a bool or NaN.
+    """Return a value as a float, if it is a finite number from ``least`` to ``most``.
+
+    A text, a bool and NaN are not numbers here.
 
     Args:
         name: Name of the argument.
-        value: What was given.
-        most: Upper bound.
-        unit: What is counted, for the message.
-        least: Lower bound.
+        value: The value that was given.
+        most: Upper bound; infinity by default.
+        unit: Unit of the number, for the message.
+        least: Lower bound; minus infinity by default.
 
     Raises:
-        BadInputError: It is none of these.
+        BadInputError: The value is no such number.
     """
     if not is_number(value) or not least <= value <= most:
         raise BadInputError(name, value, _fix("number", _bounds(least, most), unit, value))
@@ -36,10 +39,10 @@ def number(
 
 
 def positive(name: str, value: object, most: float = math.inf, unit: str = "") -> float:
-    """Return a finite number of more than 0 and at most ``most``.
+    """Return a value as a float, if it is a finite number above 0 and at most ``most``.
 
     Raises:
-        BadInputError: It is not one.
+        BadInputError: The value is no such number.
     """
     if not is_number(value) or not 0 < value <= most:
         bounds = "of more than 0" + (f" and at most {most:g}" if most < math.inf else "")
@@ -48,10 +51,12 @@ def positive(name: str, value: object, most: float = math.inf, unit: str = "") -
 
 
 def whole(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> int:
-    """Return a whole number from ``least`` to ``most``, and not a text, a bool or a fraction.
+    """Return a value, if it is a whole number from ``least`` to ``most``.
+
+    A text, a bool and a fraction are not whole numbers here.
 
     Raises:
-        BadInputError: It is none of these.
+        BadInputError: The value is no such number.
     """
     if not is_number(value) or not isinstance(value, int) or not least <= value <= most:
         raise BadInputError(name, value, _fix("whole number", _bounds(least, most), "", value))
@@ -59,10 +64,10 @@ def whole(name: str, value: object, least: float = -math.inf, most: float = math
 
 
 def text(name: str, value: object) -> str:
-    """Return a text.
+    """Return a value, if it is a text that can be sent.
 
     Raises:
-        BadInputError: It is something else, or cannot be sent, see `is_unicode`.
+        BadInputError: The value is not a text, or is not Unicode, see `is_unicode`.
     """
     if not isinstance(value, str):
         raise BadInputError(name, value, 'give a text; in YAML, quote it: "..."')
@@ -72,18 +77,20 @@ def text(name: str, value: object) -> str:
 
 
 def filled(name: str, value: object) -> str:
-    """Return a text that is not empty: an empty one would stand for none.
+    """Return a value, if it is a text that is not empty.
+
+    On the wire an empty text means that the user gave none.
 
     Raises:
-        BadInputError: As `text`, or it is empty.
+        BadInputError: As `text`, or the text is empty.
     """
     if text(name, value) == "":
-        raise BadInputError(name, value, "empty; give one of those that the reference lists")
+        raise BadInputError(name, value, "empty; give one of the values that the reference lists")
     return str(value)
 
 
 def secret_text(name: str, value: object) -> str:
-    """Return a text that may be a secret, such as a body; messages do not show it.
+    """Return a value, if it is a text. It may be a secret, such as a body: messages do not show it.
 
     Raises:
         BadInputError: As `text`.
@@ -99,9 +106,10 @@ NOT_UNICODE = "not Unicode, so it cannot be sent; an environment variable must b
 
 
 def is_unicode(value: str) -> bool:
-    """Tell whether a text can be sent: half of a surrogate pair cannot.
+    """Return whether a text is valid Unicode, so that it can be sent as UTF-8.
 
-    Python makes such a text of an environment variable that is not UTF-8, and of JSON.
+    A text with half of a surrogate pair is not. Python makes such texts from environment variables
+    that are not UTF-8, and from escapes in JSON.
     """
     try:
         value.encode()
@@ -111,10 +119,10 @@ def is_unicode(value: str) -> bool:
 
 
 def flag(name: str, value: object) -> bool:
-    """Return true or false.
+    """Return a value, if it is true or false.
 
     Raises:
-        BadInputError: It is something else.
+        BadInputError: The value is something else.
     """
     if not isinstance(value, bool):
         raise BadInputError(name, value, "give true or false, without quotes")
@@ -124,16 +132,16 @@ def flag(name: str, value: object) -> bool:
 def mapping(
     name: str, value: object, known: Collection[str], secret: bool = False
 ) -> dict[str, Any]:
-    """Return a copy of a mapping in which every key is known.
+    """Return a copy of a mapping, if every key in it is known.
 
     Args:
         name: Name of the argument.
-        value: What was given.
-        known: The keys that somebody reads.
-        secret: Whether messages hide what was given in place of a mapping.
+        value: The value that was given.
+        known: The keys that are allowed.
+        secret: Whether the message hides a value that is not a mapping.
 
     Raises:
-        BadInputError: It is something else, or nobody would read one of its keys.
+        BadInputError: The value is not a mapping, or has an unknown key.
     """
     if not isinstance(value, Mapping):
         shown = hidden(value) if secret else value
@@ -143,10 +151,12 @@ def mapping(
 
 
 def texts(name: str, value: object) -> dict[str, str]:
-    """Return a copy of a mapping of texts to texts, such as headers. Values may be secrets.
+    """Return a copy of a mapping of texts to texts, such as headers.
+
+    Its values may be secrets: messages do not show them.
 
     Raises:
-        BadInputError: It is something else.
+        BadInputError: The value is something else.
     """
     if not isinstance(value, Mapping):
         raise BadInputError(name, hidden(value), 'give a mapping like {"x-user": "a"}')
@@ -158,15 +168,20 @@ def texts(name: str, value: object) -> dict[str, str]:
 
 
 def hidden(value: object) -> str:
-    """Return what may be said of a body or of the value of a header, which may be a secret."""
+    """Return a description of a value that may be a secret: the length of a text, or its type."""
     return f"({len(value)} characters)" if isinstance(value, str) else type(value).__name__
 
 
 def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) -> None:
-    """Refuse names that nobody would read.
+    """Check that all names are known.
+
+    Args:
+        prefix: Path of the mapping that has the names, for the message; "" for arguments.
+        given: The names that were given.
+        known: The names that are allowed.
 
     Raises:
-        BadInputError: Names the first unknown one and those that are known.
+        BadInputError: A name is unknown. The message lists the known ones.
     """
     for name in given:
         if name not in known:
@@ -175,15 +190,15 @@ def refuse_unknown(prefix: str, given: Collection[str], known: Collection[str]) 
 
 
 def has_variable(value: object) -> bool:
-    """Tell whether a value refers to the configuration or a secret: ``${name}``."""
+    """Return whether a value refers to the configuration or a secret: ``${name}``."""
     return "${" in str(value)
 
 
 class RenamedSignature(inspect.Signature):
-    """A signature that answers an old name of an argument with the new one.
+    """A signature that refuses an old name of an argument and tells the new one.
 
-    Chaos Toolkit binds the arguments of an experiment before it runs anything, so the error comes
-    before anything is changed.
+    Chaos Toolkit binds the arguments of an experiment before it runs anything. So the error is
+    raised before anything is changed.
     """
 
     renamed: Mapping[str, str] = {}
@@ -210,10 +225,10 @@ def renamed_argument(
 
 
 def renames[**P, R](old: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function answer old names of its arguments with the new ones.
+    """Return a decorator that makes a function refuse old names of its arguments.
 
     Args:
-        old: The new spelling by the old name, for instance ``{"path": "match.path"}``.
+        old: Maps each old name to the new one, for instance ``{"path": "match.path"}``.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -253,7 +268,7 @@ def _bounds(least: float, most: float) -> str:
 
 
 def _fix(what: str, bounds: str, unit: str, value: object) -> str:
-    """Return how to fix a number; a text in its place often is a variable without a type."""
+    """Return how to fix a number. A text here often comes from a variable without a type."""
     fix = " ".join(word for word in ("give a", what, bounds, unit and f"({unit})") if word)
     quoted = ", without quotes or unit; an environment variable needs its env_var_type"
     return fix + (quoted if isinstance(value, str) else "")

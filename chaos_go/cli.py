@@ -1,6 +1,7 @@
-"""``chaos go``: what is done with experiments and journals besides running them.
+"""``chaos go``: commands that check experiments, judge journals, calculate limits, draw pictures.
 
-Chaos Toolkit imports this module on every `chaos` command, so nothing but click is imported here.
+Chaos Toolkit imports this module on every `chaos` command. So each command imports what it needs
+when it runs, and not here.
 """
 
 import click
@@ -31,7 +32,7 @@ def verdict(context: click.Context, journal: str) -> None:
 
     try:
         judged = judging.judge(judging.read(journal))
-    except Exception as error:  # Python's own exit code, 1, would say "violated"
+    except Exception as error:  # Python would exit with 1, which means "violated"
         raise _refuse(error) from error
     click.echo(judged.outcome)
     for reason in judged.reasons:

@@ -21,7 +21,7 @@ _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _MOST_REPEATS = 1000
 
 
-def slip(pattern: str) -> str | None:
+def find_error(pattern: str) -> str | None:
     """Return what is wrong with a regular expression; None if no error is certain."""
     if r"\Q" in pattern or "[:" in pattern:  # Python has neither quotations nor [[:alpha:]]
         return None

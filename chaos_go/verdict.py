@@ -1,15 +1,16 @@
 """The verdict of a run, judged from its journal alone, so that it can be judged again at any time.
 
-Chaos Toolkit's exit code is none: a baseline that was not met, a failed action and a failed
-rollback all exit with 0. Here the worst finding wins, in this order:
+The exit code of Chaos Toolkit is not a verdict: a baseline that was not met, a failed action and a
+failed rollback all exit with 0. Here the worst finding decides, in this order:
 
 - ``unsafe``: a fault, or what a rollback should have undone, may still be in place.
-- ``setup-error``: a fault could not be put in place, or this is no journal.
+- ``setup-error``: a fault could not be put in place, or the file is not a journal.
 - ``inconclusive``: the question was not answered. The baseline was not met or not measured, a probe
   failed (which says nothing about the service), a fault touched no request or ended early, ...
 - ``violated``: a probe gave a number outside its tolerance, after or during the method.
-- ``held``: none of these, with the hypothesis met before and after and every fault on record. A
-  ladder (`chaos_go.ladder`) measures a curve and needs no hypothesis: it has to come to its end.
+- ``held``: none of the above, the hypothesis was met before and after, and every fault has a
+  record. A ladder (`chaos_go.ladder`) measures a curve. It needs no hypothesis, but it must be
+  complete.
 """
 
 import json
@@ -25,14 +26,14 @@ EXIT_CODES = {"held": 0, "violated": 1, "inconclusive": 2, "unsafe": 3, "setup-e
 _WORST_FIRST = ("unsafe", "setup-error", "inconclusive", "violated", "held")
 _FAULTS, _EVIDENCE = "chaos_go.faults", "chaos_go.controls.evidence"
 _SCHEMA = 2
-_OLDER_SCHEMA = 1  # one place per fault: its record is that of the place
+_OLDER_SCHEMA = 1  # one place per fault: the record of the fault is that of the place
 _NEEDED = ("experiment", "status", "steady_states", "run", "rollbacks")
 _CLEAN_ENDS = ("stop", "deadline")
 _LADDER, _WHOLE_LADDERS = "chaos_go.ladder", ("levels-done", "design-done", "abort", "max-impacted")
 _RAISED = "chaoslib.exceptions.ActivityFailed: "
 
 Finding = tuple[str, str]
-"""An outcome and the reason for it; findings of ``held`` are what was seen to be right."""
+"""An outcome and the reason for it. The reason of ``held`` is a check that passed."""
 
 _Object = dict[str, Any]
 
@@ -42,8 +43,8 @@ class Verdict:
     """What a run says about its hypothesis.
 
     Attributes:
-        outcome: held, violated, inconclusive, unsafe or setup-error.
-        reasons: why, one line each, the worst first.
+        outcome: One of held, violated, inconclusive, unsafe and setup-error.
+        reasons: The reasons for the outcome, one line each, the worst first.
     """
 
     outcome: str
@@ -56,10 +57,11 @@ class Verdict:
 
 
 def judge(journal: dict[str, Any]) -> Verdict:
-    """Judge a run.
+    """Judge a run from its journal.
 
     Args:
-        journal: as Chaos Toolkit wrote it, with the section ``chaos_go`` of our controls.
+        journal: The journal as Chaos Toolkit wrote it, with the section ``chaos_go`` of our
+            controls.
     """
     missing = [key for key in _NEEDED if key not in journal]
     if missing:
@@ -74,7 +76,7 @@ def judge(journal: dict[str, Any]) -> Verdict:
             *_judge_rollbacks(journal),
         ]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Every place where something else than Chaos Toolkit writes it can stand ends here.
+        # The journal has a value of another type than Chaos Toolkit writes.
         return _no_journal(f"it is damaged ({error!r})")
     findings.sort(key=lambda finding: _WORST_FIRST.index(finding[0]))
     return Verdict(findings[0][0], [reason for _, reason in findings])
@@ -84,7 +86,7 @@ def read(path: str) -> dict[str, Any]:
     """Read a journal from a file.
 
     Raises:
-        BadInputError: it cannot be read or is no JSON object; the message has the reason.
+        BadInputError: The file cannot be read or is not a JSON object. The message tells why.
     """
     try:
         journal = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -95,21 +97,21 @@ def read(path: str) -> dict[str, Any]:
         fix = f"not JSON ({error}); a run that was killed leaves a partial journal, run it again"
         raise BadInputError("journal", path, fix) from error
     if not isinstance(journal, dict):
-        fix = "no JSON object; give the file that `chaos run --journal-path` wrote"
+        fix = "not a JSON object; give the file that `chaos run --journal-path` wrote"
         raise BadInputError("journal", path, fix)
     return journal
 
 
 def _no_journal(why: str) -> Verdict:
     fix = "give the file that `chaos run --journal-path` wrote"
-    return Verdict("setup-error", [f"this is no journal of Chaos Toolkit: {why}; {fix}"])
+    return Verdict("setup-error", [f"this is not a journal of Chaos Toolkit: {why}; {fix}"])
 
 
 def _judge_run(journal: _Object) -> Iterator[Finding]:
     """Judge how the run as a whole ended."""
     status, states = journal.get("status"), journal["steady_states"]
     checks = [states.get("before"), states.get("after"), *(states.get("during") or [])]
-    # A check of the hypothesis that was not met also makes it "failed", and speaks for itself.
+    # A hypothesis that was not met also makes the status "failed". It is a finding of its own.
     explained = status == "failed" and any(_state_of(check) == "not met" for check in checks)
     if status != "completed" and not explained:
         yield "inconclusive", f"the run did not complete: its status is {status}; run it again"
@@ -135,7 +137,7 @@ def _judge_hypothesis(journal: _Object) -> Iterator[Finding]:
     states = journal["steady_states"]
     before, after = states.get("before"), states.get("after")
     yield from _judge_check("before the method (baseline)", before, "inconclusive")
-    if _state_of(before) != "not met":  # else the method was not run, and there is no after
+    if _state_of(before) != "not met":  # otherwise the method did not run
         yield from _judge_check("after the method", after, "violated")
     seen: set[str] = set()
     for number, check in enumerate(states.get("during") or [], 1):
@@ -147,7 +149,13 @@ def _judge_hypothesis(journal: _Object) -> Iterator[Finding]:
 
 
 def _judge_check(when: str, check: _Object | None, outcome_outside: str) -> Iterator[Finding]:
-    """Judge one check of the hypothesis; ``outcome_outside`` when a number is outside tolerance."""
+    """Judge one check of the hypothesis.
+
+    Args:
+        when: When the hypothesis was checked, for the reason.
+        check: The check in the journal; None when it is missing.
+        outcome_outside: The outcome when a number is outside its tolerance.
+    """
     state = _state_of(check)
     if check is None:
         why = "the run ended before that, or its hypothesis strategy leaves it out"
@@ -166,7 +174,7 @@ def _judge_check(when: str, check: _Object | None, outcome_outside: str) -> Iter
 
 
 def _judge_method(journal: _Object) -> Iterator[Finding]:
-    """Judge the activities of the method, unless the baseline kept it from being run."""
+    """Judge the activities of the method, unless it did not run because of the baseline."""
     if _state_of(journal["steady_states"].get("before")) == "not met":
         return
     runs, declared = journal["run"], journal["experiment"].get("method") or []
@@ -194,7 +202,7 @@ def _judge_rollbacks(journal: _Object) -> Iterator[Finding]:
         if proven and all(_is_gone(place) for record in records for place in record["places"]):
             yield "inconclusive", f"rollback {_name(run)} {how}; every fault is over nevertheless"
         else:
-            yield "unsafe", f"rollback {_name(run)} {how}; see that what it undoes is undone"
+            yield "unsafe", f"rollback {_name(run)} {how}; check that what it should undo is undone"
 
 
 def _judge_faults(journal: _Object) -> Iterator[Finding]:
@@ -210,16 +218,16 @@ def _judge_faults(journal: _Object) -> Iterator[Finding]:
         if not _is_fault(run) or run.get("status") == "failed" or (in_place and name in known):
             continue
         if not in_place and _has_evidence(journal):
-            continue  # it was cut off before it was armed: there would be a record else
+            continue  # it was interrupted before it was armed: otherwise it would have a record
         outcome = "inconclusive" if journal.get("status") == "completed" else "unsafe"
         fix = f"declare the control {_EVIDENCE} at the top level of the experiment"
         if _has_evidence(journal):
-            fix = "the control that keeps it was there: chaostoolkit.log tells why it did not"
+            fix = "the control that writes it was declared; chaostoolkit.log tells why it did not"
         yield outcome, f"no record of what {_name(run)} did and whether it is over; {fix}"
 
 
 def _judge_record(record: _Object) -> Iterator[Finding]:
-    """Judge the record of one fault: that it is over everywhere, and that it did something."""
+    """Judge whether one fault is over everywhere, and whether it did something."""
     problems = [finding for place in record["places"] if (finding := _judge_place(record, place))]
     yield from problems
     fault, said = f"fault {record['id']} at {_places(record)}", record.get("said", "")
@@ -244,7 +252,7 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
 
 
 def _judge_place(record: _Object, place: _Object) -> Finding | None:
-    """Judge one place of a fault: that the fault is over there, and ended as it was asked to."""
+    """Return what is wrong with a fault at one place; None if it is over and ended when asked."""
     fault = f"fault {record.get('id')} at {place.get('place')}"
     problem = f": {place['problem']}" if place.get("problem") else ""
     if not _is_gone(place):
@@ -261,13 +269,13 @@ def _judge_place(record: _Object, place: _Object) -> Finding | None:
 
 
 def _gone_by(place: _Object) -> str:
-    """Say until when the lease of a place allows the fault, from when its agent was lost."""
+    """Return after how many seconds the lease of a lost agent has ended the fault, as text."""
     left_s = place["gone_by_unix_s"] - place["ended_unix_s"]
     return f"is gone {left_s:.0f} s after it was last heard of, since nobody renews its lease"
 
 
 def _judge_ladders(journal: _Object) -> Iterator[Finding]:
-    """Judge whether each curve was measured from baseline to baseline, and its faults are over."""
+    """Judge whether each ladder is complete, with the baseline before and after the doses."""
     if not _ladder_runs(journal):
         return
     if not _has_evidence(journal):
@@ -288,16 +296,16 @@ def _judge_ladders(journal: _Object) -> Iterator[Finding]:
         what = f"ladder {ladder['name']} ({seen}) ended with {ladder['stopped']}: {ladder['why']}"
         phases = {level["phase"] for level in ladder["levels"] if level["n"]}
         if ladder["stopped"] not in _WHOLE_LADDERS:
-            fix = "; `chaos go sla fit` tells what the windows so far say" if doses > 1 else ""
+            fix = "; `chaos go sla fit` shows what the windows so far say" if doses > 1 else ""
             yield "inconclusive", what + fix
         elif not {"baseline-before", "dosed", "baseline-after"} <= phases:
             yield "inconclusive", f"{what}; it has no {'baseline' if 'dosed' in phases else 'dose'}"
         else:
-            yield "held", f"{what}; `chaos go sla fit` makes a limit of it"
+            yield "held", f"{what}; `chaos go sla fit` calculates a limit from it"
 
 
 def _is_gone(place: _Object) -> bool:
-    """Whether the fault is over at a place: undone by its agent, or gone with it or its lease."""
+    """Return whether a fault is over at a place: undone, or ended with its agent or lease."""
     times = [place.get("armed_unix_s"), place.get("ended_unix_s")]
     if not all(isinstance(time_s, int | float) and math.isfinite(time_s) for time_s in times):
         return False
@@ -310,14 +318,14 @@ def _places(record: _Object) -> str:
 
 
 def _records(journal: _Object) -> list[_Object]:
-    """Return the records of the faults, those of the older schema in the form of this one."""
+    """Return the records of the faults; those of the older schema are converted to this one."""
     ours = journal.get("chaos_go", {})
     records: list[_Object] = ours.get("faults", [])
     return [_upgraded(x) for x in records] if ours.get("schema") == _OLDER_SCHEMA else records
 
 
 def _upgraded(record: _Object) -> _Object:
-    """Return a record of schema 1, which only faults on HTTP requests at one place have."""
+    """Convert a record of schema 1. In it every fault is on HTTP requests and has one place."""
     totals = record.get("totals") or {}
     done = [f"{totals[x]} {x}" for x in ("aborted", "delayed", "modified") if totals.get(x)]
     matched = f"{totals.get('matched', 0)} of {totals.get('seen', 0)} requests matched"
@@ -326,28 +334,28 @@ def _upgraded(record: _Object) -> _Object:
 
 
 def _has_evidence(journal: _Object) -> bool:
-    """Whether every fault that was armed has a record: the control was there, and wrote."""
+    """Return whether all faults have a record: the control was declared and has written."""
     controls = journal["experiment"].get("controls") or []
     declared = any((item.get("provider") or {}).get("module") == _EVIDENCE for item in controls)
     return declared and "chaos_go" in journal
 
 
 def _state_of(check: _Object | None) -> str:
-    """Tell ``met``, ``not met``, or ``unfinished``, also when it was not begun."""
+    """Return ``met``, ``not met`` or ``unfinished``; a missing check is unfinished, too."""
     if check is None or check.get("steady_state_met") is None:
         return "unfinished"
     return "met" if check["steady_state_met"] is True else "not met"
 
 
 def _last_probe(check: _Object | None) -> _Object:
-    """Return the run of the probe at which a check ended."""
+    """Return the run of the last probe of a check."""
     probes = (check or {}).get("probes") or [{"activity": {}}]
     last: _Object = probes[-1]
     return last
 
 
 def _is_fault(run: _Object) -> bool:
-    """Whether this puts one of our faults in place."""
+    """Return whether an activity puts one of our faults in place."""
     provider = run["activity"].get("provider") or {}
     return _module(run).startswith(_FAULTS) and provider.get("func") != "stop"
 
@@ -365,7 +373,7 @@ def _name(run: _Object) -> str:
 
 
 def _error(run: _Object) -> str:
-    """Return the last line of an exception, without the classes that Chaos Toolkit wraps it in."""
+    """Return the last line of an exception, without the class names that come before it."""
     text = str((run.get("exception") or ["no reason on record"])[-1]).strip()
     while text.startswith(_RAISED):
         text = text.removeprefix(_RAISED)

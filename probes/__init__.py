@@ -1,4 +1,4 @@
-"""What is measured, one file per source: `traffic` the running load, `http` a load of its own."""
+"""Probes: those of `traffic` measure a running load, those of `http` drive a load themselves."""
 
 from chaos_go import discover
 

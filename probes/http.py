@@ -1,4 +1,4 @@
-"""Probes that drive a load of their own on one URL: the simplest way to measure a service."""
+"""Probes that drive a load on one URL themselves: the simplest way to measure a service."""
 
 import math
 import uuid
@@ -27,15 +27,16 @@ _RENAMED = {
 def p99_ms(load: dict[str, Any], duration_s: float = 10.0) -> float:
     """Send requests at a constant rate and return the P99 of their latency in milliseconds.
 
-    Latency counts from the intended send time; a timeout counts as the time it was given up.
+    Latency counts from the intended send time. A timeout counts as the time at which the request
+    was given up.
 
     Args:
-        load: What is sent, for instance ``{url: "http://127.0.0.1:8080/", rate_rps: 50}``: the
-            same mapping as that of the control `chaos_go.controls.traffic`.
+        load: The requests, for instance ``{url: "http://127.0.0.1:8080/", rate_rps: 50}``: the same
+            mapping as that of the control `chaos_go.controls.traffic`.
         duration_s: Whole seconds to measure, 1 to 600; a fraction is cut off.
 
     Raises:
-        ActivityFailed: An argument is wrong, rate and duration make fewer than 368 requests, the
+        ActivityFailed: An argument is invalid, rate and duration make fewer than 368 requests, the
             URL does not resolve, or more than 1 % of the requests were not sent on time.
     """
     return _measure(sli.latency_ms, load, duration_s, stats.smallest_n(sli.P99))
@@ -48,7 +49,7 @@ def error_rate(load: dict[str, Any], duration_s: float = 10.0) -> float:
     A request failed when its status is 500 or more, it timed out, or it got no connection.
 
     Args:
-        load: What is sent, see `p99_ms`.
+        load: The requests, see `p99_ms`.
         duration_s: Whole seconds to measure, 1 to 600; a fraction is cut off.
 
     Raises:
@@ -58,7 +59,7 @@ def error_rate(load: dict[str, Any], duration_s: float = 10.0) -> float:
 
 
 def _asked(given: Mapping[str, Any]) -> list[Asked]:
-    """Return what an agent would be asked for these arguments, as far as they are known."""
+    """Return what an agent would be asked for with these arguments, as far as they are known."""
     load = given.get("load")
     if has_variable(load):
         return []
@@ -82,7 +83,7 @@ def _measure(
             f"at rate_rps={load.rate_rps:g} that is {load.rate_rps * seconds:g} "
             f"requests, {needed} are needed: give {math.ceil(needed / load.rate_rps)} s",
         )
-    # The load outlives the last second that counts, so that this one is whole.
+    # The load lasts longer than the last second that counts, so that this second is complete.
     # It is bounded so that the agent names a timeout that is too long, and not this duration.
     longest_s = min(seconds + 2 * load.timeout_ms / 1000 + SLACK_S, LONGEST_DURATION_S)
     recording = loads.record(f"probe-{uuid.uuid4().hex[:8]}", load, longest_s)

@@ -1,8 +1,8 @@
 """Probes of the traffic that the control ``chaos_go.controls.traffic`` drives.
 
-The plain ones give a number for Chaos Toolkit's ``range`` tolerance, the ``_detail`` ones the same
-number with its 95 % interval and the window it rests on. A number that cannot be trusted is never
-given: each probe then fails with the numbers that say why.
+The plain probes return a number for Chaos Toolkit's ``range`` tolerance. The ``_detail`` probes
+return the same number with its 95 % interval and its window. A probe never returns a number that
+cannot be trusted: it fails instead, with the numbers that say why.
 """
 
 from collections.abc import Callable
@@ -18,20 +18,21 @@ LONGEST_WINDOW_S = 3600.0
 
 
 def p99_ms(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
-    """Return the P99 of latency in milliseconds, from the intended send time.
+    """Return the P99 of latency in milliseconds, counted from the intended send time.
 
-    Timeouts count as the time at which they were given up, connection errors do not count.
+    A timeout counts as the time at which the request was given up. A connection error does not
+    count.
 
     Args:
-        window_s: seconds of traffic to look at, the newest whole ones, at least 1. Right after
-            the start of the load the probe waits until there are so many.
-        fault: name of a fault: look at the time it was armed instead. Before any fault was armed
-            (the baseline) ``window_s`` holds. "" for none.
-        traffic: name of the load; "" when there is only one.
+        window_s: Length of the window in seconds: the newest whole seconds of the load, at least 1.
+            Right after the start of the load the probe waits until there are so many.
+        fault: Name of a fault. The probe then measures the time in which this fault was armed. It
+            uses ``window_s`` only before any fault was armed (the baseline). "" for no fault.
+        traffic: Name of the load; "" when there is only one.
 
     Raises:
-        ActivityFailed: fewer than 368 requests, stale or missing seconds, more than 1 % of the
-            requests late or dropped, no such load or fault.
+        ActivityFailed: There are fewer than 368 requests, seconds are stale or missing, more than
+            1 % of the requests were late or dropped, or there is no such load or fault.
     """
     return _measure(sli.latency_ms, window_s, fault, traffic)[0].value
 
@@ -39,29 +40,31 @@ def p99_ms(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
 def error_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
     """Return the fraction of sent requests that failed, 0 to 1.
 
-    Failed are a status of 500 or more, a timeout and a connection error.
+    A request failed when its status is 500 or more, it timed out, or it got no connection.
 
     Args:
-        window_s: seconds of traffic to look at, see `p99_ms`.
-        fault: look at the time this fault was armed, see `p99_ms`.
-        traffic: name of the load; "" when there is only one.
+        window_s: Length of the window in seconds, see `p99_ms`.
+        fault: Name of a fault whose time is measured, see `p99_ms`.
+        traffic: Name of the load; "" when there is only one.
 
     Raises:
-        ActivityFailed: fewer than 72 requests, or as `p99_ms`.
+        ActivityFailed: There are fewer than 72 requests, or as `p99_ms`.
     """
     return _measure(sli.error_rate, window_s, fault, traffic)[0].value
 
 
 def impact_rate(window_s: float = 30.0, fault: str = "", traffic: str = "") -> float:
-    """Return the fraction of requests that hurt the business, 0 to 1: the load's ``impact`` rule.
+    """Return the fraction of requests that hurt the business, 0 to 1.
+
+    The rule ``impact`` of the load decides which requests these are.
 
     Args:
-        window_s: seconds of traffic to look at, see `p99_ms`.
-        fault: look at the time this fault was armed, see `p99_ms`.
-        traffic: name of the load; "" when there is only one.
+        window_s: Length of the window in seconds, see `p99_ms`.
+        fault: Name of a fault whose time is measured, see `p99_ms`.
+        traffic: Name of the load; "" when there is only one.
 
     Raises:
-        ActivityFailed: the load has no such rule, fewer than 72 requests, or as `p99_ms`.
+        ActivityFailed: The load has no such rule, there are fewer than 72 requests, or as `p99_ms`.
     """
     return _measure(sli.impact_rate, window_s, fault, traffic)[0].value
 
@@ -70,17 +73,17 @@ def p99_detail(window_s: float = 30.0, fault: str = "", traffic: str = "") -> di
     """Return the P99 with its 95 % confidence interval.
 
     Args:
-        window_s: seconds of traffic to look at, see `p99_ms`.
-        fault: look at the time this fault was armed, see `p99_ms`.
-        traffic: name of the load; "" when there is only one.
+        window_s: Length of the window in seconds, see `p99_ms`.
+        fault: Name of a fault whose time is measured, see `p99_ms`.
+        traffic: Name of the load; "" when there is only one.
 
     Returns:
         ``value``, ``low`` and ``high`` in milliseconds, ``n``, ``confidence``, ``censored`` (the
-        value is a time at which requests were given up: the truth is that or more),
-        ``high_censored``, and ``window`` with its times and counters.
+        value is the time at which requests were given up: the true P99 is this or more),
+        ``high_censored`` (the same for ``high``), and ``window`` with its times and counters.
 
     Raises:
-        ActivityFailed: as `p99_ms`.
+        ActivityFailed: As `p99_ms`.
     """
     return _detail(sli.latency_ms, window_s, fault, traffic)
 
@@ -91,16 +94,16 @@ def error_rate_detail(
     """Return the error rate with its 95 % confidence interval.
 
     Args:
-        window_s: seconds of traffic to look at, see `p99_ms`.
-        fault: look at the time this fault was armed, see `p99_ms`.
-        traffic: name of the load; "" when there is only one.
+        window_s: Length of the window in seconds, see `p99_ms`.
+        fault: Name of a fault whose time is measured, see `p99_ms`.
+        traffic: Name of the load; "" when there is only one.
 
     Returns:
         ``value``, ``low`` and ``high`` as fractions, ``n``, ``confidence`` and ``window`` with its
         times and counters.
 
     Raises:
-        ActivityFailed: as `error_rate`.
+        ActivityFailed: As `error_rate`.
     """
     return _detail(sli.error_rate, window_s, fault, traffic)
 

@@ -1,4 +1,4 @@
-"""What all tests share: as root in CI no integration test may be skipped."""
+"""What all tests share: as root in CI, no integration test may be skipped."""
 
 import os
 from collections.abc import Generator
@@ -6,14 +6,14 @@ from collections.abc import Generator
 import pytest
 
 NO_SKIPS = os.environ.get("CI") == "true" and os.geteuid() == 0
-"""Root may do all that the integration tests need, so there a skip hides a broken machine."""
+"""Root may do all that the integration tests need. So a skip there would hide a problem."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn the skip of an integration test into a failure that tells the reason."""
+    """Turn the skip of an integration test into a failure with the reason."""
     report = yield
     expected = hasattr(report, "wasxfail")
     if NO_SKIPS and report.skipped and not expected and item.get_closest_marker("integration"):

@@ -1,1 +1,1 @@
-"""The wire to the Go agent: its contract, the channel to one process, and the leases it holds."""
+"""Talks to Go agents: the contract, the channel to one process, and the leases that it holds."""

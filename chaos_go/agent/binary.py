@@ -1,4 +1,4 @@
-"""Where the agent is: the static binary that is part of this package."""
+"""Finds the agent: the static binary that is part of this package."""
 
 import os
 import platform
@@ -16,8 +16,8 @@ def find_agent() -> Path:
     """Return the path of the agent for this machine.
 
     Raises:
-        CannotRunHereError: this is not Linux on amd64 or arm64.
-        AgentError: the file is missing or not executable.
+        CannotRunHereError: This machine is not Linux on amd64 or arm64.
+        AgentError: The file is missing or not executable.
     """
     path = Path(os.environ.get(OVERRIDE) or _embedded())
     if not path.is_file():

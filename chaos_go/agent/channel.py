@@ -1,7 +1,7 @@
-"""A byte stream to one agent. Here it leads to a child process; the same lines go anywhere.
+"""A stream of lines to and from one agent. Here it leads to a child process.
 
-A channel may block while it sends. `chaos_go.agent.process` calls it from a thread of its own, so
-that one stream that is blocked delays nobody else.
+A channel may block while it sends. So `chaos_go.agent.process` sends in a separate thread for each
+agent, and one blocked stream delays no other.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import IO, Protocol
 
 from chaos_go.errors import AgentError
 
-_LONGEST_LINE = 1 << 20  # as the agent's own bound; a longer one is no line of this protocol
+_LONGEST_LINE = 1 << 20  # the agent's own bound; a longer line is not part of this protocol
 _TAIL = 4096
 
 
@@ -25,20 +25,20 @@ class Channel(Protocol):
         """Send one line; may block. One thread at a time calls it.
 
         Raises:
-            OSError: the other end is gone.
+            OSError: The other end is gone.
         """
         ...
 
     def receive(self) -> str | None:
-        """Wait for the next line; None when no more will come."""
+        """Wait for the next line and return it; None when no more will come."""
         ...
 
     def complaints(self) -> str:
-        """Return the end of what the agent wrote for humans."""
+        """Return the end of the agent's messages for humans, which are not part of the protocol."""
         ...
 
     def close(self) -> None:
-        """Let go of the agent, which then ends by itself. Never blocks."""
+        """Close the stream to the agent, which then ends by itself. Never blocks."""
         ...
 
     def kill(self) -> None:
@@ -49,11 +49,11 @@ class Channel(Protocol):
         """Wait for the end of the agent.
 
         Returns:
-            Its exit code, negative for a signal; None when the stream ended without one. Then
-            nobody knows what became of the agent, and only its lease says when it is gone.
+            Its exit code, negative for a signal; None when the stream ended without one. It is then
+            unknown whether the agent still runs, and only its lease limits how long.
 
         Raises:
-            TimeoutError: it still runs.
+            TimeoutError: The agent still runs.
         """
         ...
 
@@ -61,15 +61,15 @@ class Channel(Protocol):
 class LocalChannel:
     """A channel to a child process in a process group of its own.
 
-    Ctrl-C in a terminal reaches Python only, which then decides. The pipes are inherited by nobody
-    else, so when Python dies the agent's stdin ends and the agent with it.
+    So Ctrl-C in a terminal reaches only Python, which decides about the agent. No other process
+    inherits the pipes. So when Python dies, the agent's stdin ends, and the agent ends too.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
         """Start the process.
 
         Raises:
-            AgentError: it cannot be executed.
+            AgentError: The agent cannot be executed.
         """
         try:
             self._process = subprocess.Popen(
@@ -95,7 +95,7 @@ class LocalChannel:
         self._listener.start()
 
     def send(self, line: str) -> None:
-        """Send one line; a closed channel is an OSError like a broken one."""
+        """Send one line. A closed channel raises an OSError, as a broken one does."""
         try:
             with self._sending:
                 if self._is_closing:
@@ -107,7 +107,7 @@ class LocalChannel:
                 self.close()
 
     def receive(self) -> str | None:
-        """Wait for the next line; None when no more will come. One thread may call it."""
+        """Wait for the next line; None when no more will come. Only one thread may call it."""
         line = b"" if self._stdout.closed else self._stdout.readline(_LONGEST_LINE)
         if not line:
             self._stdout.close()
@@ -115,13 +115,13 @@ class LocalChannel:
         return line.decode(errors="backslashreplace").rstrip("\n")
 
     def complaints(self) -> str:
-        """Return the end of what the agent wrote to stderr; after its end, all of the end."""
+        """Return the end of the agent's stderr; it is complete once the process has ended."""
         if self._process.poll() is not None:
             self._listener.join(timeout=1.0)
         return self._tail.decode(errors="backslashreplace").strip()
 
     def close(self) -> None:
-        """Close the agent's stdin, at the latest behind the line that is being sent."""
+        """Close the agent's stdin, at the latest after the line that is being sent."""
         self._is_closing = True
         if self._sending.acquire(blocking=False):
             try:

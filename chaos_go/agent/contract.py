@@ -1,9 +1,9 @@
-"""What Python and the Go agent say to each other: one JSON object per line.
+"""The messages between Python and the Go agent: one JSON object per line.
 
-The structs in ``agent/internal/spec`` are the truth and explain each field; ``contract/`` holds
-their JSON schema and examples, which the tests of both languages read. Here is only the shape of
-what every kind has: a field with a default may be absent on the wire and is left out when it is
-empty or 0. Unknown fields are refused. The objects of one kind are in its own package, see
+The structs in ``agent/internal/spec`` define and explain each field; ``contract/`` holds their JSON
+schema and examples, which the tests of both languages read. This module has only the objects that
+all kinds share. A field with a default may be absent on the wire, and is left out when it is empty
+or 0. Unknown fields are refused. The objects of one kind are in its own package, see
 `chaos_go.agent.kinds`.
 """
 
@@ -19,10 +19,10 @@ PROTOCOL = 2
 """Version of the wire; the agent refuses another one."""
 
 DEFAULT_LEASE_S = 10.0
-"""How long an agent goes on without hearing from Python when ``lease_s`` is absent."""
+"""Seconds that an agent goes on without a line from Python when ``lease_s`` is absent."""
 
 LONGEST_DURATION_S = 3600.0
-"""No fault and no load lasts longer."""
+"""The longest duration of a fault or a load, in seconds."""
 
 
 LONGEST_SPEC = (1 << 20) - 1024
@@ -41,8 +41,8 @@ class Proxy(Line):
 class Way(Line):
     """Which traffic of a place: one of ``port``, ``proxy`` and ``to``.
 
-    ``port`` is that of a service, ``to`` the HOST:PORT of a dependency that is called; a
-    ``caller_pid`` of 0 stands for the calls of every process.
+    ``port`` is the port of a service, and ``to`` is the HOST:PORT of a dependency that is called. A
+    ``caller_pid`` of 0 means the calls of every process.
     """
 
     port: int = 0
@@ -53,9 +53,9 @@ class Way(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Line):
-    """One fault or one load; ``lease_s`` 0 stands for `DEFAULT_LEASE_S`.
+    """One fault or one load; a ``lease_s`` of 0 means `DEFAULT_LEASE_S`.
 
-    ``detail`` is what its kind asks for; on the wire it is called like the kind.
+    ``detail`` has the fields of its kind. On the wire, the name of the kind is its key.
     """
 
     id: str
@@ -67,7 +67,7 @@ class Spec(Line):
     detail: Line | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object as JSON would have it."""
+        """Return the object as plain JSON values."""
         return _renamed(super().to_dict(), "detail", self.kind)
 
     def redacted(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Spec(Line):
 
     @classmethod
     def from_dict(cls, value: object, path: str = "") -> Self:
-        """Read an object, and the one in it that is called like its kind."""
+        """Read an object, and the detail in it, whose key is the name of its kind."""
         _refuse_own_name("detail", value, path)
         kind = kinds.find(str(value.get("kind"))) if isinstance(value, dict) else None
         if kind is None or not isinstance(value, dict) or kind.name not in value:
@@ -88,7 +88,7 @@ class Spec(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Line):
-    """What is said to an agent after its first spec: heartbeat, add, remove or stop."""
+    """A message to an agent after its first spec: heartbeat, add, remove or stop."""
 
     command: str
     spec: Spec | None = None
@@ -97,9 +97,10 @@ class Command(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Armed(Line):
-    """What is in place now. Of ``existing_connections``, ``untouched_connections`` are left alone.
+    """What the agent has put in place.
 
-    ``pid`` is the process that Python has started, ``worker_pid`` its child that holds the fault.
+    Of the ``existing_connections``, ``untouched_connections`` are left alone. ``pid`` is the
+    process that Python started, and ``worker_pid`` is its child that holds the fault.
     """
 
     agent_version: str
@@ -117,7 +118,7 @@ class Armed(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem(Line):
-    """Why an agent refused; ``field`` is empty when the place is to blame, not the spec."""
+    """Why an agent refused; ``field`` is empty when the cause is the place and not the spec."""
 
     message: str
     field: str = ""
@@ -127,10 +128,10 @@ class Problem(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Line):
-    """Every line of an agent: armed, stats, disarmed, judged or error.
+    """A line of an agent: armed, stats, disarmed, judged or error.
 
-    ``totals`` is what was counted; on the wire it is called like its kind. ``problems`` are all that
-    is wrong with a spec that was judged.
+    ``totals`` is what was counted. On the wire, the name of the kind is its key. ``problems`` are
+    all problems of a spec that was judged.
     """
 
     event: str
@@ -143,13 +144,13 @@ class Event(Line):
     problems: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object as JSON would have it."""
+        """Return the object as plain JSON values."""
         name = kinds.of_totals(self.totals).name if self.totals else ""
         return _renamed(super().to_dict(), "totals", name)
 
     @classmethod
     def from_dict(cls, value: object, path: str = "") -> Self:
-        """Read an object, and the totals of a kind in it."""
+        """Read an object, and the totals in it, whose key is the name of a kind."""
         _refuse_own_name("totals", value, path)
         known = {kind.name: kind for kind in kinds.known()}
         given = [key for key in value if key in known] if isinstance(value, dict) else []
@@ -164,9 +165,9 @@ class Event(Line):
 
 
 def _refuse_own_name(name: str, value: object, path: str) -> None:
-    """Refuse the name that Python has for an object that is called like its kind on the wire."""
+    """Refuse Python's own name of an object whose key on the wire is the name of its kind."""
     if isinstance(value, dict) and name in value:
-        fix = "unknown field; this object is called like its kind"
+        fix = "unknown field; the key of this object is the name of its kind"
         raise BadInputError(_under(path, name), value[name], fix)
 
 
@@ -175,5 +176,5 @@ def _under(path: str, name: str) -> str:
 
 
 def _renamed(plain: dict[str, Any], name: str, to: str) -> dict[str, Any]:
-    """Return the same object with one key called otherwise, in its place."""
+    """Return a copy of an object in which one key has another name, at the same position."""
     return {to if key == name else key: item for key, item in plain.items()}

@@ -14,8 +14,8 @@ class Fault:
     """A fault that was armed at all of its places. A place that is lost does not end the others.
 
     Attributes:
-        id: Its name.
-        spec: What was asked, without the way of a place.
+        id: Name of the fault.
+        spec: What was asked for, without the way of a place.
         leases: One per place, in the order in which the places were given.
         scope: How its places were chosen; empty when all places of the target were taken.
     """
@@ -23,7 +23,7 @@ class Fault:
     def __init__(
         self, spec: Spec, leases: Sequence[Lease], scope: Mapping[str, Any] | None = None
     ) -> None:
-        """Take over leases that are armed."""
+        """Make a fault from leases that are armed."""
         self.id = spec.id
         self.spec = spec
         self.leases = tuple(leases)
@@ -41,24 +41,24 @@ class Fault:
 
     @property
     def state(self) -> str:
-        """Return ``armed`` while it is anywhere; then ``lost`` when a place was, else ``ended``."""
+        """``armed`` while any place is armed; then ``lost`` if a place was lost, or ``ended``."""
         states = {lease.state for lease in self.leases}
         return next(state for state in ("armed", "lost", "ended") if state in states)
 
     @property
     def armed_unix_s(self) -> float:
-        """When the last place was armed: from then on it was everywhere."""
+        """When the last place was armed: from then on the fault was in place everywhere."""
         return max(lease.armed_unix_s for lease in self.leases)
 
     @property
     def ended_unix_s(self) -> float | None:
-        """When the first place ended: until then it was everywhere. None while it is."""
+        """When the first place ended: until then it was in place everywhere. None before."""
         ends = [lease.ended_unix_s for lease in self.leases if lease.ended_unix_s is not None]
         return min(ends, default=None)
 
     @property
     def effect(self) -> bool | None:
-        """Whether something was touched anywhere; None while that may still come."""
+        """Whether something was touched at any place; None while that is not known yet."""
         effects = [lease.effect for lease in self.leases]
         if True in effects:
             return True
@@ -78,11 +78,11 @@ class Fault:
 
     @property
     def problem(self) -> str:
-        """What went wrong, anywhere; empty when nothing did."""
+        """What went wrong at any place; empty if nothing did."""
         return "; ".join(dict.fromkeys(x.problem for x in self.leases if x.problem))
 
     def ask_to_stop(self) -> None:
-        """Ask every agent to end this, without waiting. Harmless when it has ended."""
+        """Ask every agent to end this, without waiting. Does nothing where it has ended."""
         for lease in self.leases:
             lease.ask_to_stop()
 
@@ -90,7 +90,8 @@ class Fault:
         """End this everywhere and wait until it is undone. A second stop changes nothing.
 
         Args:
-            timeout_s: How long all agents together may take before they are killed, in seconds.
+            timeout_s: Seconds that all agents together may take before they are killed; 5 by
+                default.
 
         Returns:
             The record, see `record`.
@@ -111,7 +112,7 @@ class Fault:
         return self.record()
 
     def record(self) -> dict[str, Any]:
-        """Return what is known, as plain JSON. What may be a secret is left out of the spec."""
+        """Return what is known, as plain JSON. The spec is without values that may be secrets."""
         record = {
             "id": self.id,
             "kind": self.spec.kind,

@@ -1,8 +1,8 @@
-"""The faults and loads of this process, each held at all of its places or at none.
+"""The faults and loads of this process. Each is in place at all of its places or at none.
 
-`hold` returns once every agent says that it is in place, or raises with nothing left anywhere.
-From then on one thread tells every agent that Python is alive. A fault ends by `Fault.stop`, at its
-duration, with this process (`stop_all` runs at exit; when Python is killed the pipes break), or
+`hold` returns once every agent says that it is in place, or raises an error and leaves nothing in
+place. From then on one thread sends heartbeats to every agent. A fault ends with `Fault.stop`, at
+its duration, with this process (`stop_all` runs at exit; when Python is killed the pipes break), or
 with its agents, whose rules the kernel removes.
 """
 
@@ -30,17 +30,17 @@ __all__ = ["Fault", "LeaseHolder", "fault_window", "faults", "find", "hold", "st
 logger = logging.getLogger("chaostoolkit")
 
 _Key = tuple[Place, str]
-"""Place and kind: these share an agent. Its privileges are those of one kind, so kinds do not."""
+"""Place and kind. One agent serves one key, because it has only the privileges of one kind."""
 
 
 class LeaseHolder:
-    """All faults and loads of a process, and the thread that keeps them alive. Thread-safe."""
+    """All faults and loads of a process, and the thread that sends heartbeats. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start without a fault or load."""
         self._changed = threading.Condition()
         self._arming: dict[_Key, threading.Lock] = {}  # so that one place gets one agent
-        self._names: set[str] = set()  # that are being armed
+        self._names: set[str] = set()  # of what is being armed
         self._faults: list[Fault] = []
         self._agents: list[tuple[_Key, AgentProcess]] = []
         self._beating = False
@@ -54,22 +54,22 @@ class LeaseHolder:
         start_timeout_s: float = 10.0,
         derived: str = "",
     ) -> Fault:
-        """Have a fault or load put in place everywhere, at the same time, and hold it.
+        """Put a fault or load in place everywhere, at the same time, and keep it in place.
 
-        An agent of this process that holds the same kind at a place gets this one added.
+        If an agent of this process already holds the same kind at a place, that agent gets it.
 
         Args:
-            places: Where it acts; the way of each becomes that of the spec there.
-            spec: What to put in place.
+            places: Where it acts; the spec at each place gets the way of that place.
+            spec: What is put in place.
             scope: How the places were chosen, for the record.
-            start_timeout_s: How long each agent may take, in seconds.
+            start_timeout_s: Seconds that each agent may take; 10 by default.
             derived: The name of a spec that has none; with a number when it was used before.
 
         Raises:
             BadInputError: The name is in use, a place is given twice, or the agent refused a value.
             CannotRunHereError: A place does not allow it.
             AgentError: No agent of this release could be started, or it did not answer in time.
-                In every case nothing of this attempt is left anywhere.
+                In all these cases, nothing of this attempt is left in place.
         """
         names = [place.name for place in places]
         if not names or len(set(names)) < len(names):
@@ -98,7 +98,7 @@ class LeaseHolder:
         """Return the newest fault or load of this name.
 
         Raises:
-            BadInputError: There is none; the message has the known names.
+            BadInputError: There is none. The message has the known names.
         """
         for fault in reversed(self.faults()):
             if fault.id == name:
@@ -107,14 +107,16 @@ class LeaseHolder:
         raise BadInputError("name", name, f"no fault or load has this name; known: {known}")
 
     def fault_window(self, name: str, since_unix_s: float) -> tuple[float, float | None] | None:
-        """Return when a fault was armed everywhere: start, and end or None while it still is.
+        """Return the time in which a fault was armed everywhere.
 
         Args:
             name: Name of the fault.
-            since_unix_s: Faults that ended before are of an earlier run and do not count.
+            since_unix_s: Faults that ended before this time belong to an earlier run and do not
+                count. Seconds since 1970.
 
         Returns:
-            None before any fault of this run was armed.
+            Start and end in seconds since 1970; the end is None while the fault is armed. None in
+            place of both before any fault of this run was armed.
 
         Raises:
             BadInputError: There were faults, but none of this name.
@@ -132,7 +134,7 @@ class LeaseHolder:
         return armed[name].armed_unix_s, armed[name].ended_unix_s
 
     def stop_all(self, timeout_s: float = 5.0) -> None:
-        """Stop everything, and leave no agent that holds anything; what goes wrong is logged."""
+        """Stop everything, and kill each agent that still holds something. Errors are logged."""
         live = [fault for fault in self.faults() if fault.state == "armed"]
         for fault in live:
             fault.ask_to_stop()
@@ -147,7 +149,7 @@ class LeaseHolder:
 
     @contextmanager
     def _reserved(self, name: str, derived: str) -> Iterator[str]:
-        """Keep a name while its fault is being armed; nobody else may take it meanwhile."""
+        """Reserve a name while its fault is being armed."""
         with self._changed:
             name = name or self._free(derived)
             live = {fault.id for fault in self._faults if fault.state == "armed"}
@@ -193,7 +195,7 @@ class LeaseHolder:
             pool.shutdown(wait=False)
 
     def _arm(self, place: Place, spec: Spec, timeout_s: float, attempt: "_Attempt") -> Lease:
-        """Arm one place, by the agent that is there or by a new one."""
+        """Arm one place, with the agent that is there or with a new one."""
         spec, key = replace(spec, way=place.way), (place, spec.kind)
         with self._changed:
             lock = self._arming.setdefault(key, threading.Lock())
@@ -205,7 +207,7 @@ class LeaseHolder:
     def _add(
         self, agent: AgentProcess, place: Place, spec: Spec, timeout_s: float, attempt: "_Attempt"
     ) -> Lease | None:
-        """Add to the agent that is at this place already; None when it just ended."""
+        """Add a spec to the agent that is at a place; return None if that agent has just ended."""
         lease = Lease(spec, place, agent)
         if not agent.settle(spec.id, timeout_s):
             raise AgentError(
@@ -229,7 +231,7 @@ class LeaseHolder:
         return lease
 
     def _start(self, key: _Key, spec: Spec, timeout_s: float, attempt: "_Attempt") -> Lease:
-        """Start an agent and have it put the first fault in place."""
+        """Start an agent with a first spec."""
         place, kind = key[0], kinds.named(spec.kind)
         lease_s = spec.lease_s or DEFAULT_LEASE_S
         channel = place.reach.open(kind.command)
@@ -248,7 +250,7 @@ class LeaseHolder:
         return lease
 
     def _agent_of(self, key: _Key) -> AgentProcess | None:
-        """Return the agent that holds something of this kind at this place."""
+        """Return the agent that holds something of this kind at this place, or None."""
         with self._changed:
             for its_key, agent in self._agents:
                 if its_key == key and agent.holds:
@@ -261,7 +263,7 @@ class LeaseHolder:
             return [agent for _, agent in self._agents]
 
     def _keep_alive(self, key: _Key, agent: AgentProcess) -> None:
-        """Beat for this agent from now on, and end it at exit."""
+        """Send heartbeats to an agent from now on, and end it at exit."""
         with self._changed:
             self._agents.append((key, agent))
             self._changed.notify_all()
@@ -273,21 +275,21 @@ class LeaseHolder:
                 self._beating = True
 
     def _beat(self) -> None:
-        """Beat for all agents four times per lease, until there is none any more."""
+        """Send heartbeats to all agents, four times per lease, until no agent is left."""
         while True:
             with self._changed:
                 agents = self._running()
                 if not agents:
                     self._beating = False
                     return
-                # A new agent may need a faster beat: it wakes this up.
+                # A new agent may need more frequent heartbeats, so it ends this wait.
                 self._changed.wait(min(agent.lease_s for agent in agents) / 4)
             for agent in agents:
                 agent.heartbeat()
 
 
 class _Attempt:
-    """The arming of one fault at all of its places, which can be given up as a whole."""
+    """The arming of one fault at all of its places. It can be cancelled as a whole."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -295,7 +297,7 @@ class _Attempt:
         self._is_cancelled = False
 
     def wait_until_armed(self, lease: Lease, timeout_s: float) -> None:
-        """Wait until the agent has answered, the time is over, or the attempt is given up."""
+        """Wait until the agent has answered, the time is over, or the attempt is cancelled."""
         with self._lock:
             self._leases.append(lease)
             if self._is_cancelled:
@@ -303,7 +305,7 @@ class _Attempt:
         lease.wait_while("arming", timeout_s)
 
     def cancel(self) -> None:
-        """Give up what is still being armed, and ask the rest to end. Never waits."""
+        """Cancel what is still being armed, and ask the rest to end. Never waits."""
         with self._lock:
             self._is_cancelled = True
             for lease in self._leases:
@@ -318,9 +320,9 @@ _GIVEN_UP = "another place of this fault could not be armed"
 
 
 def _results(futures: Sequence[Future[Lease]]) -> list[Lease]:
-    """Return the lease of every place, or raise why one failed.
+    """Return the lease of every place, or raise the error of a place that failed.
 
-    The error is not that of a place that was given up because of another one.
+    This is not the error of a place that was cancelled because another place failed.
     """
     errors = [error for future in futures if (error := future.exception())]
     if errors:
@@ -331,12 +333,12 @@ def _results(futures: Sequence[Future[Lease]]) -> list[Lease]:
 def _undo(leases: Sequence[Lease]) -> None:
     until_s = time.monotonic() + _UNDO_S
     for lease in leases:
-        with suppress(AgentError):  # its agent was killed then, and with it the fault is gone
+        with suppress(AgentError):  # its agent was killed, so the fault is gone too
             lease.stop(max(0.0, until_s - time.monotonic()))
 
 
 def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
-    """Raise why a lease was not armed, or not by an agent of this release."""
+    """Raise an error if a lease was not armed, or was armed by an agent of another release."""
     armed, refusal = lease.armed_detail, lease.refusal
     if refusal is not None and refusal.field:
         raise judge.refusal(refusal, lease.spec, lease.place.name)

@@ -1,7 +1,7 @@
-"""What the agent says of a spec, as an error that names the argument of the user.
+"""Asks the agent whether specs are valid, and returns errors that name the user's arguments.
 
-The agent judges every value; Python only looks at types. `judge` asks it before anything is put in
-place, in one process for any number of specs.
+The agent judges every value; Python only checks types. `judge` uses one process of the agent for
+any number of specs, and puts nothing in place.
 """
 
 import subprocess
@@ -21,11 +21,11 @@ class Asked(NamedTuple):
     """What an agent will be asked, and where the user wrote it.
 
     Attributes:
-        argument: The mapping that has the values of the spec, for instance ``fault.arguments``, or
-            ``p99_load`` for one with the fields of the kind itself; "" when they are arguments of
-            their own.
-        spec: What will be asked.
-        elsewhere: Where the user wrote an argument that is not in that mapping, by its path.
+        argument: Path of the mapping that has the values of the spec, for instance
+            ``fault.arguments`` or ``p99_load``; "" if each value is an argument itself.
+        spec: What the agent will be asked.
+        elsewhere: For values that the user wrote outside that mapping: maps the path that a value
+            would have in it to the path where the user wrote it.
     """
 
     argument: str
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     elsewhere: Mapping[str, str] = {}
 
     def error(self, found: BadInputError) -> BadInputError:
-        """Return what `judge` found, as an error that names what the user wrote."""
+        """Return an error of `judge` with the path at which the user wrote the value."""
         if not self.argument or found.field in ("name", "arguments"):  # these are in no mapping
             return found
         path = f"{self.argument}.{found.field.removeprefix(f'{self.spec.kind}.')}"
@@ -41,10 +41,10 @@ class Asked(NamedTuple):
 
 
 def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
-    """Return the first thing that is wrong with each spec, None where nothing is.
+    """Return the first error of each spec; None for a valid spec. Nothing is put in place.
 
     Args:
-        specs: What would be put in place. Nothing is armed.
+        specs: The specs to judge.
 
     Raises:
         AgentError: The agent cannot be executed, or does not answer.
@@ -53,7 +53,7 @@ def judge(specs: Sequence[Spec]) -> list[BadInputError | None]:
 
 
 def judge_all(specs: Sequence[Spec]) -> list[list[BadInputError]]:
-    """Return everything that is wrong with each spec, as `judge` does."""
+    """Return all errors of each spec; otherwise as `judge`."""
     if not specs:
         return []
     lines = "".join(f"{spec.to_line()}\n" for spec in specs)
@@ -84,9 +84,9 @@ def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
     """Return the error for a value that an agent refused.
 
     Args:
-        problem: What the agent said.
-        spec: What it was asked.
-        place: Where; a target may have several places, so the message names it.
+        problem: The problem that the agent reported.
+        spec: The spec that it refused.
+        place: Name of the place, for the message: a target may have several places.
     """
     name = kinds.argument(spec.kind, problem.field)
     message = problem.message.replace("at this place", f"at {place}") if place else problem.message
@@ -97,12 +97,12 @@ def refusal(problem: Problem, spec: Spec, place: str = "") -> BadInputError:
 
 
 def _own_value(problem: Problem, spec: Spec) -> object:
-    """Return the value as it was given, where the field is a number of the spec: 5, and not '5'."""
+    """Return the value of a field as the user gave it: a number as 5 and not as '5'."""
     value: object = spec
     for part in problem.field.split("."):
         value = getattr(value, "detail" if (value, part) == (spec, spec.kind) else part, None)
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # 5 was written, more likely than 5.0
+        return int(value)  # the user more likely wrote 5 than 5.0
     return value if isinstance(value, int | float) else problem.value
 
 

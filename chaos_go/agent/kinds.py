@@ -1,7 +1,7 @@
-"""The kinds of faults and loads. The package of a kind registers it; the core names none.
+"""The kinds of faults and loads. The package of a kind registers it; the core names no kind.
 
-A kind is what the agent's ``kind`` field says. Its objects on the wire are called like it: what is
-asked for in a spec (its detail), and what was counted in an event (its totals).
+The field ``kind`` on the wire has the name of a kind. The same name is the key of its objects: of
+its detail in a spec (what is asked for) and of its totals in an event (what was counted).
 """
 
 from abc import ABC, abstractmethod
@@ -34,14 +34,14 @@ class Kind:
     """One kind.
 
     Attributes:
-        name: of the kind, and of its objects on the wire.
-        detail: what a spec of this kind asks for.
-        totals: what its events count.
-        is_fault: whether it breaks something; a load does not.
-        reports: whether its agent sends totals every second, so that silence means that it hangs.
-        arguments: the argument of the user by the field of the wire that it becomes. A field that
-            is not listed is found by the longest field above it: ``http.match`` stands for
-            ``http.match.path``, too.
+        name: Name of the kind, which is also the key of its objects on the wire.
+        detail: The class of the object in a spec of this kind.
+        totals: The class of the object in events of this kind.
+        is_fault: Whether the kind breaks something; a load does not.
+        reports: Whether its agent sends totals every second, so that silence means that it hangs.
+        arguments: Maps each field on the wire to the argument of the user. A field that is not
+            listed has the argument of the longest listed field above it: ``http.match`` also
+            covers ``http.match.path``.
     """
 
     name: str
@@ -82,7 +82,7 @@ def named(name: str) -> Kind:
     """Return the kind of this name.
 
     Raises:
-        BadInputError: no kind has this name.
+        BadInputError: No kind has this name.
     """
     if name not in _kinds:
         raise BadInputError("kind", name, f"unknown kind; known: {', '.join(sorted(_kinds))}")
@@ -95,7 +95,7 @@ def of_totals(totals: Totals) -> Kind:
 
 
 def argument(kind: str, path: str) -> str:
-    """Return what the user calls the field of a spec, for instance ``status``."""
+    """Return the user's argument for a field of a spec, for instance ``status``."""
     names = {**_ARGUMENTS, **(_kinds[kind].arguments if kind in _kinds else {})}
     parts = path.split(".")
     for length in range(len(parts), 0, -1):

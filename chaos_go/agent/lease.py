@@ -1,4 +1,4 @@
-"""One lease: the life of one fault or load at one place, as its agent tells it."""
+"""One lease: the state of one fault or load at one place, as its agent reports it."""
 
 import logging
 import math
@@ -17,8 +17,8 @@ from chaos_go.errors import AgentLostError, shorten
 logger = logging.getLogger("chaostoolkit")
 
 EXIT_S = 0.3
-"""How long Python waits for the exit of an agent that has disarmed. Afterwards the agent drains
-alone, at most 30 s: it relays what still goes through it, without any fault."""
+"""Seconds that Python waits for the exit of an agent that has disarmed. Afterwards the agent drains
+alone, at most 30 s: it relays the remaining connections without any fault."""
 
 
 class Lease:
@@ -28,14 +28,14 @@ class Lease:
         id: Name of the fault or load.
         spec: What was asked of the agent.
         place: Where it is.
-        state: ``arming``, ``armed``, ``ended`` (the agent said so) or ``lost`` (it is gone).
+        state: ``arming``, ``armed``, ``ended`` (the agent said so) or ``lost`` (the agent is gone).
         armed_unix_s: When ``armed`` was received, by the clock of this machine.
-        ended_unix_s: When the end was asked for or reported, whichever came first; else None.
-        armed_detail: What the agent put in place.
-        reason: ``stop``, ``deadline``, ``lease`` or ``signal`` once it ended; else empty.
-        problem: What went wrong; empty when nothing did.
-        agent: The process that holds it, maybe together with others.
-        refusal: Why the agent did not arm it, if so.
+        ended_unix_s: When the end was asked for or reported, whichever came first; None before.
+        armed_detail: What the agent has put in place.
+        reason: ``stop``, ``deadline``, ``lease`` or ``signal`` once it has ended; empty before.
+        problem: What went wrong; empty if nothing did.
+        agent: The process that holds it, possibly together with others.
+        refusal: Why the agent did not arm it; None if it did.
     """
 
     def __init__(self, spec: Spec, place: Place, agent: AgentProcess) -> None:
@@ -52,7 +52,7 @@ class Lease:
         self.agent = agent
         self.refusal: Problem | None = None
         self._lost_unix_s: float | None = None
-        self._reports = kinds.named(spec.kind).reports  # else a stats event holds no totals
+        self._reports = kinds.named(spec.kind).reports  # if not, a stats event has no totals since the start
         self._totals: Totals | None = None
         self._asked = False
         self._disarmed_s = math.nan  # by the monotonic clock
@@ -68,7 +68,7 @@ class Lease:
 
     @property
     def effect(self) -> bool | None:
-        """Whether something was touched; None while that may still come, and for a load."""
+        """Whether something was touched; None while that is not known yet, and for a load."""
         touched = self._totals.touched if self._totals else None
         if touched:
             return True
@@ -86,10 +86,10 @@ class Lease:
 
     @property
     def gone_by_unix_s(self) -> float | None:
-        """When nothing of it was left any more, at the latest; None while it is in place.
+        """The latest time at which it was gone; None while it is in place.
 
-        The end of an agent is the end of its faults. When the stream broke without an exit code
-        nobody saw that end: then the lease, which nobody renews any more, is the guarantee.
+        A fault ends with its agent. When the stream broke without an exit code, the end of the
+        agent was not seen. Then its lease guarantees the end, because nobody renews it any more.
         """
         if self.state == "ended":
             return self.ended_unix_s
@@ -99,7 +99,7 @@ class Lease:
         return self._lost_unix_s + left_s
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
-        """Call back with every event: those that came already, then each new one.
+        """Call a function with every event: first the earlier ones, then each new one.
 
         The callback runs in the thread of the agent, one event at a time.
         """
@@ -109,7 +109,7 @@ class Lease:
             self._callbacks.append(callback)
 
     def ask_to_stop(self) -> None:
-        """Ask the agent to end this, without waiting. Harmless when it has ended."""
+        """Ask the agent to end this, without waiting. Does nothing if it has ended."""
         with self._changed:
             if self.state != "armed" or self._asked:
                 return
@@ -121,7 +121,7 @@ class Lease:
         """End this and wait until it is undone. A second stop changes nothing.
 
         Args:
-            timeout_s: How long the agent may take before it is killed, in seconds.
+            timeout_s: Seconds that the agent may take before it is killed; 5 by default.
 
         Returns:
             The record, see `record`.
@@ -161,12 +161,12 @@ class Lease:
         }
 
     def wait_while(self, state: str, timeout_s: float) -> bool:
-        """Wait until the state is another one; False when it is not in time."""
+        """Wait until the state is another one; return whether that was in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self.state != state, timeout_s)
 
     def take(self, event: Event) -> None:
-        """Take an event of the agent."""
+        """Process an event of the agent."""
         with self._changed:
             if self._reports or event.event == "disarmed":
                 self._totals = event.totals or self._totals
@@ -186,7 +186,7 @@ class Lease:
         self._deliver(event)
 
     def note(self, problem: str) -> None:
-        """Take a problem of the agent; one that cannot be understood cannot be armed."""
+        """Note a problem of the agent. A lease that is not armed yet is lost then."""
         with self._changed:
             self.problem = problem
             if self.state == "arming":
@@ -194,7 +194,7 @@ class Lease:
             self._changed.notify_all()
 
     def lose(self, problem: str) -> None:
-        """Learn that the agent is gone; after a proper end that is no loss."""
+        """Note that the agent is gone; a lease that has already ended stays ended."""
         with self._changed:
             if self.state in ("arming", "armed"):
                 self.problem = self.problem or problem
@@ -219,6 +219,6 @@ class Lease:
 
 
 def say(problem: Problem) -> str:
-    """Tell in one line why an agent refused."""
+    """Return in one line why an agent refused."""
     value = f"{problem.field}={shorten(problem.value)}: " if problem.field else ""
     return f"{value}{problem.message}{'; ' if problem.fix else ''}{problem.fix}"

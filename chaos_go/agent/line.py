@@ -1,4 +1,4 @@
-"""Dataclasses as lines of JSON and back, by their annotations. Knows no field of the contract."""
+"""Converts dataclasses to lines of JSON and back, by their annotations, whatever their fields."""
 
 import dataclasses
 import json
@@ -15,21 +15,21 @@ SECRET = {"secret": True}
 
 
 class Line:
-    """One JSON object of the wire; subclasses are dataclasses."""
+    """One JSON object on the wire; subclasses are dataclasses."""
 
     def to_line(self) -> str:
         """Return the object as one line of JSON, without the newline.
 
         Raises:
-            ValueError: a number is NaN or infinite, which JSON cannot say; or a text is not
+            ValueError: A number is NaN or infinite, which JSON cannot express; or a text is not
                 Unicode, so that it cannot be sent.
         """
         line = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-        line.encode()  # here, and not first in the thread that sends it
+        line.encode()  # raises here, and not only in the thread that sends the line
         return line
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object as JSON would have it, absent fields left out."""
+        """Return the object as plain JSON values, without absent fields."""
         return {name: _plain(item) for name, item in _given(self)}
 
     def redacted(self) -> dict[str, Any]:
@@ -46,8 +46,8 @@ class Line:
         """Read one line.
 
         Raises:
-            BadInputError: it is not one JSON object, a field is unknown, missing or of a wrong
-                type. The message names the field.
+            BadInputError: The line is not one JSON object, or a field is unknown, missing or of a
+                wrong type. The message names the field.
         """
         try:
             value = json.loads(line, parse_constant=_refuse_constant)
@@ -57,14 +57,14 @@ class Line:
 
     @classmethod
     def from_dict(cls, value: object, path: str = "") -> Self:
-        """Read an object that JSON has been made of already.
+        """Read an object that was already parsed from JSON.
 
         Args:
-            value: the object.
-            path: where it stands in the line, for messages; "" for the line itself.
+            value: The object.
+            path: Path of the object in the line, for messages; "" for the line itself.
 
         Raises:
-            BadInputError: as `from_line`.
+            BadInputError: As `from_line`.
         """
         read: Self = _read_object(cls, value, path)
         return read
@@ -72,7 +72,7 @@ class Line:
 
 @cache
 def _fields(of: type) -> dict[str, tuple[Any, bool]]:
-    """Return type and necessity of each field by its name."""
+    """Return the type of each field, and whether it is required, by its name."""
     types = get_type_hints(of)
     return {
         f.name: (
@@ -84,7 +84,7 @@ def _fields(of: type) -> dict[str, tuple[Any, bool]]:
 
 
 def _given(line: Line) -> list[tuple[str, Any]]:
-    """Return name and value of the fields that are sent: needed ones, and those with a value."""
+    """Return name and value of the fields that are sent: required ones, and those with a value."""
     of: Any = type(line)
     fields = _fields(of).items()
     given = ((name, getattr(line, name), needed) for name, (_, needed) in fields)
@@ -106,7 +106,7 @@ def _hide(value: Any) -> Any:
 
 
 def _read(wanted: Any, value: Any, path: str) -> Any:
-    """Return ``value``, as JSON has it, as the wanted type."""
+    """Convert a value parsed from JSON to the wanted type."""
     if isinstance(wanted, UnionType):  # X | None: absent is None, null is never sent
         wanted = get_args(wanted)[0]
     if isinstance(wanted, type) and issubclass(wanted, Line):
@@ -156,4 +156,4 @@ def _read_key(wanted: type, key: str, path: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")

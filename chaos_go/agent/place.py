@@ -1,4 +1,4 @@
-"""Where a fault or load is: one place, how an agent is started there, and which traffic of it."""
+"""Where a fault or load is: a place, how an agent is started there, and which traffic there."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,20 +15,20 @@ class Reach(Protocol):
         """Start an agent.
 
         Args:
-            command: sub-command of the agent, ``fault`` or ``load``.
+            command: Sub-command of the agent, ``fault`` or ``load``.
 
         Raises:
-            AgentError: it cannot be started there.
+            AgentError: The agent cannot be started there.
         """
         ...
 
 
 @dataclass(frozen=True)
 class LocalReach:
-    """A child process on this host.
+    """An agent that is a child process on this host.
 
     Attributes:
-        netns_pid: process whose network namespace the agent enters; 0 for the one of this process.
+        netns_pid: Process whose network namespace the agent enters; 0 for the one of this process.
     """
 
     netns_pid: int = 0
@@ -43,12 +43,12 @@ class LocalReach:
 
 @dataclass(frozen=True)
 class Place:
-    """One place. Two that are equal are held by the same agent, if the kind is the same.
+    """One place. The same agent holds all faults of one kind at equal places.
 
     Attributes:
-        name: what users call it, for instance ``port/8081``.
-        reach: how an agent is started there.
-        way: which traffic there; None for what acts on no traffic, such as a load.
+        name: The name that users see, for instance ``port/8081``.
+        reach: How an agent is started there.
+        way: Which traffic there; None for what acts on no traffic, such as a load.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""One running agent: its events go to the leases that they are about, and its end is noticed.
+"""One running agent: passes its events to the leases that they are about, and notices its end.
 
-Nothing here waits for the agent to read: lines to it are queued, and a thread of its own sends
-them. So an agent that is blocked or cut off delays no other one.
+Nothing here waits until the agent reads: lines to it are queued, and a separate thread sends them.
+So an agent that is blocked or cut off delays no other agent.
 """
 
 import logging
@@ -20,35 +20,35 @@ from chaos_go.errors import BadInputError, shorten
 logger = logging.getLogger("chaostoolkit")
 
 _SHORTEST_SILENCE_S = 3.0  # an agent that reports does so every second
-_BEATS_WITHOUT_ANSWER = 3  # by our own clock: after a pause of the whole machine nobody has hung
+_BEATS_WITHOUT_ANSWER = 3  # so that suspending the machine does not count as a hang
 _HEARTBEAT = Command(command="heartbeat").to_line()
-_PATIENCE_S = 5.0  # until a process whose stdout has ended, or that was killed, must be gone
+_PATIENCE_S = 5.0  # for a process to exit after its stdout has ended or it was killed
 
 
 class Listener(Protocol):
-    """What an agent tells about one fault or load. All calls come from the agent's own thread."""
+    """Receives what an agent reports about one fault or load, in the thread of that agent."""
 
     def take(self, event: Event) -> None:
-        """Take an event of this fault."""
+        """Process an event of this fault."""
         ...
 
     def note(self, problem: str) -> None:
-        """Take a problem of the agent that does not end it."""
+        """Note a problem of the agent after which it goes on."""
         ...
 
     def lose(self, problem: str) -> None:
-        """Learn that the agent is gone."""
+        """Note that the agent is gone."""
         ...
 
 
 class AgentProcess:
-    """A running agent and those who listen to it.
+    """A running agent and its listeners.
 
     Attributes:
-        place: what it holds, for messages.
-        lease_s: it ends by itself after so long without a line from here.
-        exit_code: of the process once it has ended, negative for a signal; None before, and for
-            ever when its stream broke without one.
+        place: Name of the place that it holds, for messages.
+        lease_s: Seconds without a line from here after which the agent ends by itself.
+        exit_code: Exit code of the process, negative for a signal; None before its end. It stays
+            None when its stream broke without an exit code.
     """
 
     def __init__(
@@ -57,10 +57,11 @@ class AgentProcess:
         """Prepare; nothing is read before `start`.
 
         Args:
-            channel: to the process.
-            place: what it holds, for messages.
-            lease_s: it ends by itself after so long without a line from here, in seconds.
-            reports: it speaks every second while it holds something; when it does not, it hangs.
+            channel: Channel to the process.
+            place: Name of the place that it holds, for messages.
+            lease_s: Seconds without a line from here after which the agent ends by itself.
+            reports: Whether it reports every second while it holds something, so that silence means
+                that it hangs.
         """
         self.place = place
         self.lease_s = lease_s
@@ -82,14 +83,14 @@ class AgentProcess:
         self._writer = threading.Thread(target=self._write, name=f"to {place}", daemon=True)
 
     def start(self) -> None:
-        """Begin to read. By then somebody listens, so that not even the first line is missed."""
+        """Start to read and write. Call `listen` first, so that no line is missed."""
         if self._reader.ident is None:
             self._reader.start()
             self._writer.start()
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone and everybody was told."""
+        """Whether the process is gone and all listeners were told."""
         return self._ended.is_set()
 
     @property
@@ -103,11 +104,11 @@ class AgentProcess:
         return not self._held and (not self.ended or self.exit_code == 0)
 
     def listen(self, name: str, listener: Listener) -> None:
-        """Hand the events about ``name`` to a listener from now on."""
+        """Pass the events about ``name`` to a listener from now on."""
         self._listeners[name] = listener
 
     def send(self, line: Spec | Command) -> None:
-        """Queue one line; never waits. Listeners learn it when the agent is gone."""
+        """Queue one line; never waits. If the agent is gone, its listeners are told so."""
         name = line.spec.id if isinstance(line, Command) and line.spec else line.id
         with self._answered:
             self._unanswered[name] += 1
@@ -125,9 +126,9 @@ class AgentProcess:
             return self._answered.wait_for(lambda: self._has_answered(name), timeout_s)
 
     def heartbeat(self) -> None:
-        """Say that Python is alive, and end an agent that has not been heard for too long.
+        """Queue a heartbeat, and kill the agent if it was silent for too long.
 
-        While a beat still waits to be sent, no second one is queued.
+        While a heartbeat still waits to be sent, no second one is queued.
         """
         if not self._beat_is_queued:
             self._beat_is_queued = True
@@ -146,15 +147,15 @@ class AgentProcess:
         self._ended.wait(2 * _PATIENCE_S)
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until the process has ended by itself; kill it when it still holds something then.
+        """Wait for the process to end by itself; kill it if it still holds something then.
 
-        One that holds nothing only lets connections end that went through it.
+        A process that holds nothing only relays its remaining connections. It may go on.
         """
         if not self._ended.wait(timeout_s) and self._held:
             self.kill()
 
     def last_words(self) -> str:
-        """Tell how the process ended and what it said to humans."""
+        """Return how the process ended, and the end of its stderr."""
         code = self.exit_code
         if code is not None and code < 0:
             how = f"{self._hung}killed by {_signal_name(-code)}"
@@ -176,7 +177,7 @@ class AgentProcess:
             try:
                 self._channel.send(line)
             except OSError:
-                return  # `_read` sees the end, too, and tells everybody
+                return  # `_read` notices the end too, and tells the listeners
 
     def _read(self) -> None:
         while (line := self._channel.receive()) is not None:
@@ -204,7 +205,7 @@ class AgentProcess:
         listener = self._listeners.get(event.id)
         if listener is not None:
             listener.take(event)
-        elif event.error is not None:  # it could not even read for whom the line was
+        elif event.error is not None:  # it could not read which fault the line was about
             for listener in list(self._listeners.values()):
                 listener.take(event)
         else:
@@ -229,12 +230,12 @@ class AgentProcess:
             self._channel.kill()
         try:
             return self._channel.wait(_PATIENCE_S)
-        except TimeoutError:  # the kernel does not end it: its lease, or its watchdog, has to
+        except TimeoutError:  # the kernel does not end it, so its lease or its watchdog has to
             return None
 
 
 def _own_words(complaints: str) -> str:
-    """Return what the agent itself said last, without the stack dump of its crash."""
+    """Return the last message of the agent itself, without the stack dump of a crash."""
     said = [line for line in complaints.splitlines() if line.startswith("chaos-agent: ")]
     return said[-1] if said else complaints
 

@@ -6,8 +6,8 @@ Declare it at the top level of every experiment::
       - name: evidence
         provider: {type: python, module: chaos_go.controls.evidence}
 
-Without it a fault still ends at its duration or with the process, but the journal does not tell
-what it did, and a verdict cannot be given.
+Without it a fault still ends at its duration or with the process. But the journal does not tell
+what the fault did, so no verdict can be given.
 """
 
 import logging
@@ -33,14 +33,14 @@ _earlier: set[int] = set()  # ids of the faults and ladders that belong to an ea
 
 
 def before_experiment_control(context: dict[str, Any], **unknown: Any) -> None:
-    """Leave faults of an earlier run in this process out of the record.
+    """Exclude the faults and ladders of an earlier run in this process from the record.
 
     Args:
-        context: the experiment; given by Chaos Toolkit.
-        unknown: this control takes no argument; any is refused.
+        context: The experiment; given by Chaos Toolkit.
+        unknown: Any argument is refused, since this control takes none.
 
     Raises:
-        InterruptExecution: an argument was given.
+        InterruptExecution: An argument was given.
     """
     if unknown:
         raise InterruptExecution(f"evidence control: {_refusal(unknown)}")
@@ -53,13 +53,14 @@ def after_experiment_control(
 ) -> None:
     """Stop every fault that is still held and write all records to ``journal["chaos_go"]``.
 
-    Chaos Toolkit calls this whatever the status of the run, after the rollbacks. What ladders have
-    measured is in ``ladders`` and what their loads saw in ``traffic``, interrupted or not.
+    Chaos Toolkit calls this after the rollbacks, whatever the status of the run. The observations
+    of ladders are in ``ladders`` and the records of their loads in ``traffic``, also when a ladder
+    was interrupted.
 
     Args:
-        context: the experiment; given by Chaos Toolkit.
-        state: the journal; given by Chaos Toolkit.
-        unknown: refused before the experiment.
+        context: The experiment; given by Chaos Toolkit.
+        state: The journal; given by Chaos Toolkit.
+        unknown: Any argument was refused before the experiment.
     """
     ours = section(state)
     ours["faults"] = _end_all()
@@ -71,7 +72,10 @@ def after_experiment_control(
 
 
 def cleanup_control() -> None:
-    """Stop what is still held: after a crash of the run the hook above is not called, this is."""
+    """Stop every fault that is still held.
+
+    After a crash of the run Chaos Toolkit calls this hook, but not `after_experiment_control`.
+    """
     _end_all()
 
 
@@ -79,15 +83,15 @@ def validate_control(control: dict[str, Any]) -> None:
     """Refuse arguments and a scope when Chaos Toolkit validates the experiment.
 
     Raises:
-        InvalidControl: names what was given.
+        InvalidControl: An argument or a scope was given. The message names it.
     """
     arguments = control["provider"].get("arguments", {})
     if arguments:
         raise InvalidControl(f"control {control['name']!r}: {_refusal(arguments)}")
     if control.get("scope"):
         raise InvalidControl(
-            f"control {control['name']!r}: scope={control['scope']!r}: leave it out, the record "
-            "is begun before and written after the experiment"
+            f"control {control['name']!r}: scope={control['scope']!r}: leave it out; the record "
+            "begins before the experiment and is written after it"
         )
 
 
@@ -96,9 +100,10 @@ def _faults() -> list[Fault]:
 
 
 def _end_all() -> list[dict[str, Any]]:
-    """Stop all faults and then, when their agents are gone, return the records.
+    """Stop all faults and then return their records.
 
-    A failure to stop is part of the record, not an error: the others have to be stopped too.
+    A fault that cannot be stopped has a problem in its record. It raises no error here, because the
+    other faults have to be stopped too.
     """
     faults = _faults()
     for fault in faults:
@@ -111,7 +116,7 @@ def _end_all() -> list[dict[str, Any]]:
 
 
 def _stop(fault: Fault) -> str:
-    """Stop a fault and return the problem with that, if any."""
+    """Stop a fault; return why it could not be stopped, or ""."""
     try:
         fault.stop()
     except Exception as error:

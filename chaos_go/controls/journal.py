@@ -5,13 +5,14 @@ from typing import Any
 from chaos_go import __version__
 
 SCHEMA = 2
-"""Changes when an old reader of the section would misunderstand a new one."""
+"""Version of the section. It is raised when an older reader would misunderstand the section."""
 
 
 def section(journal: dict[str, Any]) -> dict[str, Any]:
-    """Return our section of a journal, empty at first: ``faults`` (a list) and ``traffic``.
+    """Return our section of a journal; create it when it is missing.
 
-    ``ladders`` (a list) is there when the run had one.
+    It has ``faults`` (a list) and ``traffic`` (a mapping), and ``ladders`` (a list) when the run
+    had a ladder.
     """
     empty = {"schema": SCHEMA, "version": __version__, "faults": [], "traffic": {}}
     ours: dict[str, Any] = journal.setdefault("chaos_go", empty)

@@ -1,4 +1,4 @@
-"""Control that drives one load for the whole experiment and writes what it saw to the journal.
+"""Control that drives one load for the whole experiment and writes its record to the journal.
 
 Declare it at the top level of the experiment, once per load::
 
@@ -11,8 +11,8 @@ Declare it at the top level of the experiment, once per load::
             name: checkout
             load: {url: "http://127.0.0.1:8080/checkout", rate_rps: 40}
 
-Probes of `probes.traffic` read from it. The load ends with the experiment, whatever its status;
-when Python dies the agent ends it by itself.
+The probes of `probes.traffic` measure this load. It ends with the experiment, whatever the status
+of the run. When Python dies, the agent ends the load by itself.
 """
 
 import logging
@@ -60,24 +60,27 @@ def before_experiment_control(
     load: dict[str, Any] = {},  # noqa: B006 - never changed; discover shows it
     **unknown: Any,
 ) -> None:
-    """Start the load: open loop, at a constant rate, latency counted from the intended send time.
+    """Start the load, an open loop at a constant rate.
+
+    Requests are sent at their intended times, whether or not earlier ones have been answered.
+    Latency counts from the intended send time.
 
     Args:
         context: The experiment; given by Chaos Toolkit.
-        name: What probes (``traffic=``) and the journal call this load; required.
-        load: What is sent, a mapping; ``url`` is required. ``url``: http or https URL. ``method``:
-            HTTP method ("GET"). ``headers``: names and values of headers ({}). ``body``: text of
-            the body (""). ``rate_rps``: requests per second, more than 0 and at most 50,000 (50).
-            ``timeout_ms``: milliseconds after which a request is given up and counts as a timeout,
-            at most 60,000 (2000). ``max_in_flight``: bound of requests under way at once, at most
-            4,096; 0 for automatic (0). ``impact``: which requests hurt the business, any of
-            ``statuses`` (list), ``json_field`` with ``json_value``, ``timeout`` (true or false);
-            {} when nothing is to be judged ({}).
+        name: Name of the load in the journal and in the argument ``traffic`` of probes; required.
+        load: The requests, as a mapping; defaults are in parentheses. ``url``: http or https URL;
+            required. ``method``: HTTP method ("GET"). ``headers``: names and values of headers
+            ({}). ``body``: text of the body (""). ``rate_rps``: requests per second, more than 0
+            and at most 50,000 (50). ``timeout_ms``: milliseconds after which a request is given up
+            and counts as a timeout, at most 60,000 (2000). ``max_in_flight``: largest number of
+            requests in flight at once, at most 4,096; 0 chooses it automatically (0). ``impact``:
+            which requests hurt the business, by any of ``statuses`` (list), ``json_field`` with
+            ``json_value``, and ``timeout`` (true or false); with {} no request is judged ({}).
         unknown: Any other argument is refused.
 
     Raises:
-        InterruptExecution: An argument is wrong or the load cannot start. Chaos Toolkit would
-            swallow any other error and run the experiment without a load.
+        InterruptExecution: An argument is invalid, or the load cannot start. Chaos Toolkit would
+            ignore any other error and run the experiment without a load.
     """
     try:
         _refuse_unknown(unknown)
@@ -98,10 +101,10 @@ def after_experiment_control(
     """Stop the load and write its seconds to ``journal["chaos_go"]["traffic"][name]``.
 
     Args:
-        context: the experiment; given by Chaos Toolkit.
-        state: the journal; given by Chaos Toolkit.
-        name: of the load.
-        arguments: those of the start; not needed here.
+        context: The experiment; given by Chaos Toolkit.
+        state: The journal; given by Chaos Toolkit.
+        name: Name of the load.
+        arguments: The other arguments of the start; not used here.
     """
     for recording in loads.running():
         if recording.name == name:
@@ -109,7 +112,10 @@ def after_experiment_control(
 
 
 def cleanup_control() -> None:
-    """Stop what still runs: after a crash of the run the hook above is not called, this one is."""
+    """Stop every load that still runs.
+
+    After a crash of the run Chaos Toolkit calls this hook, but not `after_experiment_control`.
+    """
     for recording in loads.running():
         _finish(recording)
 
@@ -120,7 +126,7 @@ def validate_control(control: dict[str, Any]) -> None:
     Values that refer to the configuration are not known yet; they are checked at the start.
 
     Raises:
-        InvalidControl: Names the argument, its value and how to fix it.
+        InvalidControl: An argument is invalid. The message names it, its value and how to fix it.
     """
     try:
         for one in asked(control):
@@ -130,13 +136,13 @@ def validate_control(control: dict[str, Any]) -> None:
 
 
 def asked(control: dict[str, Any]) -> list[Asked]:
-    """Return what the control will ask an agent.
+    """Return what the control will ask an agent for.
 
     Args:
-        control: As in the experiment.
+        control: The control in the experiment.
 
     Returns:
-        Nothing when the load refers to the configuration.
+        The load; nothing when it refers to the configuration, whose values are not known yet.
 
     Raises:
         ChaosGoError: An argument is missing, unknown or of a wrong type.
@@ -155,7 +161,7 @@ def asked(control: dict[str, Any]) -> list[Asked]:
 
 
 def _refuse_unknown(unknown: Mapping[str, Any]) -> None:
-    """Refuse an argument that nobody reads; an old name is answered with the new one."""
+    """Refuse an unknown argument; the error for an old name tells the new one."""
     if problem := renamed_argument(_RENAMED, unknown):
         raise problem
     refuse_unknown("", unknown, _KNOWN)

@@ -1,4 +1,4 @@
-"""What breaks: one file per family of faults, each function an action; and `stop` for all."""
+"""Faults: each family has a file, each public function is an action; `stop` ends any of them."""
 
 import logging
 from typing import Any
@@ -14,21 +14,20 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def stop(name: str = "") -> list[dict[str, Any]]:
-    """End faults early, undo them, and see what they did.
+    """End faults early, undo them, and check what they did.
 
-    Harmless as a rollback: a fault that has ended already is not touched again, and when no fault
-    was ever started there is nothing to do.
+    It is safe as a rollback: a fault that has already ended is left alone, and it does nothing when
+    no fault was ever started.
 
     Args:
-        name: Name of one fault; "" for all of this run.
+        name: Name of one fault; "" for all faults of this run.
 
     Returns:
         The record of each fault: ``id``, ``effect``, ``said``, ``places`` and more.
 
     Raises:
-        ActivityFailed: No fault has this name although there are others; a fault touched nothing
-            at any of its places; or an agent was lost. By then every fault that was asked for is
-            over.
+        ActivityFailed: No fault has this name although there are others, a fault touched nothing
+            at any of its places, or an agent was lost. Every fault that was asked for is over then.
     """
     arguments.text("name", name)
     faults = [fault for fault in holder.faults() if fault.kind.is_fault]
@@ -48,7 +47,7 @@ def stop(name: str = "") -> list[dict[str, Any]]:
 
 
 def _end(fault: Fault) -> ChaosGoError | None:
-    """Wait for the end of a fault that was asked to stop; return what was wrong with it."""
+    """Wait for the end of a fault that was asked to stop; return its problem, or None."""
     try:
         fault.stop()
     except AgentLostError as error:

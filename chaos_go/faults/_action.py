@@ -1,8 +1,8 @@
-"""What makes an action of a function that says what is asked for.
+"""Makes actions from functions that describe a fault.
 
-A fault's function only describes the fault: it returns a `Request`, and looks at nothing else.
-`holds` makes the action of it, which chooses the places and has agents put the fault there. So
-``chaos go validate`` and the ladder can ask the same function what it would do.
+The function of a fault only returns a `Request`; it looks up nothing and starts nothing. `holds`
+makes an action from it, which chooses the places and has agents put the fault in place there. So
+``chaos go validate`` and the ladder can ask the same function what the action would do.
 """
 
 import functools
@@ -22,14 +22,14 @@ from chaos_go.targets.scope import Scope
 
 @dataclass(frozen=True)
 class Request:
-    """What an action asks for. Types are right; the agent judges the values.
+    """What an action asks for. Its types are checked; the agent checks the values.
 
     Attributes:
-        action: Name of the action, from which that of the fault is derived if none is given.
-        target: Where.
-        scope: Which of the target's places.
-        seed: Of the choice among places; 0 draws one.
-        spec: What, without a way.
+        action: Name of the action. The fault's name is derived from it if none was given.
+        target: Where the fault is.
+        scope: Which places of the target are hit.
+        seed: Seed of the choice among places; 0 draws one.
+        spec: What the fault does, without a way.
     """
 
     action: str
@@ -39,8 +39,8 @@ class Request:
     spec: Spec
 
     def specs(self) -> list[Spec]:
-        """Return the spec of each place, as far as the target tells without a look at the world."""
-        ways = self.target.ways or (Way(port=1),)  # the world has to be asked for the port
+        """Return the spec of each place, as far as the target's text alone tells."""
+        ways = self.target.ways or (Way(port=1),)  # stands in for a port that has to be looked up
         named = replace(self.spec, id=self.spec.id or self.action)
         return [replace(named, way=way) for way in ways]
 
@@ -79,12 +79,13 @@ Record = dict[str, Any]
 def holds[**P](
     renamed: Mapping[str, str],
 ) -> Callable[[Callable[P, Request]], Callable[P, dict[str, Any]]]:
-    """Make an action of a function that returns a request.
+    """Return a decorator that makes an action from a function that returns a request.
 
-    The action returns the record of the fault. The function itself stays its ``request``.
+    The action puts the fault in place and returns its record. The function itself is the attribute
+    ``request`` of the action.
 
     Args:
-        renamed: The new spelling by the old name of an argument.
+        renamed: Maps each old name of an argument to the new one.
     """
 
     def decorate(build: Callable[P, Request]) -> Callable[P, Record]:
@@ -104,16 +105,16 @@ def holds[**P](
 
 
 def _asked(build: Callable[..., Request], given: Mapping[str, Any]) -> list[Asked]:
-    """Return what agents would be asked for these arguments, as far as they are known.
+    """Return what agents would be asked for with these arguments, as far as they are known.
 
-    No value depends on the target. So the others are judged even if a variable hides the target.
+    No value depends on the target. So the others are checked even if a variable hides the target.
     """
     known = with_a_target(given)
     return [] if has_variable(known) else [Asked("", spec) for spec in build(**known).specs()]
 
 
 def hold(asked: Request) -> Record:
-    """Choose the places of a request, have the fault put there, and return its record.
+    """Choose the places of a request, put the fault in place there, and return its record.
 
     Raises:
         ActivityFailed: A value is invalid, or the fault cannot be put in place; nothing is left.
@@ -122,7 +123,7 @@ def hold(asked: Request) -> Record:
     chosen = scope.choose(asked.scope, places, asked.target.most_percentage, asked.seed)
     derived = f"{asked.action}-{asked.target.slug}"[:_LONGEST_DERIVED]
     detail: Any = asked.spec.detail
-    if chosen.seed and hasattr(detail, "seed"):  # so that one number repeats draw and dice
+    if chosen.seed and hasattr(detail, "seed"):  # one seed repeats both random choices
         detail = replace(detail, seed=chosen.seed)
     spec = replace(asked.spec, detail=detail)
     return holder.hold(chosen.places, spec, chosen.record, derived=derived).record()

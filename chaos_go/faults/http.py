@@ -1,8 +1,8 @@
-"""Faults on the HTTP/1.1 requests that reach a service, or that it sends, and on the answers.
+"""Faults on HTTP/1.1: on the requests that reach a service or that it sends, and on the answers.
 
-All actions return as soon as the fault is in place everywhere. It ends by `chaos_go.faults.stop`,
-after ``duration_s``, and with the run. Connections that were open before are taken over without a
-failed request, see ``connections`` of `abort`.
+Every action returns as soon as the fault is in place everywhere. The fault ends with
+`chaos_go.faults.stop`, after ``duration_s``, or with the run. Connections that were open before the
+fault are taken over without a failed request, see ``connections`` of `abort`.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ _RENAMED_OF_MODIFY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Match(Line):
-    """Which requests; path and header values are RE2 expressions that match the whole value."""
+    """Which requests match; path and header values are RE2 expressions for the whole value."""
 
     path: str = ""
     method: str = ""
@@ -63,7 +63,7 @@ class HTTPDelay(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class HTTPModify(Line):
-    """A change of the service's answer; an empty body leaves the service's own."""
+    """A change of the service's answer; with an empty body, the body stays as it is."""
 
     set_headers: dict[str, str] = field(default_factory=dict, metadata=SECRET)
     body: str = field(default="", metadata=SECRET)
@@ -87,7 +87,7 @@ class HTTP(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class HTTPTotals(Totals):
-    """What a fault on requests really did at one place since it was armed."""
+    """What a fault on requests has done at one place since it was armed."""
 
     seen: int
     matched: int
@@ -162,33 +162,35 @@ def abort(
     Args:
         target: Where the requests are, for instance ``port/8081`` or ``to/users:8082``; the
             reference lists every form of a target.
-        status: Status of the answer, 200 to 599.
-        percentage: Share of the matching requests that is hit, more than 0 and at most 100.
+        status: HTTP status of the answer, 200 to 599.
+        percentage: Percentage of the matching requests that are hit, more than 0 and at most 100.
         match: Which requests match, by any of ``path`` (a regular expression (RE2) that must match
             the whole path without the query, for instance ``/api/v1/users/.*``), ``method`` (for
             instance ``GET``) and ``headers`` (names and regular expressions, each of which must
             match one whole value of that header). {} matches every request.
-        answer: What the answer has besides its status, any of ``headers`` (names and values, for
-            instance ``{"Retry-After": "1"}``) and ``body`` (a text). {} stands for no body and no
-            headers but those of the framing.
+        answer: What the answer has besides its status: any of ``headers`` (names and values, for
+            instance ``{"Retry-After": "1"}``) and ``body`` (a text). With {} the answer has no body
+            and only the headers of the framing.
         duration_s: Seconds after which the fault ends by itself, at most 3600.
-        seed: Number that decides which requests are hit, so that a run can be repeated. 0 lets
-            each agent draw one, which the record has as ``armed.seed`` of its place.
-        name: Name by which `chaos_go.faults.stop` and probes find this fault. "" derives one such
-            as ``abort-port-8081``.
-        connections: How connections are treated, any of ``existing``, ``limit`` and
-            ``keep_client_address``. ``existing`` says what becomes of connections that clients
-            opened before the fault. With ``takeover``, the default, one request on each is changed
-            so that the service answers it and then closes the connection itself; the client
-            connects again, into the fault, and no request fails. With ``leave`` they are left
-            alone, and their requests are not faulted. With ``reset`` they are reset at once, and
-            requests under way fail. ``limit`` is how many connections are read at a time (10000);
-            those beyond it pass unread and are counted as ``passthrough.over_limit``.
-            ``keep_client_address: true`` lets the service see the address of its client instead of
-            one of this host; it needs a port as the target. All faults of one place must agree.
-        scope: Which places of the target are hit, when it has several, any of ``places`` (a
+        seed: Number that decides which requests are hit, so that a run can be repeated. With 0 each
+            agent draws a seed; the record has it as ``armed.seed`` of the place.
+        name: Name by which `chaos_go.faults.stop` and probes find this fault. With "" a name such
+            as ``abort-port-8081`` is derived.
+        connections: How connections are treated, by any of ``existing``, ``limit`` and
+            ``keep_client_address``. ``existing`` decides about the connections that clients opened
+            before the fault. With ``takeover``, the default, one request on each connection is
+            changed so that the service answers it and then closes the connection itself. The client
+            then connects again, through the fault, and no request fails. With ``leave`` these
+            connections are left alone, and their requests are not faulted. With ``reset`` they are
+            reset at once, and requests in flight fail. ``limit`` is the largest number of
+            connections that are read at a time (10000); further connections pass through unread and
+            are counted as ``passthrough.over_limit``. With ``keep_client_address: true`` the
+            service sees the address of its client instead of one of this host; this needs a port as
+            the target. All faults at one place must have the same ``existing`` and
+            ``keep_client_address``.
+        scope: Which places of the target are hit when it has several, by any of ``places`` (a
             number, a share such as ``50%``, ``all``, or a list of names) and ``max_percentage``
-            (a larger share is refused). {} hits all.
+            (the largest share that is allowed, in percent). {} hits all places.
 
     Returns:
         The record of the fault: ``id``, ``state``, ``spec``, ``places`` (one mapping per place
@@ -196,7 +198,7 @@ def abort(
 
     Raises:
         ActivityFailed: An argument is invalid, the fault cannot be put in place everywhere, or no
-            agent could be started. Nothing of the attempt is left then.
+            agent could be started. The fault is then in place nowhere.
     """
     given = arguments.mapping("answer", answer, ("headers", "body"), secret=True)
     change = HTTPAbort(
@@ -227,21 +229,22 @@ def delay(
     Args:
         target: Where the requests are, see `abort`.
         delay_ms: Milliseconds that a request is held, more than 0. The longest delay that can be
-            drawn may be no longer than the fault itself.
+            drawn must not be longer than the fault itself.
         jitter_ms: Scale of the distribution in milliseconds, at most ``delay_ms`` except for
             ``pareto``; 0 for none.
-        distribution: Distribution of the delays, each drawn anew, with D for ``delay_ms`` and J
-            for ``jitter_ms``. ``uniform``: evenly from D-J to D+J. ``constant``: D; J must be 0.
-            ``normal``: mean D, standard deviation J (more than 0), drawn again when more than 4 J
-            or D away from D. ``pareto``: a heavy tail on top of D, D + J*X with X of the Lomax
-            distribution with shape 3, P(X > x) = (1+x)^-3, cut off at 20; mean D + 0.497 J, P99
-            D + 3.63 J.
-        percentage: Share of the matching requests that is hit, more than 0 and at most 100.
+        distribution: Distribution of the delays; each request gets a new one. D is ``delay_ms``
+            and J is ``jitter_ms``. ``uniform``: evenly from D-J to D+J. ``constant``: D; J must be
+            0. ``normal``: mean D, standard deviation J (more than 0); a delay is drawn again when
+            it is more than 4 J or more than D away from D. ``pareto``: a heavy tail on top of D,
+            D + J*X with X of the Lomax distribution with shape 3, P(X > x) = (1+x)^-3, cut off at
+            20; mean D + 0.497 J, P99 D + 3.63 J.
+        percentage: Percentage of the matching requests that are hit, more than 0 and at most 100.
         match: Which requests match, see `abort`.
         duration_s: Seconds after which the fault ends by itself, at most 3600. Requests that are
-            held then go on at once.
+            held at that time go on at once.
         seed: Number that decides which requests are hit and for how long, see `abort`.
-        name: Name of this fault, see `abort`. "" derives one such as ``delay-port-8081``.
+        name: Name of this fault, see `abort`. With "" a name such as ``delay-port-8081`` is
+            derived.
         connections: How connections are treated, see `abort`.
         scope: Which places of the target are hit, see `abort`.
 
@@ -274,32 +277,33 @@ def modify(
 ) -> Request:
     """Change the service's answers, after the service has handled the request.
 
-    Several faults on one request apply in the order in which they were put in place: of two
-    changes to the same header or body the later fault wins. Answers of `abort` are not changed.
+    Several faults on one request apply in the order in which they were put in place. If two of them
+    change the same header or body, the later fault wins. Answers of `abort` are not changed.
 
     Args:
         target: Where the requests are, see `abort`.
         answer: What is changed in the answer, any of ``headers``, ``body`` and ``remove_body``.
             ``headers`` are names and values, for instance ``{"Content-Type": "text/html"}``; each
-            replaces every header line of that name, or is added. ``body`` is a text in place of
-            the answer's body; ``remove_body: true`` leaves the answer none. Content-Length is made
-            to fit; chunks,
-            trailers, Content-Encoding, digests and validators (ETag, Last-Modified) of the old
-            body are removed, and ``Cache-Control: no-store`` keeps the new one out of caches. An
-            answer to HEAD gets the head alone; 204, 206 and 304 keep their own body or none. When
-            the old body is longer than 256 KiB, or does not end within 250 ms, the connection ends
-            behind the answer (``Connection: close``).
-        percentage: Share of the matching requests that is hit, more than 0 and at most 100.
+            replaces every header line of that name, or is added. ``body`` is a text that replaces
+            the body of the answer; ``remove_body: true`` removes the body. Content-Length is set to
+            the new length. Chunks, trailers, Content-Encoding, digests and validators (ETag,
+            Last-Modified) of the old body are removed, and ``Cache-Control: no-store`` keeps the
+            new body out of caches. An answer to HEAD gets only the new head. Answers with status
+            204, 206 or 304 keep their own body, if they have one. When the old body is longer than
+            256 KiB, or does not end within 250 ms, the connection is closed after the answer
+            (``Connection: close``).
+        percentage: Percentage of the matching requests that are hit, more than 0 and at most 100.
         match: Which requests match, see `abort`.
         duration_s: Seconds after which the fault ends by itself, at most 3600.
         seed: Number that decides which answers are changed, see `abort`.
-        name: Name of this fault, see `abort`. "" derives one such as ``modify-port-8081``.
+        name: Name of this fault, see `abort`. With "" a name such as ``modify-port-8081`` is
+            derived.
         connections: How connections are treated, see `abort`.
         scope: Which places of the target are hit, see `abort`.
 
     Returns:
-        The record of the fault, see `abort`; ``totals.modified`` of a place counts the answers
-        that were really changed.
+        The record of the fault, see `abort`. ``totals.modified`` of a place is the number of
+        answers that were changed.
 
     Raises:
         ActivityFailed: As `abort`, or there is nothing to change.
@@ -318,7 +322,7 @@ def modify(
 def _detail(
     percentage: object, match: object, seed: object, connections: object, **change: Any
 ) -> HTTP:
-    """Return what every fault on requests has in common, with its change."""
+    """Check the arguments that all faults on requests share; return them with the change."""
     given = arguments.mapping(
         "connections", connections, ("existing", "limit", "keep_client_address")
     )
@@ -342,7 +346,7 @@ def _detail(
 
 
 def _match(given: object) -> Match | None:
-    """Return what requests must look like; None for any. The agent judges the expressions."""
+    """Return which requests match; None for all. The agent checks the expressions."""
     match = arguments.mapping("match", given, ("path", "method", "headers"))
     read = Match(
         path=arguments.text("match.path", match.get("path", "")),

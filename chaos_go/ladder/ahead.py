@@ -1,7 +1,7 @@
-"""Reads the arguments of a ladder before the run, as far as an experiment file tells them.
+"""Reads the arguments of a ladder from an experiment file, before the run.
 
-A value with a ``${variable}`` in it is not known yet. What stands in for it fits to every other
-argument, so that only what is written down can be refused.
+A value with a ``${variable}`` in it is not known yet. A stand-in takes its place that is compatible
+with every other argument. So only values that are in the file can be refused.
 """
 
 from collections.abc import Mapping
@@ -39,17 +39,17 @@ _STAND_INS: dict[str, Any] = {
 
 
 def asked(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Asked]:
-    """Return what agents will be asked, as far as it is known; nothing is started.
+    """Return what agents will be asked for, as far as it is known. Nothing is started.
 
-    A fault with a variable in it, except in its target, is not judged: its values depend on each
-    other. So does a dose on them.
+    The values of a fault, and its dose, depend on each other. So they are not judged when one of
+    them has a variable in it. A variable in the target does not matter.
 
     Args:
-        arguments: As in the experiment; the names of all are known, and no needed one is missing.
-        defaults: Of all arguments that have one.
+        arguments: The arguments in the experiment: all names are known, no required one is missing.
+        defaults: The default of each argument that has one.
 
     Raises:
-        BadInputError: Names the argument, its value and how to fix it.
+        BadInputError: An argument is invalid. The message names it, its value and how to fix it.
     """
     arguments = {**defaults, **arguments}
     plan = read(arguments, defaults)
@@ -62,20 +62,20 @@ def asked(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Ask
 
 
 def read(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> Plan:
-    """Return the plan of a ladder, with stand-ins for what is not known; nothing is started.
+    """Return the plan of a ladder, with stand-ins for unknown values. Nothing is started.
 
     Args:
-        arguments: As in the experiment; the names of all are known, and no needed one is missing.
-        defaults: Of all arguments that have one.
+        arguments: The arguments in the experiment: all names are known, no required one is missing.
+        defaults: The default of each argument that has one.
 
     Raises:
-        BadInputError: Names the argument, its value and how to fix it.
+        BadInputError: An argument is invalid. The message names it, its value and how to fix it.
     """
     known = _known(arguments)
     if _is_fault_unknown(arguments):
         known |= {"fault": _FAULT, "dose": "delay_ms"}
     else:
-        known["fault"] = arguments["fault"]  # its values are only looked at when all are known
+        known["fault"] = arguments["fault"]  # only checked when all is known
     if has_variable(_part(arguments, "levels").get("max_ms")):
         known["levels"] = {**_part(known, "levels"), "max_ms": _longest_dose(known)}
     plan = plans.read(**{**defaults, **known})
@@ -86,7 +86,7 @@ def read(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> Plan:
 
 
 def _is_fault_unknown(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether it is not known which action the fault is, or which arguments it has."""
+    """Return whether a variable hides the fault's action, or the names of its arguments."""
     fault = arguments["fault"]
     if not isinstance(fault, Mapping):
         return has_variable(fault)
@@ -112,7 +112,7 @@ def _part(arguments: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _known(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put something that fits in place of every variable; where a default fits, nothing."""
+    """Replace each variable by its stand-in; leave the argument out if it has none."""
     known: dict[str, Any] = {}
     for key, value in given.items():
         if isinstance(value, Mapping) and key != "guard":
@@ -125,7 +125,7 @@ def _known(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _longest_dose(known: Mapping[str, Any]) -> float:
-    """Return the least ``levels.max_ms`` that the other arguments allow."""
+    """Return the smallest ``levels.max_ms`` that the other arguments allow."""
     levels = _part(known, "levels")
     given = levels.get("doses_ms", [])
     doses = [levels.get("start_ms", 100.0), *(given if isinstance(given, list) else [])]

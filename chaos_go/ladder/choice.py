@@ -1,4 +1,4 @@
-"""Which dose comes next: the given ones in order, or what the design says."""
+"""Chooses the next dose: the next one of those that were given, or the one of the design."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ class Chooser:
     """Chooses the levels of one load."""
 
     def __init__(self, plan: Plan) -> None:
-        """Begin with the first given level, if any is given."""
+        """Begin with the first of the given doses, if there are any."""
         self._plan = plan
         self._given = list(plan.levels_ms)
         self._chosen = 0
         self.done_code = "levels-done" if plan.levels_ms else "design-done"
 
     def next(self, rows: Sequence[Row], impacted: int) -> Step:
-        """Return the next dose, or None and why there is none.
+        """Return the next dose and why it comes next, or None and why there is none.
 
         Args:
-            rows: what was measured at this load.
-            impacted: how many transactions of how many that may be were rejected so far.
+            rows: The observations at this load.
+            impacted: Number of transactions that the ladder has cost so far.
         """
         plan = self._plan
         if not plan.levels_ms and self._chosen == plan.max_levels:
@@ -44,7 +44,7 @@ class Chooser:
         return Step(self._given.pop(0), f"level {number} of {len(plan.levels_ms)}")
 
     def left(self) -> str:
-        """Say how long it takes at this load, with the level at hand and the last baseline."""
+        """Return how long this load still takes, with the current level and the last baseline."""
         plan = self._plan
         if plan.levels_ms:
             return f"about {(len(self._given) + 2) * plan.level_s:.0f} s left"
@@ -53,5 +53,5 @@ class Chooser:
 
 
 def _seen(rows: Sequence[Row]) -> int:
-    """Count the rejected transactions that the design knows of: those of windows under a dose."""
+    """Return the number of lost transactions in observations with a dose: the design has these."""
     return sum(row["k"] for row in rows if row["dose_ms"])

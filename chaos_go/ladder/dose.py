@@ -15,8 +15,8 @@ from chaos_go.agent.fault import Fault
 from chaos_go.errors import BadInputError
 
 Inject = Callable[[float, float, str], AbstractContextManager[Fault | None]]
-"""Takes a dose in milliseconds, how long it may last in seconds, and a name for the fault; the
-fault is in place inside the context. A dose of 0 is none."""
+"""Takes a dose in milliseconds, the longest duration in seconds, and a name for the fault. The
+fault is in place inside the context. A dose of 0 is no fault."""
 
 _KEYS = ("module", "func", "arguments")
 _GIVEN_BY_THE_LADDER = ("duration_s", "name")
@@ -50,7 +50,7 @@ class Dosed:
         return str(self.arguments.get("target", ""))
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the journal keeps: each fault has a record of its own with more."""
+        """Return what the ladder's record keeps; the record of each fault has more."""
         return {"module": self.module, "func": self.func, "dose": self.dose}
 
     def with_dose(self, dose_ms: float, duration_s: float, name: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Dosed:
         return {**self.arguments, self.dose: dose_ms, "duration_s": duration_s, "name": name}
 
     def specs(self, dose_ms: float, duration_s: float, name: str) -> list[Spec]:
-        """Return what agents would be asked for one dose; empty when the action does not tell.
+        """Return what agents would be asked for one dose; empty if the action cannot tell.
 
         Raises:
             BadInputError: An argument has a wrong type.
@@ -75,7 +75,7 @@ class Dosed:
 
     @contextlib.contextmanager
     def inject(self, dose_ms: float, duration_s: float, name: str) -> Iterator[Fault | None]:
-        """Hold the fault with one dose while the context lasts; a dose of 0 is none."""
+        """Keep the fault in place with one dose inside the context; a dose of 0 is no fault."""
         if dose_ms == 0:
             yield None
             return
@@ -88,15 +88,15 @@ class Dosed:
 
 
 def read(fault: object, dose: object) -> Dosed:
-    """Read the fault of a ladder. The module is imported, as Chaos Toolkit imports an action's.
+    """Read the fault of a ladder and import its module, as Chaos Toolkit does with actions.
 
     Args:
         fault: A mapping of ``module``, ``func`` and ``arguments``.
         dose: Name of the argument that is the dose.
 
     Raises:
-        BadInputError: There is no such action, it does not take an argument, or the ladder gives
-            this argument itself.
+        BadInputError: There is no such action, an argument is unknown or missing, or the ladder
+            gives this argument itself.
     """
     given = arguments.mapping("fault", fault, _KEYS)
     module, func = given.get("module"), given.get("func")

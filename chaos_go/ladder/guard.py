@@ -13,15 +13,15 @@ _EXAMPLE = (
     "or {} for none"
 )
 
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What Chaos Toolkit raises where a value is of a type that it does not expect."""
+_WRONG_TYPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors that Chaos Toolkit raises when a value has a type that it does not expect."""
 
 
 def check(guard: dict[str, Any]) -> dict[str, Any]:
-    """Return a guard as the activity that it is; an empty one stays empty.
+    """Return a guard as an activity of Chaos Toolkit; an empty guard stays empty.
 
     Raises:
-        BadInputError: Chaos Toolkit could not run it.
+        BadInputError: Chaos Toolkit could not run the guard.
     """
     if not isinstance(guard, dict):
         raise BadInputError("limits.guard", guard, _EXAMPLE)
@@ -33,15 +33,15 @@ def check(guard: dict[str, Any]) -> dict[str, Any]:
     try:
         ensure_activity_is_valid(probe)
         ensure_hypothesis_tolerance_is_valid(probe["tolerance"])
-    except (InvalidActivity, InvalidExperiment, *_STUMBLES) as error:
+    except (InvalidActivity, InvalidExperiment, *_WRONG_TYPE) as error:
         raise BadInputError("limits.guard", guard, f"{error}; {_EXAMPLE}") from error
     return probe
 
 
 def breach(guard: dict[str, Any]) -> str:
-    """Run the guard and tell how it was breached, or nothing when it holds.
+    """Run the guard; return how it was breached, or "" when it is within its tolerance.
 
-    A guard that cannot be measured counts as breached: it protects nobody.
+    A guard that cannot be measured counts as breached, because it does not protect the service.
     """
     if not guard:
         return ""
@@ -53,6 +53,6 @@ def breach(guard: dict[str, Any]) -> str:
     try:
         if within_tolerance(tolerance, value, configuration={}, secrets={}):
             return ""
-    except _STUMBLES as error:
+    except _WRONG_TYPE as error:
         return f"guard {guard['name']!r} = {value!r} could not be judged: {error}"
     return f"guard {guard['name']!r} = {value!r}, outside its tolerance {tolerance!r}"

@@ -1,7 +1,7 @@
-"""One level: a dose is put in place, the load runs, windows are measured, the dose is gone.
+"""Measures one level: puts the dose in place, runs the load, measures windows, removes the dose.
 
-The load starts after the dose and ends before it: no connection is older than the fault, and no
-request of a window goes on without it.
+The load starts after the dose and ends before it. So no connection is older than the fault, and no
+request of a window goes on without the fault.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ logger = logging.getLogger("chaostoolkit")
 BASELINE_BEFORE, DOSED, BASELINE_AFTER = "baseline-before", "dosed", "baseline-after"
 
 LOOK_CONFIDENCE = 0.99
-"""Of the interval that the abort level is judged by: it is looked at every second."""
+"""Confidence of the interval for the abort level. It is high, because every second is judged."""
 
-_HALF_S = 0.5  # seconds lie on a grid of one second
+_HALF_S = 0.5  # half a step of the grid on which seconds start
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class End:
 
 
 class Level:
-    """One dose at one load. What it finds goes into the record at once, window by window.
+    """One dose at one load. Each window is added to the record as soon as it is measured.
 
     Attributes:
-        rows: the windows that can be used.
+        rows: The windows that can be used.
     """
 
     def __init__(
         self, plan: Plan, record: Record, load: Load, dose_ms: float, baseline: Sequence[Row]
     ) -> None:
-        """Prepare; ``baseline`` are the windows without a dose at the same load, so far."""
+        """Prepare; ``baseline`` has the windows without a dose at the same load so far."""
         self.rows: list[Row] = []
         self._plan = plan
         self._record = record
@@ -61,7 +61,11 @@ class Level:
         self._number = len(record.levels) + 1
 
     def measure(self, inject: Inject, phase: str) -> End | None:
-        """Measure all windows; the fault is gone afterwards, whatever happens."""
+        """Measure all windows; return why the walk ends here, or None. The fault is gone then.
+
+        Raises:
+            ChaosGoError: The fault touched nothing or did not last, or the load ended.
+        """
         level: dict[str, Any] = {"number": self._number, "dose_ms": self._dose_ms}
         level |= {"load_rps": self._load.rate_rps, "phase": phase}
         self._record.levels.append(level)
@@ -84,7 +88,7 @@ class Level:
 
     @contextlib.contextmanager
     def _traffic(self) -> Iterator[tuple[Recording, Recording]]:
-        """Drive the load and the one whose P99 is taken, which may be the same."""
+        """Drive the load and the load whose P99 is reported, which may be the same."""
         name, p99_load = self._plan.name, self._plan.p99_load
         with self._running(name, self._load) as recording:
             if p99_load is None:
@@ -102,7 +106,7 @@ class Level:
             self._record.add_traffic(name, loads.finish(recording))
 
     def _settle(self, recording: Recording) -> End | None:
-        """Let the change of dose pass, unless too much is rejected even so."""
+        """Wait for the settling time; return an end if too many transactions are lost in it."""
         until = recording.now() + self._plan.settle_s
         while recording.now() < until:
             recording.wait(until)
@@ -130,7 +134,10 @@ class Level:
         return End("guard", breach) if breach else None
 
     def _window(self, recording: Recording, again: bool) -> tuple[Window | None, End | None]:
-        """Measure a window, up to now if something ends the walk; None when it is of no use."""
+        """Measure a window; return it, or None if it cannot be used, and why the walk ends, if so.
+
+        A window that is cut short by the end of the walk is returned too.
+        """
         origin = recording.origin()
         start = origin + math.ceil(recording.now() - origin)
         end, seen_s = self._watch(recording, start)
@@ -142,7 +149,7 @@ class Level:
             if recording.lease.state != "armed":
                 raise
             self._refuse({"start_unix_s": start}, str(error))
-            self._say(f"window is of no use{', and repeated' if again else ''}: {error}")
+            self._say(f"window cannot be used{' and is repeated' if again else ''}: {error}")
             return None, None
         if window.total("impact_n"):
             return window, None
@@ -150,18 +157,18 @@ class Level:
         return None, None
 
     def _cut(self, recording: Recording, start: float, seconds: list[LoadSecond]) -> Window | None:
-        """Return the window that was cut short, unless its load was not as asked."""
+        """Return the window that was cut short; None if its load was not as asked."""
         window = Window(recording.name, start, start + len(seconds), recording.timeout_ms, seconds)
         unsent, intended = window.total("late") + window.total("dropped"), window.total("intended")
-        if unsent > max(1, LARGEST_UNSENT * intended):  # of few requests, one is more than 1 %
+        if unsent > max(1, LARGEST_UNSENT * intended):  # of few requests, 1 is above 1 %
             reason = f"{unsent} of {intended} requests of the window that was cut short were late"
             self._refuse({"start_unix_s": start}, reason)
-            self._say(f"window is of no use: {reason}")
+            self._say(f"window cannot be used: {reason}")
             return None
         return window if window.total("impact_n") else None
 
     def _watch(self, recording: Recording, start: float) -> tuple[End | None, list[LoadSecond]]:
-        """Look at every second of a window as it arrives; give those that have arrived."""
+        """Check each second of a window as it arrives; return why the walk ends, and them."""
         length = self._plan.window_s
         latest = start + length + self._plan.patience_s
         while True:
@@ -178,7 +185,7 @@ class Level:
             recording.wait(latest)
 
     def _is_spent(self, recording: Recording) -> End | None:
-        """Count the transactions that this dose cost, and tell when they are too many."""
+        """Count the transactions that this dose has cost; return an end when they are too many."""
         if self._dose_ms == 0:
             return None
         impacted = self._impacted_before + sum(second.impact for second in recording.seconds())
@@ -188,7 +195,7 @@ class Level:
         return End("max-impacted", f"{impacted} of {self._plan.max_impacted} impacted transactions")
 
     def _is_abort(self, seconds: Sequence[LoadSecond]) -> End | None:
-        """Tell when the extra risk of this level is clearly above the abort level."""
+        """Return an end when the extra risk of this level is clearly above the abort level."""
         new = {"n": sum(x.impact_n for x in seconds), "k": sum(x.impact for x in seconds)}
         rows = [*self.rows, new]
         if self._dose_ms == 0 or not any(row["n"] for row in rows):
@@ -199,13 +206,14 @@ class Level:
         return End("abort", f"extra risk {risk} is above {self._plan.abort_extra_risk:.2%}")
 
     def _keep(self, window: Window, p99_recording: Recording, number: int) -> None:
-        """Write a window down and say what it shows."""
+        """Add a window to the record and log what it shows."""
         of_load = [x for x in self._record.observations if x["load_rps"] == self._load.rate_rps]
         row = windows.row(window, self._dose_ms, len(of_load) + 1, self._load.rate_rps)
         try:
             p99_window = window
             if p99_recording.name != window.traffic:
-                # Its seconds lie on another grid; half a second at each end makes them as many.
+                # The seconds of the two loads start at different times. With half a second more
+                # at each end, the window of the second load has as many whole seconds.
                 begin, end = window.start_unix_s - _HALF_S, window.end_unix_s + _HALF_S
                 p99_window = p99_recording.between(begin, end)
             windows.add_p99(row, p99_window)
@@ -222,7 +230,7 @@ class Level:
         )
 
     def _account(self, level: dict[str, Any], fault: Fault | None) -> ChaosGoError | None:
-        """Close the books; windows of a fault that did not act are no observations."""
+        """Complete the level's record; return the fault's problem, after which no window counts."""
         problem = _problem(fault) if fault else None
         if fault:
             level |= {"fault": fault.id, "said": fault.said}
@@ -236,7 +244,7 @@ class Level:
         return problem
 
     def _refuse(self, row: Row, reason: str) -> None:
-        """Write down that a window is of no use, and why."""
+        """Record that a window cannot be used, and why."""
         of = {"level": self._number, "dose_ms": self._dose_ms, "load_rps": self._load.rate_rps}
         self._record.inconclusive.append({**row, **of, "reason": reason})
 
@@ -245,7 +253,7 @@ class Level:
 
 
 def _problem(fault: Fault) -> ChaosGoError | None:
-    """Return why the windows under a fault that is over are not at its dose."""
+    """Return why a fault did not act on all windows of its level; None if it did."""
     if problem := no_effect(fault):
         return problem
     for lease in fault.leases:

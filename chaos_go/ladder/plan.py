@@ -1,4 +1,4 @@
-"""What a ladder is asked to do, judged before anything is started."""
+"""The arguments of a ladder, checked before anything is started."""
 
 import math
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from chaos_go.traffic import load as loads
 from chaos_go.traffic.contract import Impact, Load
 
 _LONGEST_SETTLE_S = 600
-_CHANGE_S = 3  # until fault and load are there, and gone again
+_CHANGE_S = 3  # to start and stop the fault and the load
 LARGEST_DOSE_MS = 600_000.0
 _LARGEST_COUNT = 10**9
-_LONGEST_NAME = 60  # what is added to it has to fit into the names of loads and faults
+_LONGEST_NAME = 60  # leaves room for what the names of loads and faults add to it
 
 _FAULT = "fault.arguments"
 _LEVELS = {
@@ -38,7 +38,7 @@ _LIMITS = {"impacted": 500, "extra_risk": 0.2, "guard": {}}
 
 @dataclass(frozen=True)
 class Plan:
-    """Arguments of `chaos_go.ladder.measure` that are valid.
+    """Valid arguments of `chaos_go.ladder.measure`.
 
     Attributes:
         name: Name of the ladder.
@@ -47,7 +47,7 @@ class Plan:
         budget, start_ms, max_dose_ms, target_width, max_levels: What the design needs.
         windows, window_s, settle_s: How each level is measured.
         loads: The load, once per rate.
-        p99_load: The load whose P99 is taken; None when that of ``loads`` is.
+        p99_load: The load whose P99 is reported; None for the P99 of ``loads``.
         max_impacted, abort_extra_risk, guard: When it stops early.
     """
 
@@ -70,22 +70,22 @@ class Plan:
 
     @property
     def level_s(self) -> float:
-        """How long one level takes when every window is measured once."""
+        """How many seconds one level takes when every window is measured once."""
         return self.settle_s + self.windows * self.window_s + _CHANGE_S
 
     @property
     def longest_level_s(self) -> float:
-        """How long a fault must be able to last: each window twice, and until its data is here."""
+        """The most seconds that a fault may be needed: every window twice, and its late data."""
         return self.settle_s + self.windows * (2 * self.window_s + 2) + self.patience_s
 
     @property
     def patience_s(self) -> float:
-        """How long after its end the data of a window may arrive."""
+        """How many seconds after its end the data of a window may arrive."""
         slowest_ms = max(load.timeout_ms for load in (*self.loads, self.p99_load) if load)
         return 2 * slowest_ms / 1000 + 5
 
     def settings(self) -> dict[str, Any]:
-        """Return what the journal keeps of it; values of headers and bodies are left out."""
+        """Return the plan for the journal, without the values of headers and bodies."""
         return {
             "fault": self.dosed.as_json(),
             "levels_ms": list(self.levels_ms),
@@ -107,26 +107,26 @@ class Plan:
 
     @property
     def doses(self) -> dict[str, float]:
-        """The doses that are known before the run, by the argument that says each.
+        """The doses that are known before the run, by the argument that has each.
 
-        Where the design chooses, these are the first one and the largest one.
+        When the design chooses the doses, these are the first dose and the largest possible one.
         """
         if self.levels_ms:
             return {f"levels.doses_ms[{at}]": dose for at, dose in enumerate(self.levels_ms)}
         return {"levels.start_ms": self.start_ms, "levels.max_ms": self.max_dose_ms}
 
     def asked_for_loads(self) -> list[Asked]:
-        """Return what agents will be asked for the loads."""
+        """Return the loads that agents will be asked for."""
         asked = [Asked("load", loads.spec_of(self.name, load)) for load in self.loads]
         if self.p99_load:
             asked.append(Asked("p99_load", loads.spec_of(self.name, self.p99_load)))
         return asked
 
     def asked_for_fault(self, doses: Mapping[str, float]) -> list[Asked]:
-        """Return what agents will be asked for the fault with each of some doses.
+        """Return the faults that agents will be asked for, one or more per dose.
 
         Args:
-            doses: The doses, by the argument that says each.
+            doses: The doses, by the argument that has each.
 
         Raises:
             BadInputError: An argument of the fault has a wrong type.
@@ -152,10 +152,10 @@ def read(
     p99_load: object,
     name: object,
 ) -> Plan:
-    """Return the plan that the arguments of `chaos_go.ladder.measure` make. Nothing is started.
+    """Read the arguments of `chaos_go.ladder.measure`. Nothing is started.
 
     Raises:
-        BadInputError: Names the argument, its value and how to fix it.
+        BadInputError: An argument is invalid. The message names it, its value and how to fix it.
     """
     every = {**_LEVELS, **arguments.mapping("levels", levels, _LEVELS)}
     each = {**_WINDOWS, **arguments.mapping("windows", windows, _WINDOWS)}
@@ -186,10 +186,10 @@ def read(
 
 
 def refuse(plan: Plan) -> None:
-    """Refuse a plan of which an agent would refuse a value, before anything is started.
+    """Refuse a plan with a value that an agent would refuse, before anything is started.
 
     Raises:
-        BadInputError: Names the argument, its value and how to fix it.
+        BadInputError: A value is invalid. The message names its argument and how to fix it.
         AgentError: The agent cannot be executed here.
     """
     asked = [*plan.asked_for_loads(), *plan.asked_for_fault(plan.doses)]
@@ -200,10 +200,10 @@ def refuse(plan: Plan) -> None:
 
 
 def fraction(name: str, value: object, most: float = 0.5) -> float:
-    """Return a fraction that is more than 0 and at most ``most``.
+    """Return a value, if it is a fraction above 0 and at most ``most``.
 
     Raises:
-        BadInputError: It is not one.
+        BadInputError: The value is no such fraction.
     """
     try:
         return arguments.positive(name, value, most)
@@ -213,10 +213,10 @@ def fraction(name: str, value: object, most: float = 0.5) -> float:
 
 
 def read_levels(levels_ms: object) -> tuple[float, ...]:
-    """Return doses that rise; none lets the design choose.
+    """Return the given doses; without any, the design chooses them.
 
     Raises:
-        BadInputError: They do not rise, or one is not a delay.
+        BadInputError: The doses do not rise, or one is not a delay.
     """
     fix = "give rising delays like [100, 200, 400], or [] to have them chosen"
     if not isinstance(levels_ms, list):
@@ -264,7 +264,7 @@ def _read_p99_load(given: object) -> Load | None:
 
 
 def _name(name: object) -> str:
-    """Return a name from which those of loads and faults can be made."""
+    """Return the name of the ladder, if names of loads and faults can be derived from it."""
     text = arguments.text("name", name)
     if not text or len(text.encode()) > _LONGEST_NAME or not text.isprintable():
         raise BadInputError("name", name, f"give 1 to {_LONGEST_NAME} printable characters")
@@ -276,10 +276,10 @@ def _dose(name: str, value: object) -> float:
 
 
 def check_p99_rate(plan: Plan) -> None:
-    """Refuse a load whose P99 is asked for, but which is too slow to tell it.
+    """Refuse a ``p99_load`` that sends too few requests for a P99.
 
     Raises:
-        BadInputError: A window has fewer requests than a P99 with both its limits takes.
+        BadInputError: A window has fewer requests than a P99 with both limits needs.
     """
     load, needed = plan.p99_load, smallest_n(0.99)
     if load is None or load.rate_rps * plan.window_s >= needed:
@@ -293,7 +293,7 @@ def check_p99_rate(plan: Plan) -> None:
 
 
 def _check_together(plan: Plan) -> None:
-    """Refuse values that do not fit to each other."""
+    """Refuse values that contradict each other."""
     if plan.abort_extra_risk <= plan.budget:
         fix = f"give more than the budget ({plan.budget:g}), which has to be measured"
         raise BadInputError("limits.extra_risk", plan.abort_extra_risk, fix)

@@ -1,7 +1,7 @@
-"""What a ladder has measured so far: kept here, so that nothing is lost when it is interrupted.
+"""Keeps what a ladder has measured so far, so that nothing is lost when it is interrupted.
 
-Chaos Toolkit drops the output of an activity that was interrupted; the control
-`chaos_go.controls.evidence` writes these records to the journal whatever happened.
+Chaos Toolkit drops the output of an activity that was interrupted. The control
+`chaos_go.controls.evidence` writes these records to the journal in every case.
 """
 
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, Any]
-"""One window: ``dose_ms``, ``n``, ``k``, ``load_rps``, ``window``, the P99 and when it began."""
+"""One window: ``dose_ms``, ``n``, ``k``, ``load_rps``, ``window``, its P99 and its start."""
 
 RUNNING = "running"
 INTERRUPTED = "interrupted"
@@ -18,19 +18,21 @@ ERROR = "error"
 
 @dataclass
 class Record:
-    """One ladder, while it runs and after.
+    """The record of one ladder, while it runs and afterwards.
 
     Attributes:
-        name: of the ladder.
-        target: where the delay was.
-        settings: the arguments that say how it was measured, without headers and bodies.
-        observations: the windows that can be used, in the order in which they were measured.
-        levels: one per fault: dose, load, id of the fault, what it obtained, what was seen.
-        inconclusive: windows that cannot be used, each with its reason.
-        impacted: transactions with business impact while a dose was in place, settling included.
-        stopped: why it ended, one of the codes of `chaos_go.ladder.walk`; ``running`` until then.
-        why: the same in words.
-        traffic: what the loads saw, by name; for the journal's ``traffic``, not for the output.
+        name: Name of the ladder.
+        target: Target of the fault.
+        settings: The arguments of the ladder, without headers and bodies.
+        observations: The windows that can be used, in the order in which they were measured.
+        levels: The levels: each has its dose, its load, its fault and what was counted.
+        inconclusive: The windows that cannot be used, each with its reason.
+        impacted: Number of transactions with business impact while a dose was in place, also while
+            it settled.
+        stopped: Why it ended, one of the codes of `chaos_go.ladder.walk`; ``running`` until then.
+        why: The reason in words.
+        traffic: The records of the loads, by name. They go to ``traffic`` of the journal and not
+            into the output of the action.
     """
 
     name: str
@@ -45,22 +47,22 @@ class Record:
     traffic: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Be found by `records` from now on."""
+        """Add this record to those that `records` returns."""
         with _lock:
             _records.append(self)
 
     def end(self, code: str, why: str) -> None:
-        """Say why it ended; the first reason is the one that counts."""
+        """Set why the ladder ended; only the first reason is kept."""
         if self.stopped == RUNNING:
             self.stopped, self.why = code, why
 
     def add_traffic(self, name: str, seen: dict[str, Any]) -> None:
-        """Keep what a load saw in one level; all levels together are one load in the journal."""
+        """Add a load's record of one level; the journal has one record for all levels of a load."""
         known = self.traffic.setdefault(name, seen)
         if known is not seen:
             known["seconds"] += seen["seconds"]
             known["problem"] = known["problem"] or seen["problem"]
-            known["totals"] = {}  # those of one level alone would mislead
+            known["totals"] = {}  # the totals of one level are not those of the whole load
 
     def as_json(self) -> dict[str, Any]:
         """Return the output of the action."""

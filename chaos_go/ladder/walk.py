@@ -1,15 +1,15 @@
-"""The walk at one load: the baseline, level by level, the baseline again.
+"""Measures one load: the baseline, one level after another, then the baseline again.
 
-How it ends is one of these codes:
+It ends with one of these codes:
 
 - ``levels-done``: every given level was measured.
 - ``design-done``: the design has no further level; its reason says why.
-- ``max-impacted``, ``abort``, ``guard``: it stopped early, as asked.
+- ``max-impacted``, ``abort``, ``guard``: one of the limits stopped it early.
 - ``inconclusive``: no window of a level could be used.
-- ``interrupted``, ``error``: the action did not come to its end.
+- ``interrupted``, ``error``: the action did not finish.
 
-After ``guard`` and ``inconclusive`` the baseline is not measured again: either the service needs
-rest, or the load cannot be driven.
+After ``guard`` and ``inconclusive`` the baseline is not measured again: either the service has to
+recover, or the load cannot be driven.
 """
 
 import logging
@@ -28,7 +28,7 @@ AT_ONCE = ("guard", "inconclusive")
 
 
 class Walk:
-    """One load's walk."""
+    """The ladder at one load."""
 
     def __init__(self, plan: Plan, record: Record, inject: Inject, load: Load) -> None:
         """Prepare."""
@@ -39,7 +39,7 @@ class Walk:
         self._rows: list[Row] = []
 
     def run(self) -> End:
-        """Measure everything; the fault of a level is gone before the next one begins."""
+        """Measure all levels. The fault of a level is gone before the next level begins."""
         chooser = Chooser(self._plan)
         self._say(f"the baseline at {self._load.rate_rps:g} requests per second; {chooser.left()}")
         end = self._level(0.0, BASELINE_BEFORE)

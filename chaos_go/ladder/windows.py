@@ -1,4 +1,4 @@
-"""What a window says, and what all windows of a level say about the extra risk of its dose."""
+"""Makes observations of windows, and estimates the extra risk of a dose from them."""
 
 import math
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from chaos_go.traffic.recording import Window
 
 @dataclass(frozen=True)
 class Risk:
-    """The risk that a dose adds: of the transactions that would else have been fine, what part.
+    """The extra risk of a dose: the fraction of otherwise successful transactions that it costs.
 
     Attributes:
-        value: (p - p0) / (1 - p0), where p0 is the risk without a dose.
-        low: lower limit of its interval.
-        high: upper limit.
+        value: (p - p0) / (1 - p0), where p is the risk with the dose and p0 the risk without it.
+        low: Lower limit of its interval.
+        high: Upper limit of its interval.
     """
 
     value: float
@@ -26,12 +26,12 @@ class Risk:
     high: float
 
     def __str__(self) -> str:
-        """Say it in percent."""
+        """Return the risk and its interval in percent."""
         return f"{self.value:.2%} ({self.low:.2%} to {self.high:.2%})"
 
 
 def row(window: Window, dose_ms: float, number: int, rate_rps: float) -> Row:
-    """Return the observation that a window is; its P99 is added by `add_p99`."""
+    """Return a window as an observation; `add_p99` adds its P99."""
     return {
         "dose_ms": dose_ms,
         "n": window.total("impact_n"),
@@ -50,9 +50,10 @@ def row(window: Window, dose_ms: float, number: int, rate_rps: float) -> Row:
 
 
 def add_p99(row: Row, window: Window) -> None:
-    """Add the P99 of a window; an upper limit at which requests were given up is none.
+    """Add the P99 of a window to its row.
 
-    Too few requests carry no P99: it stays None, and ``p99_missing`` says why.
+    The upper limit stays None when requests were given up there. With too few requests the P99
+    stays None too, and ``p99_missing`` says why.
     """
     try:
         p99 = sli.latency_ms(window)
@@ -65,7 +66,7 @@ def add_p99(row: Row, window: Window) -> None:
 
 
 def say_p99(row: Row) -> str:
-    """Say the P99 of a row, ``>=`` when it is the time at which requests were given up."""
+    """Return the P99 of a row as text, with ``>=`` if requests were given up at that time."""
     if row["p99_ms"] is None:
         return "no P99"
     at_least = ">= " if row.get("p99_censored") else ""
@@ -79,7 +80,8 @@ def extra_risk(
     """Estimate the extra risk of the rows over that of the baseline.
 
     The limits join the exact intervals of the two proportions (Newcombe's method 10, Statistics in
-    Medicine 17 (1998) 873-890). Windows are taken as alike; the fit looks at how they differ.
+    Medicine 17 (1998) 873-890). The windows are pooled; only the fit takes into account that they
+    differ.
     """
     hits, n = _sums(rows)
     hits_0, n_0 = _sums(baseline)

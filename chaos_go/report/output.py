@@ -1,4 +1,4 @@
-"""Files that the user asks for with ``-o``: checked before anything is calculated."""
+"""Checks the files that the user asks for with ``-o``, before anything is calculated."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ def check(path: str) -> None:
     """Refuse a file that cannot be written.
 
     Raises:
-        BadInputError: the file cannot be written; the message says how to fix it.
+        BadInputError: The file cannot be written. The message says how to fix it.
     """
     place = Path(path)
     if not path or path.endswith("/") or place.is_dir():
@@ -29,7 +29,7 @@ def writing(path: str) -> Iterator[None]:
     """Turn an error of the operating system in the ``with`` block into one of our own.
 
     Raises:
-        BadInputError: the file could not be written.
+        BadInputError: The file could not be written.
     """
     try:
         yield

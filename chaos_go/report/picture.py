@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#000000", "#56B4E9")
 Dash = str | tuple[int, tuple[int, ...]]
 DASHES: tuple[Dash, ...] = ("-", "--", "-.", ":", (0, (8, 2, 1, 2, 1, 2)))
-MARKERS = ("o", "s", "^", "D", "v", "P")  # one more than colours: thirty lines until two are alike
+MARKERS = ("o", "s", "^", "D", "v", "P")  # one more than colours, so that 30 lines differ
 LIMIT, FAULT = "#D55E00", "#E69F00"
 
 _SUFFIXES = (".png", ".svg")
@@ -24,10 +24,10 @@ _WIDTH_IN, _DPI = 8, 100  # 800 pixels
 
 
 def check_output(path: str) -> None:
-    """Refuse a file that is no picture or cannot be written, before anything is calculated.
+    """Refuse a file that is not a picture or cannot be written, before anything is calculated.
 
     Raises:
-        BadInputError: the name ends in another suffix, or the file cannot be written.
+        BadInputError: The name has another suffix, or the file cannot be written.
     """
     if Path(path).suffix not in _SUFFIXES:
         raise BadInputError("output", path, f"give a name that ends in {' or '.join(_SUFFIXES)}")
@@ -36,18 +36,18 @@ def check_output(path: str) -> None:
 
 @contextmanager
 def saved(path: str, height_in: float) -> "Iterator[Figure]":
-    """Return an empty figure, 800 pixels wide, and write it at the end of the ``with`` block.
+    """Yield an empty figure, 800 pixels wide, and write it at the end of the ``with`` block.
 
     Args:
         path: The file to write, .png or .svg. The same drawing gives the same bytes.
-        height_in: The height in inches of 100 pixels.
+        height_in: The height in inches; an inch is 100 pixels.
 
     Raises:
-        ChaosGoError: matplotlib is not installed.
-        BadInputError: the file cannot be written.
+        ChaosGoError: Matplotlib is not installed.
+        BadInputError: The file cannot be written.
     """
     try:
-        import matplotlib  # a tenth of a second and 40 MB, and an extra of the distribution
+        import matplotlib  # takes 0.1 s and 40 MB, and is an optional dependency
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ChaosGoError("a picture needs matplotlib; pip install matplotlib") from error

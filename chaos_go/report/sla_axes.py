@@ -1,4 +1,4 @@
-"""The axes of the curve: its scales, the P99 above it, what is written beside the lines."""
+"""The axes of the curve: its scales, the P99 above it, and the labels beside it."""
 
 import math
 import textwrap
@@ -106,7 +106,7 @@ def apart(heights: Sequence[float], rows: Sequence[float]) -> list[float]:
         rows: How high each label is. All together are at most 1.
     """
     below = [sum(rows[:at]) + row / 2 for at, row in enumerate(rows)]
-    # Without what is below it each may be anywhere, but not under the one before.
+    # Without the heights of the labels below them, the positions only have to rise.
     free = isotonic([up - low for up, low in zip(heights, below, strict=True)], [1.0] * len(rows))
     spare = max(1.0 - sum(rows), 0.0)
     return [min(max(up, 0.0), spare) + low for up, low in zip(free, below, strict=True)]

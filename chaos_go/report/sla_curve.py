@@ -30,8 +30,8 @@ def draw(drawing: Drawing, path: str, impact: str) -> None:
         impact: What happens to a transaction, for instance ``rejections``.
 
     Raises:
-        BadInputError: the file is of another kind or cannot be written.
-        ChaosGoError: matplotlib is not installed.
+        BadInputError: The file is of another kind or cannot be written.
+        ChaosGoError: Matplotlib is not installed.
     """
     check_output(path)
     with saved(path, height_in=8.8 if len(drawing.curves) > 1 else 5.6) as figure:
@@ -88,7 +88,7 @@ def _several(axes: "Axes", drawing: Drawing) -> None:
         _points(axes, curve.points, colour, marker, name, aside)
         for threshold in curve.load.thresholds:
             _interval(axes, curve.load.impact(threshold.budget), threshold, colour)
-    # The loads may have unlike backgrounds: a line for each of them would be one too many.
+    # The loads may have different backgrounds, so a limit line for each would be too many lines.
     governing = drawing.governing
     for threshold in governing.thresholds:
         limit_line(axes, governing.impact(threshold.budget))
@@ -102,7 +102,7 @@ def _curve(
     dash: "Dash" = "-",
     labels: tuple[str | None, str | None] = (None, None),
 ) -> None:
-    """Draw the average of the models and the band of its limits, which are limits of the dose."""
+    """Draw the average of the models and its band, which is an interval of the dose."""
     label, band = labels
     for one in curve.stretches:
         axes.fill_betweenx(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw(axes: "Axes", loads: Sequence[Load]) -> None:
-    """Draw the limits against the load: as P99 when every load has it, else as injected delay."""
+    """Draw the limits by load: as P99 if every load has one, otherwise as injected delay."""
     in_p99 = all(one.p99 and one.p99.safe_ms for load in loads for one in load.thresholds)
     for at, first in enumerate(loads[0].thresholds):
         colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]

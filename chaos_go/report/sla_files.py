@@ -18,16 +18,16 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read(file: str) -> tuple[Observations, str | None]:
-    """Read observations, and when they were measured if the file is a journal that tells.
+    """Read observations, and the start of the run if the file is a journal that has it.
 
-    Rows of a table are summed up as they are read; a JSON document is held as a whole, and so is
-    a table whose lines end in CR alone.
+    The rows of a table are summed up as they are read. A JSON document is read as a whole, and so
+    is a table whose lines end in CR alone.
 
     Args:
-        file: name, or ``-`` for standard input.
+        file: Name of the file, or ``-`` for standard input.
 
     Raises:
-        BadInputError: the file or what is in it is invalid.
+        BadInputError: The file or its content is invalid.
     """
     if not file:
         raise BadInputError("file", file, "give the name of a file, or - for standard input")
@@ -65,7 +65,7 @@ def _decoded(lines: Iterable[bytes], before: int) -> Iterator[str]:
             yield line.decode()
         except UnicodeDecodeError as error:
             where = f"line {number}"
-            raise BadInputError(where, line[:20], "no UTF-8; save the file as such") from error
+            raise BadInputError(where, line[:20], "not UTF-8; save the file as UTF-8") from error
 
 
 def _parse(text: bytes) -> object:
@@ -73,11 +73,11 @@ def _parse(text: bytes) -> object:
         return json.loads(text, object_pairs_hook=records.mapping)
     except (ValueError, RecursionError) as error:
         start = text[:20].decode(errors="replace")
-        raise BadInputError("file", start, f"no JSON: {_reason(text, error)}") from error
+        raise BadInputError("file", start, f"not JSON: {_reason(text, error)}") from error
 
 
 def _reason(text: bytes, error: Exception) -> str:
-    """Say what is wrong with JSON, and what to do where that is certain."""
+    """Return what is wrong with JSON, and how to fix it where that is certain."""
     if "Extra data" in str(error) and text.lstrip().startswith(b"{"):
         return f"{error}; one object per line? Put them into a list: [{{...}}, {{...}}]"
     if "digits" in str(error):

@@ -1,4 +1,4 @@
-"""What `chaos go sla fit` says: the curve, the limits, the sentence, the flags in words."""
+"""The text of `chaos go sla fit`: the curve, the limits, a sentence, and the flags in words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def report(
         p99_ms: A P99. The text then says up to which load it is within the budgets.
 
     Raises:
-        BadInputError: a P99 was given, but no P99 or no load was measured.
+        BadInputError: A P99 was given, but no P99 or no load was measured.
     """
     if p99_ms is not None:
         check_p99(answer, p99_ms)
@@ -45,19 +45,19 @@ def report(
 
 
 def _unlike(likeness: Likeness) -> list[str]:
-    """Say why every load was fitted by itself."""
+    """Return the lines that say why every load was fitted by itself, if so."""
     lines = []
     if likeness.out_of_order:
         lines.append(
-            "! The limits rise with the load, which more load alone never makes them do"
+            "! The limits rise with the load, which a higher load alone cannot cause"
             f" (p = {likeness.order_p:.2g}); find out what else differed between the loads."
         )
     if likeness.shapes_differ:
         lines.append(f"> The curves of the loads differ in shape (p = {likeness.shape_p:.2g}).")
     if lines:
         lines.append(
-            "> Every load was fitted by itself: for all of them only the lowest limit holds, and "
-            "none where one of them has none."
+            "> Every load was fitted by itself: only the lowest limit holds for all of them, and "
+            "no limit does if one of them has none."
         )
     return [*lines, ""] if lines else []
 

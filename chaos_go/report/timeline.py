@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINES = tuple(zip(picture.COLOURS, picture.DASHES, strict=True))
-_MOST_NAMED = 3  # faults
+_MOST_NAMED = 3  # more faults than this share one entry of the legend
 
 
 def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
@@ -22,8 +22,8 @@ def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
         path: The file to write, .png (800 pixels wide) or .svg.
 
     Raises:
-        BadInputError: the file is of another kind or cannot be written.
-        ChaosGoError: matplotlib is not installed.
+        BadInputError: The file is of another kind or cannot be written.
+        ChaosGoError: Matplotlib is not installed.
     """
     picture.check_output(path)
     window_s = loads[0].window_s
@@ -41,7 +41,7 @@ def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
 
 
 def _fault_label(number: int, record: dict[str, Any], of: int) -> str:
-    """Name a fault in the legend; many, as a ladder has them, are one entry."""
+    """Return the legend's text for a fault; many faults, as of a ladder, share one entry."""
     if of <= _MOST_NAMED:
         return f"fault {record['id']}"
     return f"{of} faults" if number == 0 else ""
@@ -72,7 +72,7 @@ def _panel(
             )
     drawn = [value for load in loads for value in getattr(load, quantity)]
     highest = max([value for value in drawn if value > 0] + limits(journal, quantity), default=1)
-    # Room for the legend above, and for a line at 0 to be seen.
+    # This leaves room for the legend above, and shows a line at 0.
     axes.set_ylim(-0.03 * highest, 1.25 * highest)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

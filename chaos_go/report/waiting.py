@@ -1,4 +1,4 @@
-"""Tells whoever waits at a terminal what is being done, and for how long already."""
+"""Shows at a terminal what is being done, and for how many seconds already."""
 
 import sys
 import threading
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-_PATIENCE_S = 2.0  # below that nobody wonders
+_PATIENCE_S = 2.0  # a shorter wait is not announced
 _EVERY_S = 1.0
 _CLEAR = "\r\x1b[K"
 
 
 class Clock:
-    """Time, and the end of what is waited for: the seam at which tests bring their own."""
+    """The time, and the end of what is waited for. Tests replace it to control the time."""
 
     def __init__(self) -> None:
-        """Begin to wait."""
+        """Start to wait."""
         self._done = threading.Event()
 
     def now_s(self) -> float:
-        """Return seconds that only grow."""
+        """Return the seconds of a clock that never goes back."""
         return time.monotonic()
 
     def end(self) -> None:
@@ -28,18 +28,18 @@ class Clock:
         self._done.set()
 
     def is_done_within(self, timeout_s: float) -> bool:
-        """Wait for the end, at most so long, and tell whether it has come."""
+        """Wait for the end, at most ``timeout_s``; return whether it has come."""
         return self._done.wait(timeout_s)
 
 
 @contextmanager
 def told(what: str, stream: TextIO | None = None, clock: Clock | None = None) -> Iterator[None]:
-    """Say what is being done inside the ``with`` block once it takes 2 s, and clear it at the end.
+    """Show what is being done in the ``with`` block once it takes 2 s, and clear it at the end.
 
     Args:
         what: What is being done, for instance ``reading risk.csv``.
-        stream: Where to say it, by default standard error. Nothing is said unless it is a terminal.
-        clock: How to wait, by default in real time.
+        stream: Where to show it; standard error by default. Nothing is shown if it is no terminal.
+        clock: The time; real time by default.
     """
     terminal = stream or sys.stderr
     if not terminal.isatty():

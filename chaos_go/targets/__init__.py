@@ -1,7 +1,7 @@
-"""Where a fault is: a target is a text, and stands for one or more places.
+"""Targets: a target is a text that stands for the one or more places of a fault.
 
-`read` makes a `Target` of the text and looks at nothing else; `Target.places` alone looks at the
-world. One file per kind of target. The grammar is `GRAMMAR`, and is described nowhere else.
+`read` makes a `Target` from the text alone. Only `Target.places` looks up processes and ports. Each
+kind of target has its own file. `GRAMMAR` is the only description of the grammar.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,13 +20,13 @@ GRAMMAR: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[str, str], Targe
     "to": (to.FORMS, to.read),
     "proxy": (proxy.FORMS, proxy.read),
 }
-"""By the word before the slash: each form as an example with what it stands for, and the reader."""
+"""Maps the word before the slash to the forms (an example and its meaning each) and the reader."""
 
 
 def read(text: object) -> Target:
-    """Read a target. Nothing is looked up, so this also tells whether a text can be a target.
+    """Read a target. Nothing is looked up, so this also checks a target before a run.
 
-    Values that only the agent judges, such as the range of a port, are not judged here.
+    Values that the agent checks, such as the upper end of the range of ports, are not checked here.
 
     Args:
         text: One of the forms of `GRAMMAR`.
@@ -46,11 +46,11 @@ def read(text: object) -> Target:
 
 
 def with_a_target(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments in which the target is known: where a variable hides it, another one."""
+    """Return arguments in which another target takes the place of one with a variable in it."""
     hidden = has_variable(arguments.get("target"))
     return {**arguments, "target": "port/1"} if hidden else dict(arguments)
 
 
 def describe() -> list[tuple[str, str]]:
-    """Return every form of a target, as an example, with what it stands for."""
+    """Return every form of a target: an example and its meaning."""
     return [form for forms, _ in GRAMMAR.values() for form in forms]

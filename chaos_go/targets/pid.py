@@ -1,7 +1,8 @@
 """``pid/1234``, ``pid/1234:8081`` and ``pid/1234->HOST:PORT``: a process and its network namespace.
 
-Without a port it is the one that the process itself listens on; with an arrow, these are the calls
-that this process makes to a dependency. Read from procfs: proc(5) for ``fd`` and ``net/tcp``.
+Without a port, it is the one port that the process itself listens on. With an arrow, the target is
+the calls that this process makes to a dependency. The ports are read from procfs, see ``fd`` and
+``net/tcp`` in proc(5).
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ _PREFIX = "socket:["
 
 @dataclass(frozen=True)
 class ProcessTarget(Target):
-    """A process: its own ports (none given: the only one it listens on), or its calls."""
+    """A process: the given ports (without any, the only port it listens on), or its calls."""
 
     pid: int
     ports: tuple[int, ...] = ()
@@ -33,7 +34,7 @@ class ProcessTarget(Target):
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        """The calls, or one per port that is given."""
+        """One way for the calls, or one per given port; empty when the port has to be looked up."""
         if self.dependency:
             return (Way(to=self.dependency, caller_pid=self.pid),)
         return tuple(Way(port=port) for port in self.ports)
@@ -42,7 +43,8 @@ class ProcessTarget(Target):
         """Return the place of the calls, or one per port.
 
         Raises:
-            TargetError: There is no such process, or its port is not given and not clear.
+            TargetError: There is no such process, or no port was given and it does not listen on
+                exactly one.
         """
         if not Path(f"/proc/{self.pid}").exists():
             fix = f"there is no process {self.pid}; give the pid of the service"
@@ -56,12 +58,12 @@ def read(target: str, rest: str) -> Target:
     """Read ``1234``, ``1234:8081`` or ``1234->HOST:PORT``.
 
     Raises:
-        TargetError: It has none of these forms.
+        TargetError: The text has none of these forms.
     """
     rest, arrow, dependency = rest.partition("->")
     if arrow:
         if not dependency:
-            fix = "HOST:PORT is missing behind the ->; give one like pid/1234->users:8082"
+            fix = "HOST:PORT is missing after the ->; give one like pid/1234->users:8082"
             raise TargetError(target, fix)
         return ProcessTarget(target, _read_pid(target, rest), dependency=dependency)
     pid, colon, ports = rest.partition(":")
@@ -86,7 +88,7 @@ def _only_port(target: str, pid: int) -> int:
     try:
         ports = sorted(set(_listening_ports(pid)))
     except FileNotFoundError as error:
-        raise TargetError(target, f"process {pid} ended just now; give one that runs") from error
+        raise TargetError(target, f"process {pid} has just ended; give one that runs") from error
     except PermissionError as error:
         fix = f"process {pid} is not yours, so its ports cannot be seen; give pid/{pid}:PORT"
         raise TargetError(target, fix) from error

@@ -1,6 +1,6 @@
 """``proxy/127.0.0.1:9081->127.0.0.1:8081``: an explicit proxy that clients are pointed at.
 
-It needs no privileges, but only clients that dial LISTEN instead of UPSTREAM meet the fault.
+It needs no privileges, but the fault acts only on clients that dial LISTEN instead of UPSTREAM.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ProxyTarget(Target):
 
 
 def read(target: str, rest: str) -> Target:
-    """Read ``LISTEN->UPSTREAM``, both HOST:PORT, which the agent judges.
+    """Read ``LISTEN->UPSTREAM``. The agent checks that both are HOST:PORT.
 
     Raises:
         TargetError: The arrow is missing.

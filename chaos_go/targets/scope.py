@@ -1,6 +1,6 @@
-"""Which of a target's places are hit: how many, which share, or which by name.
+"""Chooses which places of a target are hit: by their number, as a share, or by name.
 
-Processes, ports and pods need this choice alike, so it is made here for every kind of target.
+Processes, ports and pods all need this choice. So it is made here, for every kind of target.
 """
 
 import math
@@ -23,11 +23,12 @@ class Scope:
     """A choice among places. The default is all of them.
 
     Attributes:
-        count: How many are hit; None when that is not given as a number.
-        percentage: Which share is hit, rounded up to whole places; None when not given so.
-        names: Which are hit, by name; empty when they are not named.
-        max_percentage: A larger share is refused, unless the places are named; None for the bound
-            of the kind of target.
+        count: The number of places that are hit; None if no number was given.
+        percentage: The share of places that is hit, in percent, rounded up to whole places; None if
+            no share was given.
+        names: The names of the places that are hit; empty if no names were given.
+        max_percentage: The largest share that is allowed, in percent, unless the places are named;
+            None for the bound of the kind of target.
     """
 
     count: int | None = None
@@ -41,9 +42,9 @@ class Choice:
     """The places that a scope chose.
 
     Attributes:
-        places: These, in the order of the target.
+        places: The chosen places, in the order of the target.
         record: How they were chosen, for the journal; empty when all places were taken.
-        seed: Of the draw, or the one that was given.
+        seed: The seed of the random choice, or the one that was given.
     """
 
     places: tuple[Place, ...]
@@ -59,7 +60,7 @@ def read(given: object) -> Scope:
             and ``max_percentage``; {} for all places.
 
     Raises:
-        BadInputError: A key is unknown, or a value is none of these.
+        BadInputError: A key is unknown, or a value has none of these forms.
     """
     scope = arguments.mapping("scope", given, _KEYS)
     most = None
@@ -83,13 +84,15 @@ def choose(scope: Scope, places: Sequence[Place], most_percentage: float, seed: 
     """Choose among places.
 
     Args:
-        scope: Which ones.
+        scope: Which places to choose.
         places: All places of the target.
-        most_percentage: The share that the kind of target allows when the scope says nothing.
-        seed: The same seed chooses the same places; 0 draws one, which ``seed`` then is.
+        most_percentage: The largest share in percent, unless the scope has its own.
+        seed: Seed of the random choice. The same seed chooses the same places. With 0 a seed is
+            drawn, which is then in the result.
 
     Raises:
-        BadInputError: There are fewer places, one has not this name, or the share is too large.
+        BadInputError: The scope asks for more places than there are, for a name that no place has,
+            or for too large a share.
     """
     if scope.names:
         return Choice(_by_name(scope.names, places), {"of": len(places), "by": "name"}, seed)
@@ -104,7 +107,7 @@ def choose(scope: Scope, places: Sequence[Place], most_percentage: float, seed: 
 
 
 def _refuse_too_many(scope: Scope, number: int, of: int, most_percentage: float) -> None:
-    """Refuse a share that is larger than allowed. A share that was asked for is not rounded."""
+    """Refuse a share that is larger than allowed. A share that was given is not rounded first."""
     allowed = scope.max_percentage if scope.max_percentage is not None else most_percentage
     share = scope.percentage if scope.percentage is not None else 100 * number / of
     if share <= allowed:

@@ -12,11 +12,12 @@ from chaos_go.errors import TargetError, shorten
 
 @dataclass(frozen=True)
 class Target(ABC):
-    """What a target text stands for.
+    """The meaning of the text of a target.
 
     Attributes:
         text: The target as it was given.
-        most_percentage: The share of its places that may be hit unless the scope says more.
+        most_percentage: The largest share of its places that may be hit, in percent, unless the
+            scope has its own.
     """
 
     text: str
@@ -26,14 +27,14 @@ class Target(ABC):
     @property
     @abstractmethod
     def ways(self) -> tuple[Way, ...]:
-        """Which traffic, as far as the text alone tells; empty when the world has to be asked."""
+        """Which traffic, as far as the text alone tells; empty when it has to be looked up."""
 
     @abstractmethod
     def places(self) -> tuple[Place, ...]:
         """Look up the places, at least one.
 
         Raises:
-            TargetError: Something that the text names is not there, or is not clear.
+            TargetError: Something that the text names does not exist or is ambiguous.
         """
 
     @property
@@ -48,10 +49,10 @@ def slug(text: str) -> str:
 
 
 def read_ports(target: str, text: str) -> tuple[int, ...]:
-    """Read one or more ports, separated by commas. The agent judges the upper end of their range.
+    """Read one or more ports, separated by commas. The agent checks the upper end of their range.
 
     Raises:
-        TargetError: One is not a number, is 0, which stands for no port, or is given twice.
+        TargetError: A port is not a number, is 0 (which means no port), or is given twice.
     """
     ports = []
     for port in text.split(","):

@@ -1,4 +1,4 @@
-"""``to/users:8082``: the calls made in the network namespace of this process to a dependency."""
+"""``to/users:8082``: the calls to a dependency from the network namespace of this process."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class DependencyTarget(Target):
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        """The calls of every process."""
+        """One way, for the calls of every process."""
         return (Way(to=self.dependency),)
 
     def places(self) -> tuple[Place, ...]:
@@ -27,10 +27,10 @@ class DependencyTarget(Target):
 
 
 def read(target: str, rest: str) -> Target:
-    """Read ``HOST:PORT``, which the agent judges.
+    """Read ``HOST:PORT``. The agent checks its form.
 
     Raises:
-        TargetError: There is none.
+        TargetError: It is missing.
     """
     if not rest:
         raise TargetError(target, "HOST:PORT is missing; give one like to/users:8082")

@@ -9,7 +9,7 @@ from chaos_go.agent.line import SECRET, Line
 
 @dataclass(frozen=True, kw_only=True)
 class Impact(Line):
-    """Which requests hurt the business: any one of these that holds."""
+    """Which requests hurt the business: those that meet one of these conditions."""
 
     statuses: list[int] = field(default_factory=list)
     json_field: str = ""
@@ -40,7 +40,7 @@ class Histogram(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadSecond(Totals):
-    """What became of the requests that were due in one second, or, at the end, of all of them."""
+    """The results of the requests that were due in one second; at the end, of all requests."""
 
     start_unix_s: float
     intended: int
@@ -57,7 +57,7 @@ class LoadSecond(Totals):
 
     @property
     def touched(self) -> int | None:
-        """A load breaks nothing, so there is nothing to count."""
+        """None, because a load breaks nothing."""
         return None
 
     def said(self) -> str:

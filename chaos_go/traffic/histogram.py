@@ -2,8 +2,8 @@
 
 A value below 256 us has a bucket of its own. Above, each power of two is cut into 128 buckets, so
 that a bucket is less than 0.8 % wide and its midpoint less than 0.4 % off any value in it. The
-scheme is fixed (``contract/histogram.json`` is its table, agent/internal/histogram its twin), so
-histograms of any seconds, loads and machines can be added up.
+scheme is fixed (``contract/histogram.json`` is its table, and agent/internal/histogram does the
+same in Go). So histograms of any seconds, loads and machines can be added up.
 """
 
 from collections.abc import Iterable, Mapping
@@ -64,7 +64,7 @@ def bucket_at_rank(counts: Counts, rank: int) -> int:
     """Return the bucket of the value with this rank, where the smallest value has rank 1.
 
     Raises:
-        ValueError: there are fewer values than the rank, or the rank is below 1.
+        ValueError: There are fewer values than the rank, or the rank is below 1.
     """
     if rank < 1:
         raise ValueError(f"rank={rank}: the smallest value has rank 1")

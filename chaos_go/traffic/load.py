@@ -1,4 +1,4 @@
-"""Loads of this process: what may be asked, start, find, stop."""
+"""The loads of this process: reads their arguments, starts them, finds them, stops them."""
 
 import threading
 from typing import Any
@@ -12,7 +12,7 @@ from chaos_go.traffic.contract import KIND, Impact, Load
 from chaos_go.traffic.recording import Recording
 
 RATE_RPS = 50.0
-"""Requests per second of a load that says nothing else."""
+"""Requests per second of a load without ``rate_rps``."""
 
 _IMPACT = ("statuses", "json_field", "json_value", "timeout")
 _KEYS = ("url", "method", "headers", "body", "rate_rps", "timeout_ms", "max_in_flight", "impact")
@@ -22,14 +22,14 @@ _recordings: dict[str, Recording] = {}
 
 
 def read(given: object, name: str = "load") -> Load:
-    """Read the mapping that describes a load, everywhere in the same way.
+    """Read the mapping that describes a load.
 
-    Types are judged here, values by the agent, see `refuse`.
+    Only types are checked here; the agent checks the values, see `refuse`.
 
     Args:
         given: ``url`` and any of ``method`` ("GET"), ``headers`` ({}), ``body`` (""), ``rate_rps``
             (50), ``timeout_ms`` (2000), ``max_in_flight`` (0: automatic) and ``impact`` ({}).
-        name: Of the argument, for messages.
+        name: Name of the argument, for messages.
 
     Raises:
         BadInputError: A key is unknown, ``url`` is missing, or a value has a wrong type.
@@ -58,12 +58,12 @@ def read(given: object, name: str = "load") -> Load:
 
 
 def read_impact(given: object, name: str = "load.impact") -> Impact | None:
-    """Read the rule that says which requests hurt the business; {} is no rule.
+    """Read the rule that says which requests hurt the business; return None for {}.
 
     Args:
         given: Any of ``statuses`` (list of int), ``json_field`` with ``json_value`` (a field of
             the JSON answer and its value), ``timeout`` (true: a timeout counts).
-        name: Of the argument, for messages.
+        name: Name of the argument, for messages.
 
     Raises:
         BadInputError: A key is unknown or a value has a wrong type.
@@ -84,7 +84,12 @@ def read_impact(given: object, name: str = "load.impact") -> Impact | None:
 
 
 def spec_of(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Spec:
-    """Return what an agent is asked for a load.
+    """Return the spec of a load.
+
+    Args:
+        name: Name of the load.
+        load: What is sent.
+        duration_s: Seconds after which the agent ends the load by itself.
 
     Raises:
         BadInputError: The name is not a text.
@@ -93,14 +98,14 @@ def spec_of(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Sp
 
 
 def refuse(spec: Spec, argument: str = "load") -> None:
-    """Refuse a load with an invalid value, before anything is started.
+    """Have the agent check the values of a load, before anything is started.
 
     Args:
-        spec: What an agent would be asked.
-        argument: What the user calls the mapping of the load.
+        spec: The spec of the load.
+        argument: Name of the argument that has the load.
 
     Raises:
-        BadInputError: Names the argument, its value and how to fix it.
+        BadInputError: A value is invalid. The message names its argument and how to fix it.
     """
     (error,) = judge.judge([spec])
     if error:
@@ -112,8 +117,9 @@ def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Rec
 
     Args:
         name: Name of the load.
-        load: What to send.
-        duration_s: Seconds after which the agent ends it by itself, more than 0, at most 3600.
+        load: What is sent.
+        duration_s: Seconds after which the agent ends the load by itself, more than 0 and at most
+            3600 (the default).
 
     Raises:
         BadInputError: A value is invalid, or the URL does not resolve.
@@ -124,14 +130,15 @@ def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Rec
 
 
 def start(name: str, load: Load) -> Recording:
-    """Start a load that `find` finds, as `record` does; it lasts until `stop`, at most an hour.
+    """Start a load as `record` does, so that `find` finds it. It lasts until `stop` or an hour.
 
     Raises:
-        BadInputError: also when a load of this name runs already.
+        BadInputError: As `record`, or a load of this name runs already.
     """
     with _lock:
         if name in _recordings:
-            raise BadInputError("name", name, "such a load runs already; give each its own name")
+            fix = "a load of this name runs already; give each its own name"
+            raise BadInputError("name", name, fix)
         _recordings[name] = record(name, load)
         return _recordings[name]
 
@@ -143,11 +150,11 @@ def running() -> list[Recording]:
 
 
 def find(name: str = "") -> Recording:
-    """Return the recording of a load; without a name, of the only one there is.
+    """Return the recording of a load; without a name, of the only load.
 
     Raises:
-        BadInputError: no load has this name, or there are several and no name was given.
-        NotEnoughDataError: no load runs at all.
+        BadInputError: No load has this name, or there are several and no name was given.
+        NotEnoughDataError: No load runs at all.
     """
     known = {recording.name: recording for recording in running()}
     if not known:
@@ -166,7 +173,7 @@ def stop(recording: Recording) -> dict[str, Any]:
     """Stop a load, forget it, and return its record. A second stop changes nothing.
 
     Raises:
-        AgentError: the agent did not end in time.
+        AgentError: The agent did not end in time.
     """
     with _lock:
         if _recordings.get(recording.name) is recording:
@@ -175,7 +182,7 @@ def stop(recording: Recording) -> dict[str, Any]:
 
 
 def finish(recording: Recording) -> dict[str, Any]:
-    """Stop a load and give what the journal keeps of it; what went wrong is its ``problem``."""
+    """Stop a load and return its record for the journal; ``problem`` tells what went wrong."""
     problem = recording.problem()
     try:
         record = stop(recording)

@@ -1,7 +1,7 @@
 """P99 and error rate of a load over time: the indicators of `sli` in one window after another.
 
-Pure. A picture shows how they move, so there are no limits here, and a window of few requests has
-a value too.
+Pure functions. A picture shows how the indicators change. So they have no confidence limits here,
+and a window with few requests has a value too.
 """
 
 import math
@@ -16,15 +16,15 @@ from chaos_go.traffic.recording import Window
 from chaos_go.traffic.series import Series
 
 WINDOW_S = 5
-"""How many seconds are looked at together: the P99 of one with 40 requests is their maximum."""
+"""Length of a window in seconds. The P99 of a window with 40 requests is their maximum."""
 
 
 def series(whole: Window, window_s: int = WINDOW_S) -> Series:
-    """Compute the indicators of every stretch of ``window_s`` seconds, one second apart.
+    """Compute the indicators of every window of ``window_s`` seconds; windows are 1 s apart.
 
     Args:
         whole: Everything that was recorded of the load.
-        window_s: How many seconds each value rests on.
+        window_s: Length of a window in seconds; 5 by default.
     """
     stops = range(window_s, len(whole.seconds) + 1)
     windows = [_cut(whole, whole.seconds[stop - window_s : stop]) for stop in stops]
@@ -38,13 +38,13 @@ def series(whole: Window, window_s: int = WINDOW_S) -> Series:
 
 
 def read(journal: Mapping[str, Any]) -> list[Series]:
-    """Compute the series of each load in a journal that is long enough to have one.
+    """Compute the series of each load in a journal that lasted for at least one window.
 
     Args:
         journal: The journal of a run with the control ``chaos_go.controls.traffic``.
 
     Raises:
-        BadInputError: there is no such load in the journal, or one cannot be understood.
+        BadInputError: The journal has no such load, or the record of a load is not valid.
     """
     traffic = (journal.get("chaos_go") or {}).get("traffic") or {}
     loads = [_read(name, record) for name, record in traffic.items()]

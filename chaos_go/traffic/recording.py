@@ -1,9 +1,9 @@
-"""What a load saw, second by second, while it runs.
+"""Records the results of a load, second by second, while it runs.
 
-A thread of the lease writes a `Recording`; probes read windows of it. A second arrives once each
-of its requests has ended. A request may wait for a slot as long as its timeout and then take as
-long again, so the newest second may be late by twice the timeout: reading a window waits for that,
-and never longer. A window that is not whole is an error, not a guess.
+A thread of the lease writes a `Recording`; probes read windows of it. A second arrives once all of
+its requests have ended. A request may wait for a slot as long as its timeout and then take as long
+again. So the newest second may arrive late by twice the timeout. Reading a window waits that long
+and no longer. An incomplete window is an error; nothing is estimated from it.
 """
 
 import logging
@@ -24,25 +24,25 @@ LONG_WAIT_S = 2
 """A probe that waits longer than this for data says so in the log."""
 
 SLACK_S = 3.0
-"""How long after the end of its last request a second may still be on its way."""
+"""Seconds after the end of its last request in which a second may still arrive."""
 
 LARGEST_UNSENT = 0.01
-"""The fraction of requests that may be late or dropped: with more, the load was not as asked."""
+"""Largest fraction of requests that may be late or dropped. Above it, the load was not as asked."""
 
 _LOOK_S = 0.5  # a lease that was lost sends no event, so its state is looked at this often
-_GRID_S = 0.001  # seconds start on a grid of one second; its float arithmetic is off by less
+_GRID_S = 0.001  # tolerance: seconds start on a grid of one second, with errors of float arithmetic
 
 
 @dataclass(frozen=True)
 class Window:
-    """The whole seconds of a stretch of time, none missing.
+    """The whole seconds of a period; none is missing.
 
     Attributes:
-        traffic: name of the load.
-        start_unix_s: start of the first second.
-        end_unix_s: end of the last second.
-        timeout_ms: after how long a request was given up.
-        seconds: the record of each second, in order.
+        traffic: Name of the load.
+        start_unix_s: Start of the first second, in seconds since 1970.
+        end_unix_s: End of the last second, in seconds since 1970.
+        timeout_ms: Milliseconds after which a request was given up.
+        seconds: The record of each second, in order.
     """
 
     traffic: str
@@ -57,7 +57,7 @@ class Window:
 
 
 class Clock:
-    """The time and how to wait: the seam at which tests bring their own time."""
+    """The time and how to wait. Tests replace it to control the time."""
 
     def now(self) -> float:
         """Return the seconds since 1970."""
@@ -69,19 +69,19 @@ class Clock:
 
 
 class Recording:
-    """The seconds of one load as they arrive. All methods may be called from any thread.
+    """The seconds of one load as they arrive. Every method may be called from any thread.
 
     Attributes:
         name: Name of the load.
         load: What was asked of the agent.
-        fault: Holds the load, at its only place.
-        lease: The lease there.
+        fault: The fault object that holds the load, at one place.
+        lease: The lease at that place.
         timeout_ms: Milliseconds after which a request is given up.
-        patience_s: Seconds after its end in which a second may arrive.
+        patience_s: Seconds after its end in which a second may still arrive.
     """
 
     def __init__(self, name: str, fault: Fault, clock: Clock | None = None) -> None:
-        """Start to record what the agent reports."""
+        """Start to record what the agent reports; ``clock`` is real time by default."""
         load = fault.spec.detail
         if not isinstance(load, Load):
             raise TypeError(f"name={name}: the spec is not one of a load")
@@ -110,7 +110,7 @@ class Recording:
         """Return the start of the first second, in seconds since 1970, once that has arrived.
 
         Raises:
-            NotEnoughDataError: it did not arrive in time.
+            NotEnoughDataError: The first second did not arrive in time.
         """
         with self._changed:
             return self._wait_for_origin()
@@ -119,7 +119,7 @@ class Recording:
         """Wait until a time, or until the next second arrives, whichever is first.
 
         Raises:
-            NotEnoughDataError: the load has ended, so nothing will arrive.
+            NotEnoughDataError: The load has ended, so no second will arrive.
         """
         with self._changed:
             if ended := self._ended():
@@ -131,7 +131,7 @@ class Recording:
                 self._clock.wait(self._changed, min(left_s, _LOOK_S))
 
     def problem(self) -> str:
-        """Tell what is wrong with the record as a whole, or nothing when it is sound."""
+        """Return what is wrong with the record as a whole; "" if nothing is."""
         with self._changed:
             ended = self._ended()
             if ended:
@@ -144,10 +144,10 @@ class Recording:
     def last(self, window_s: float) -> Window:
         """Return the newest whole seconds, as many as fit into ``window_s`` (at least 1).
 
-        Right after the start it waits until the load is that old.
+        Right after the start of the load it waits until there are so many.
 
         Raises:
-            NotEnoughDataError: as `between`.
+            NotEnoughDataError: As `between`.
         """
         length = math.floor(window_s + _GRID_S)
         with self._changed:
@@ -164,10 +164,10 @@ class Recording:
             return self._numbers(origin, stop - length, stop)
 
     def between(self, start_unix_s: float, end_unix_s: float) -> Window:
-        """Return the whole seconds that lie inside a stretch of time.
+        """Return the whole seconds that lie inside a period.
 
         Raises:
-            NotEnoughDataError: no whole second lies in it, it begins before the load did, the load
+            NotEnoughDataError: The period has no whole second or begins before the load, the load
                 ended, seconds are missing or stale, or more than 1 % of the requests were not sent
                 on time. The message has the numbers.
         """
@@ -203,14 +203,14 @@ class Recording:
         return Window(self.name, origin + first, origin + stop, self.timeout_ms, seconds)
 
     def _wait_for_origin(self) -> float:
-        """Return the start of the first second, once it has arrived."""
+        """Wait for the first second; return its start."""
         self._wait_for_second(0, self.lease.armed_unix_s + 1)
         if self._origin is None:
             raise AssertionError("the first second has arrived but has no start")
         return self._origin
 
     def _wait_for_second(self, number: int, end_unix_s: float) -> None:
-        """Wait until a second or a later one has arrived, as long as it can still be on its way."""
+        """Wait until a second or a later one has arrived, as long as it may still arrive."""
         deadline = end_unix_s + self.patience_s
         while max(self._seconds, default=-1) < number:
             if ended := self._ended():
@@ -224,7 +224,7 @@ class Recording:
             self._clock.wait(self._changed, min(left_s, _LOOK_S))
 
     def _ended(self) -> str:
-        """Tell why no more seconds will come, or nothing while they will."""
+        """Return why no more seconds will come; "" while the load runs."""
         lease = self.lease
         return "" if lease.state == "armed" else lease.reason or lease.problem or lease.state
 
@@ -256,7 +256,7 @@ _DROPPED = "max_in_flight requests waited for their answers: raise it, or lower 
 
 
 def _unsent(name: str, seconds: Sequence[LoadSecond]) -> str:
-    """Tell how the load was not what was asked for: numbers of such a load flatter the service."""
+    """Return how the load was not as asked, or "". Such a load makes a service look too good."""
     intended, late, dropped = (
         sum(getattr(second, counter) for second in seconds)
         for counter in ("intended", "late", "dropped")

@@ -1,7 +1,7 @@
-"""Service level indicators of a window of traffic: P99, error rate, impact rate, with error bars.
+"""Service level indicators of a window of traffic: P99, error rate and impact rate, with intervals.
 
-Pure: a `Window` in, an `Estimate` out. The population of each indicator is said where it is
-computed, since that is what two tools most often differ in.
+Pure functions of a `Window`; the intervals have 95 % confidence. Each docstring names the
+population of its indicator, because this is where two tools differ most often.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,22 +14,22 @@ from chaos_go.traffic.recording import Window
 P99 = 0.99
 
 SMALLEST_N_OF_RATE = stats.smallest_n(0.95)
-"""A rate needs as many requests as show it to be below 5 % when none of them failed: 72."""
+"""The requests that a rate needs: 72. When none of 72 failed, the rate is shown to be below 5 %."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number with its error bar.
+    """A measured number with its confidence interval.
 
     Attributes:
-        value: the number.
-        low: lower limit of the interval.
-        high: upper limit of the interval.
-        n: how many requests it rests on.
-        confidence: least probability with which such an interval covers the true value.
-        censored: whether the value is the time at which requests were given up; the truth is that
-            or more.
-        high_censored: the same of the upper limit.
+        value: The number.
+        low: Lower limit of the interval.
+        high: Upper limit of the interval.
+        n: The number of requests that it is based on.
+        confidence: The probability with which such an interval covers the true value, at least.
+        censored: Whether the value is the time at which requests were given up. The true value is
+            this time or more.
+        high_censored: The same for the upper limit.
     """
 
     value: float
@@ -44,13 +44,13 @@ class Estimate:
 def latency_ms(window: Window, quantile: float = P99) -> Estimate:
     """Estimate a quantile of latency, counted from the intended send time.
 
-    Population: every request that was answered, with whatever status, or given up. A timeout, and
-    a request that was dropped because no slot came free, counts as the time it was given up: a
-    lower bound. A connection error has no latency and counts in `error_rate` alone. The value is
-    the midpoint of its bucket (at most 0.4 % off), the limits are the outer edges of theirs.
+    Population: every request that was answered, with any status, or given up. A timeout, and a
+    request that was dropped because no slot came free, counts as the time at which it was given up:
+    a lower bound. A connection error has no latency and counts only in `error_rate`. The value is
+    the midpoint of its bucket (at most 0.4 % off). The limits are the outer edges of theirs.
 
     Raises:
-        NotEnoughDataError: too few requests for the quantile to have an upper limit.
+        NotEnoughDataError: There are too few requests for the quantile to have an upper limit.
     """
     timeout_bucket = _timeout_bucket(window)
     given_up = window.total("timeouts") + window.total("dropped")
@@ -109,7 +109,7 @@ def error_rate(window: Window) -> Estimate:
     connection error. A 4xx is the client's fault.
 
     Raises:
-        NotEnoughDataError: too few requests were sent.
+        NotEnoughDataError: Too few requests were sent.
     """
     return _rate(window, errors(window), window.total("sent"), "the error rate", "sent")
 
@@ -120,14 +120,14 @@ def impact_rate(window: Window) -> Estimate:
     Population: every request that could be judged by the load's `impact` rule.
 
     Raises:
-        NotEnoughDataError: too few requests could be judged; none if the load has no rule.
+        NotEnoughDataError: Too few requests could be judged; without a rule it is none of them.
     """
     n = window.total("impact_n")
     return _rate(window, window.total("impact"), n, "the impact rate", "that could be judged")
 
 
 def as_detail(estimate: Estimate, window: Window) -> dict[str, object]:
-    """Return an estimate and the window it rests on as plain JSON values."""
+    """Return an estimate and its window as plain JSON values."""
     counters = ("intended", "sent", "late", "dropped", "timeouts", "connection_errors")
     return {
         **asdict(estimate),

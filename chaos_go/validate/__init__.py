@@ -1,10 +1,10 @@
-"""The strict check of experiments: what Chaos Toolkit ignores is an error here.
+"""Checks experiments strictly: what Chaos Toolkit ignores is an error here.
 
-Chaos Toolkit runs an experiment with ``rollback:`` for ``rollbacks:``, ``argument:`` for
-``arguments:`` or a misspelt strategy without a word, and just leaves out what was meant.
+Chaos Toolkit accepts ``rollback:`` for ``rollbacks:``, ``argument:`` for ``arguments:``, or a
+misspelt strategy without an error, and then ignores that part of the experiment.
 
 `reading` loads a file, `keys` knows every key, `activities` looks up functions and arguments,
-`references` follows the names that parts of an experiment call each other by, and `values` has the
+`references` checks the names that refer to other parts of the experiment, and `values` has the
 agent judge the values of faults and loads.
 """
 
@@ -17,13 +17,13 @@ __all__ = ["check"]
 def check(path: str) -> list[str]:
     """Check an experiment file.
 
-    The modules that it names are imported, as Chaos Toolkit does to validate it.
+    The modules that the file names are imported, as Chaos Toolkit does when it validates a file.
 
     Args:
         path: YAML or JSON file.
 
     Returns:
-        Problems, each ``place in the file: what is wrong and how to fix it``; empty when none.
+        The problems, each as ``place in the file: what is wrong and how to fix it``.
     """
     try:
         experiment = reading.load(path)
@@ -31,6 +31,6 @@ def check(path: str) -> list[str]:
         return [str(error)]
     problems = list(keys.check(experiment))
     if problems:
-        return problems  # the rest would stumble over the same mistakes
+        return problems  # the other checks need valid keys
     problems = [*activities.check(experiment), *references.check(experiment)]
     return problems or list(values.check(experiment))

@@ -18,7 +18,7 @@ Placed = tuple[str, dict[str, Any]]
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Return the problems with the functions, arguments and controls that are named."""
+    """Yield the problems with the functions, arguments and controls that are named."""
     for path, activity in activities(experiment):
         if activity.get("provider", {}).get("type") == "python":
             yield from _function(f"{path}.provider", activity["provider"])
@@ -31,7 +31,7 @@ def check(experiment: dict[str, Any]) -> Iterator[str]:
 
 
 def activities(experiment: dict[str, Any]) -> Iterator[Placed]:
-    """Return every activity with its place."""
+    """Yield every activity with its place in the file."""
     hypothesis = experiment.get("steady-state-hypothesis", {})
     lists = {
         "steady-state-hypothesis.probes": hypothesis.get("probes", []),
@@ -46,7 +46,7 @@ def activities(experiment: dict[str, Any]) -> Iterator[Placed]:
 
 
 def controls(experiment: dict[str, Any]) -> Iterator[Placed]:
-    """Return every control with its place."""
+    """Yield every control with its place in the file."""
     hypothesis = experiment.get("steady-state-hypothesis", {})
     owners = [("", experiment), ("steady-state-hypothesis.", hypothesis)]
     owners += [(f"{path}.", activity) for path, activity in activities(experiment)]
@@ -114,7 +114,7 @@ def _control(path: str, control: dict[str, Any]) -> Iterator[str]:
     if hasattr(module, "validate_control") and not hasattr(module, "asked"):  # see `values`
         try:
             module.validate_control({"name": "", **control})
-        except Exception as error:  # noqa: BLE001 - whatever a control raises is its verdict
+        except Exception as error:  # noqa: BLE001 - a control may raise any error
             yield f"{path}: {shorten(str(error), 400)}"
 
 
@@ -123,16 +123,17 @@ def _hook(
 ) -> Iterator[str]:
     parameters = inspect.signature(hook).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return  # it judges its arguments itself
+        return  # it checks its arguments itself
     known = [parameter for parameter in parameters if parameter not in _HOOK_INJECTED]
     for argument in arguments:
         if argument not in known:
             fix = suggest(argument, known)
-            yield f"{path}.arguments.{argument}: {name} does not take it ({fix}), so it is skipped"
+            problem = f"{name} does not take it ({fix}), so Chaos Toolkit skips {name}"
+            yield f"{path}.arguments.{argument}: {problem}"
 
 
 def _import(name: str) -> tuple[ModuleType | None, str]:
-    """Import a module, or tell why not."""
+    """Import a module; return it and "", or None and why it cannot be imported."""
     try:
         return importlib.import_module(name), ""
     except Exception as error:  # noqa: BLE001 - a module may raise anything while it is imported

@@ -1,4 +1,4 @@
-"""Every key that Chaos Toolkit 1.21 reads, and what its value may be. All others are problems."""
+"""Knows the keys that Chaos Toolkit 1.21 reads, and their values. Any other key is a problem."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from chaos_go.arguments import is_number
 
 Check = Callable[[str, Any], Iterator[str]]
-"""Takes the place in the file and the value there, gives problems."""
+"""Takes a place in the file and the value there, and yields problems."""
 
 Keys = Mapping[str, Check]
 
@@ -25,8 +25,8 @@ _VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Return the problems with the keys of an experiment, on every level."""
-    # x-...: a place for YAML anchors and for notes, which nobody reads by intention.
+    """Yield the problems with the keys of an experiment, at every level."""
+    # Keys that begin with x- are for YAML anchors and for notes: they are ignored on purpose.
     known = {key: value for key, value in experiment.items() if not str(key).startswith("x-")}
     for needed in ("title", "description", "method"):
         if needed not in experiment:
@@ -35,7 +35,7 @@ def check(experiment: dict[str, Any]) -> Iterator[str]:
 
 
 def suggest(name: object, known: Mapping[str, Any] | list[str]) -> str:
-    """Say which known name was probably meant, or which there are."""
+    """Return the known name that is closest, or all known names."""
     names = [str(one) for one in known]
     close = difflib.get_close_matches(str(name), names, 1)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
@@ -108,11 +108,11 @@ def _seconds(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and _VARIABLE.fullmatch(value):
         return
     if not is_number(value) or value < 0:
-        yield f"{path}: {value!r} is no number of seconds; give a number or one ${{variable}}"
+        yield f"{path}: {value!r} is not a number of seconds; give a number or one ${{variable}}"
 
 
 def _configured(path: str, value: Any) -> Iterator[str]:
-    """Check a value of the configuration: a mapping with a type is read, others are inline."""
+    """Check a value of the configuration: a mapping with a type, or the value itself."""
     if isinstance(value, dict) and "type" in value:
         env = _required(_mapping(_ENV), "key")
         yield from _by_type({"env": env, "probe": _mapping(_ACTIVITY)})(path, value)
@@ -160,7 +160,7 @@ def _tolerance(path: str, value: Any) -> Iterator[str]:
         yield from _by_type(_TOLERANCES)(path, value)
     elif value is None or not isinstance(value, bool | int | str | list):
         fix = "use {type: range, range: [least, most]} for numbers"
-        yield f"{path}: {value!r} is no form of a tolerance; {fix}"
+        yield f"{path}: {value!r} is not a valid tolerance; {fix}"
     elif isinstance(value, list) and len(value) == 2:
         yield from _range(path, value)
 
@@ -179,7 +179,7 @@ def _pattern(path: str, value: Any) -> Iterator[str]:
     try:
         re.compile(value)
     except (TypeError, re.error) as error:
-        yield f"{path}: {value!r} is no regular expression: {error}"
+        yield f"{path}: {value!r} is not a regular expression: {error}"
 
 
 def _required(check_mapping: Check, *needed: str) -> Check:

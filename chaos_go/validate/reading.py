@@ -1,4 +1,4 @@
-"""Loads an experiment file, and refuses a key that is there twice: the last one would just win."""
+"""Loads an experiment file and refuses duplicate keys: Chaos Toolkit would use only the last."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ def load(path: str) -> dict[str, Any]:
     """Load a YAML or JSON file.
 
     Raises:
-        BadInputError: it cannot be read, is not valid, or has a key twice.
+        BadInputError: The file cannot be read, is not valid, or has a duplicate key.
     """
     kind = Path(path).suffix
     if kind not in (".yaml", ".yml", ".json"):
@@ -36,11 +36,11 @@ def load(path: str) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """As Chaos Toolkit loads YAML, but no key may be there twice."""
+    """Loads YAML as Chaos Toolkit does, but refuses duplicate keys."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    # Before merge keys (<<) are resolved: to override a merged key is what they are for.
+    # This is before merge keys (<<) are resolved, because a key may override a merged one.
     own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
     _once([(loader.construct_object(key, deep=True), None) for key in own])
     loader.flatten_mapping(node)
@@ -54,6 +54,6 @@ def _once(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     mapping: dict[Any, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise ValueError(f"key {key!r} is there twice in one mapping; the last would win")
+            raise ValueError(f"key {key!r} is in one mapping twice; only the last would count")
         mapping[key] = value
     return mapping

@@ -1,4 +1,4 @@
-"""Follows the names that parts of an experiment call each other by."""
+"""Checks the names with which parts of an experiment refer to each other."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
-    """Return the problems with names of faults, loads, variables, secrets and activities."""
+    """Yield the problems with names of faults, loads, variables, secrets and activities."""
     yield from _faults(experiment)
     yield from _traffic(experiment)
     yield from _variables(experiment)
@@ -78,7 +78,7 @@ def _variables(experiment: dict[str, Any]) -> Iterator[str]:
 
 
 def _secrets(experiment: dict[str, Any]) -> Iterator[str]:
-    """Check the groups of secrets; Chaos Toolkit gives an empty one for an unknown name."""
+    """Check the groups of secrets; for an unknown name Chaos Toolkit passes an empty group."""
     groups = experiment.get("secrets", {})
     for path, provider in _providers(experiment):
         for name in provider.get("secrets", []):

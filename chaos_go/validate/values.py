@@ -1,7 +1,7 @@
-"""Judges the values of arguments, before anything runs, by the agent that a run would ask.
+"""Has the agent judge the values of arguments before anything runs.
 
-What is not known before the run is not judged: a ``${variable}`` that neither the configuration nor
-the environment has now.
+A value with a ``${variable}`` is not judged when neither the configuration nor the environment has
+the variable now.
 """
 
 import copy
@@ -40,14 +40,14 @@ def check(experiment: dict[str, Any]) -> Iterator[str]:
         judged = []
     for (path, one), wrong in zip(asked, judged, strict=False):
         problems[path] += [one.error(error) for error in wrong]
-    # A dictionary, since each rate of a ladder and each port of a target would tell the same.
+    # A dictionary, because each rate of a ladder and each port of a target gives the same problem.
     yield from dict.fromkeys(
         f"{path}.arguments: {error}" for path, errors in problems.items() for error in errors
     )
 
 
 def _ask_all(ask: "_Ask", given: Mapping[str, Any]) -> tuple[list[BadInputError], list[Asked]]:
-    """Return what has a wrong type, and what an agent will be asked of the rest."""
+    """Return the errors of wrong types, and what an agent will be asked for with the rest."""
     errors: list[BadInputError] = []
     left = copy.deepcopy(dict(given))
     while True:
@@ -55,18 +55,18 @@ def _ask_all(ask: "_Ask", given: Mapping[str, Any]) -> tuple[list[BadInputError]
             return errors, ask(left)
         except BadInputError as error:
             if any(f"{one.field}.".startswith(f"{error.field}.") for one in errors):
-                return errors, []  # it is about what was dropped: that is needed
+                return errors, []  # an argument that was dropped is required
             errors.append(error)
-            if error.field == "target":  # all the rest can be judged at any other place
+            if error.field == "target":  # the other values do not depend on the target
                 left = with_a_target({**left, "target": "${target}"})
             elif not _drop(left, error.field):
                 return errors, []
-        except (KeyError, TypeError):  # what was dropped is needed
+        except (KeyError, TypeError):  # an argument that was dropped is required
             return errors, []
 
 
 def _drop(given: dict[str, Any], field: str) -> bool:
-    """Drop the value of a field, or the mapping that it is in; tell whether there was one."""
+    """Drop a field, or the value that is in the way to it; return whether there was one."""
     inside: Any = given
     *parents, last = field.split(".")
     for name in parents:
@@ -81,9 +81,10 @@ _Ask = Callable[[Mapping[str, Any]], list[Asked]]
 
 
 def _askers(experiment: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], _Ask]]:
-    """Yield everything in the experiment that an agent will be asked, and how.
+    """Yield the places of the experiment that ask an agent for something.
 
-    These are functions and modules of controls with an attribute ``asked``, whoever wrote them.
+    Each comes with its arguments and a function that returns what it will ask for: the attribute
+    ``asked`` of its function or control module, in any package.
     """
     for path, activity in activities(experiment):
         provider = activity.get("provider", {})
@@ -103,7 +104,7 @@ def _control(control: Mapping[str, Any], given: Mapping[str, Any]) -> list[Asked
 
 
 def _module(provider: Mapping[str, Any]) -> Any:
-    """Return the module of a provider; `activities` has imported it, or told why it cannot."""
+    """Return the module of a provider, if `activities` could import it."""
     return sys.modules.get(provider.get("module", ""))
 
 

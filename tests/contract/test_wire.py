@@ -1,6 +1,6 @@
-"""The files in contract/, which the tests of the agent read as well, against the Python side.
+"""The Python side against the files in contract/, which the tests of the agent read as well.
 
-They are read whatever kind they are of: a new kind needs no change here.
+Files of every kind are read, so a new kind needs no change here.
 """
 
 import json
@@ -39,7 +39,7 @@ def content(path: Path) -> dict[str, Any]:
 
 
 def readable(path: Path) -> Spec | None:
-    """Return the spec of a refused line; None when Python cannot even say it."""
+    """Return the spec of a refused line; None when Python cannot express it."""
     try:
         return Spec.from_dict(content(path)["line"])
     except BadInputError:
@@ -128,7 +128,7 @@ def test_refused_line_does_not_fit_the_schema_unless_its_file_says_so(path: Path
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Event]:
-    """What the agent answers to every refused line, by the name of its file."""
+    """Return the agent's answer to every refused line, by the name of its file."""
     said = real_judge.answers([json.dumps(content(path)["line"]) for path in REFUSED])
     return {path.stem: answer for path, answer in zip(REFUSED, said, strict=True)}
 
@@ -143,7 +143,7 @@ def test_agent_names_the_field_and_its_fix(path: Path, answers: dict[str, Event]
 
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
-def test_python_cannot_say_it_or_hands_on_what_the_agent_says(
+def test_python_refuses_the_line_or_passes_on_the_agents_message(
     path: Path, answers: dict[str, Event]
 ) -> None:
     line, problem = content(path)["line"], answers[path.stem].problems[0]
@@ -161,7 +161,7 @@ def test_python_cannot_say_it_or_hands_on_what_the_agent_says(
         assert "\n" not in str(refusal)
 
 
-def test_one_agent_judges_all_of_them_in_order() -> None:
+def test_one_agent_judges_all_refused_lines_in_order() -> None:
     specs = [spec for path in READABLE if (spec := readable(path))]
     good = [x for path in EXAMPLES if isinstance(x := of(path).from_dict(content(path)), Spec)]
     assert len(specs) > 10
@@ -173,7 +173,7 @@ def test_one_agent_judges_all_of_them_in_order() -> None:
 
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
-def test_no_message_shows_what_may_be_a_secret(path: Path) -> None:
+def test_no_message_shows_a_possible_secret(path: Path) -> None:
     spec = readable(path)
     assert spec is not None
     (error,) = judge.judge([spec])

@@ -38,7 +38,7 @@ class Load:
         self.process.stdin.flush()
 
     def end(self) -> dict[str, Any]:
-        """Stop it and give what became of the requests."""
+        """Stop it and return the results of the requests."""
         self.say({"command": "stop"})
         assert self.process.stdout is not None
         events = [json.loads(line) for line in self.process.stdout]
@@ -48,7 +48,7 @@ class Load:
 
 
 class Caller:
-    """A client that stays on one connection, and tells what became of each request."""
+    """A client that keeps one connection, and returns the result of each request."""
 
     SCRIPT = (
         "import http.client, sys\n"
@@ -71,7 +71,7 @@ class Caller:
         )
 
     def ask(self) -> str:
-        """Send one request and give the status, or the name of the error."""
+        """Send one request and return the status, or the name of the error."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")

@@ -1,10 +1,10 @@
-"""Clients of a test, in a network namespace: they count what goes wrong for them.
+"""Clients of a test, in a network namespace: they count their errors.
 
     python clients.py BYSTANDER_URL
 
-From the start, two clients use the bystander, a service that no fault is on: one keeps its
-connection, one opens a new one per request. Commands are lines of JSON on standard input, each is
-answered by one line.
+From the start, two clients use the bystander, a service without a fault: one keeps its connection,
+the other opens a new one for each request. Commands are lines of JSON on standard input; each is
+answered with one line.
 """
 
 import http.client
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PAUSE_S = 0.02
-QUICK_S = 0.25  # longer than any answer of a service that answers, on a loaded machine too
+QUICK_S = 0.25  # longer than any answer of a healthy service takes, also on a loaded machine
 
 
 class Client(threading.Thread):
@@ -86,7 +86,7 @@ class Clients:
             time.sleep(PAUSE_S)
 
     def reach_it_again(self, within_s: float) -> bool:
-        """Wait until every live client has got one more answer; tell whether that was in time."""
+        """Wait until every live client has had one more answer; return whether that was in time."""
         reached = [client.reached for client in self._live]
         deadline = time.monotonic() + within_s
         while any(c.reached == before for c, before in zip(self._live, reached, strict=True)):
@@ -104,7 +104,7 @@ class Clients:
         self._use_idle()
 
     def use_idle(self) -> float:
-        """Use the connection again, without connecting anew; give the seconds until an answer."""
+        """Use the connection again, without connecting anew; return the seconds until an answer."""
         self._idle.auto_open = 0
         started = time.monotonic()
         self._use_idle()
@@ -118,7 +118,7 @@ class Clients:
             raise RuntimeError(f"status {answer.status}")
 
     def wait_for(self, url: str, outcome: str, within_s: float) -> float:
-        """Connect anew until a request has this outcome; give the seconds it took, else -1."""
+        """Connect anew until a request has this outcome; return the seconds, or -1 for never."""
         started = time.monotonic()
         while outcome_of(url) != outcome:
             if time.monotonic() - started > within_s:
@@ -134,7 +134,7 @@ class Clients:
 
 
 def outcome_of(url: str) -> str:
-    """Send one request on a new connection: its status, `refused`, or `hangs` for all else."""
+    """Send one request on a new connection; return its status, `refused`, or otherwise `hangs`."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=QUICK_S)
     try:
@@ -150,7 +150,7 @@ def outcome_of(url: str) -> str:
 
 
 def main() -> None:
-    """Obey until standard input ends."""
+    """Execute commands until standard input ends."""
     clients = Clients(sys.argv[1])
     for line in sys.stdin:
         asked = json.loads(line)

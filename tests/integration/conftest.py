@@ -1,4 +1,4 @@
-"""Fixtures: a network namespace of its own per test, and real services in it."""
+"""Fixtures: one network namespace per test, and real services in it."""
 
 import signal
 import subprocess
@@ -56,14 +56,14 @@ def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Scene:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand over what a worker of pytest-xdist has measured."""
+    """Pass on what a worker of pytest-xdist has measured."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["measured"] = MEASURED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what a worker has measured; one that crashed hands nothing over."""
+    """Collect what a worker has measured; one that crashed passes nothing on."""
     MEASURED.extend(tuple(row) for row in getattr(node, "workeroutput", {}).get("measured", []))
 
 

@@ -1,8 +1,9 @@
 """Calls functions on behalf of a test, in the network namespace in which this process was started.
 
-One JSON object per line: in ``{"call": "module.function", "arguments": {...}}``, out
-``{"result": ...}`` or ``{"error": "class", "message": "..."}``. Like `chaos run`, this process
-holds the faults that it was asked for.
+It reads and writes one JSON object per line. The input is ``{"call": "module.function",
+"arguments": {...}}``; the output is ``{"result": ...}``, or ``{"error": "class", "message":
+"..."}``.
+Like `chaos run`, this process holds the faults that it was asked for.
 """
 
 import http.client
@@ -25,7 +26,7 @@ def request(
     headers: dict[str, str] | None = None,
     times: int = 1,
 ) -> list[dict[str, Any]]:
-    """Send requests one after the other, each on a connection of its own; give what came back."""
+    """Send requests one after the other, each on its own connection; return the answers."""
     answers = []
     for _ in range(times):
         started = time.monotonic()
@@ -48,7 +49,7 @@ def request(
 
 
 def statuses_from_one_port(host: str, port: int, from_port: int, times: int) -> list[int]:
-    """Send requests one after the other, the other side closes each connection."""
+    """Send requests one after the other; the other side closes each connection."""
     statuses = []
     for _ in range(times):
         with socket.create_connection((host, port), 20, source_address=("", from_port)) as sent:
@@ -79,7 +80,7 @@ def problem() -> dict[str, Any]:
 
 
 def post(port: int, path: str, body: Any) -> dict[str, Any]:
-    """Send one POST with JSON to a port of this host; give the status of the answer."""
+    """Send one POST with JSON to a port of this host; return the status of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})

@@ -16,7 +16,7 @@ CONNECTIONS = 16
 
 
 class Clients:
-    """Go clients that post without a gap on connections of their own."""
+    """Go clients that post without a pause, each on its own connection."""
 
     def __init__(self, namespace: Namespace, program: Path, host: str, *paths: str) -> None:
         """Start them and wait until they are busy."""
@@ -26,7 +26,7 @@ class Clients:
         time.sleep(0.3)
 
     def end(self) -> dict[str, Any]:
-        """Let them end and give what they saw."""
+        """Stop them and return their counts."""
         out, _ = self.process.communicate("", timeout=60)
         report: dict[str, Any] = json.loads(out)
         return report
@@ -45,7 +45,7 @@ class Agent:
         self.armed = event["armed"]
 
     def stop(self) -> dict[str, Any]:
-        """End the fault and give its totals; the process goes on as long as it needs."""
+        """End the fault and return its totals; the process goes on as long as it needs."""
         self._say({"command": "stop"})
         while (event := json.loads(read(self.process)))["event"] != "disarmed":
             pass
@@ -82,7 +82,7 @@ class Asking:
         self.process = namespace.popen([sys.executable, "-c", self._SCRIPT, host], **pipes)
 
     def ask(self) -> str:
-        """Send one request and give its status, or the name of what went wrong."""
+        """Send one request and return its status, or the name of the error."""
         assert self.process.stdin is not None
         self.process.stdin.write("again\n")
         self.process.stdin.flush()

@@ -1,8 +1,8 @@
-"""What the matrix of deaths is made of: targets, the scene of one test, and what was measured.
+"""The matrix of deaths: its targets, the scene of one test, and the times that were measured.
 
-Every test of the matrix runs on every row of `TARGETS`. A `Scene` has the service that is faulted,
-clients that were connected through the fault when things broke, and a bystander: another service
-in the same network namespace, whose clients may not see a single error.
+Every test of the matrix runs on every row of `TARGETS`. A `Scene` has the service with the fault,
+clients that were connected through the fault when something broke, and a bystander: another service
+in the same network namespace, whose clients must not see a single error.
 """
 
 import json
@@ -19,19 +19,19 @@ from world import HERE, SERVICE_PORT, Namespace, is_answered, what_is_left
 BYSTANDER_PORT = 9083
 PROXY_PORT = 19082
 FAULTED = "/api/v1/users/42"  # answered 503 while the fault is armed
-PASSING = "/api/v1/users/7"  # the way of the live connections, which no fault should hurt
+PASSING = "/api/v1/users/7"  # the path of the live connections, which no fault matches
 LIVE_CONNECTIONS = 4
 LEASE_S = 6.0
 LONG_S = 60.0  # a fault that no test waits for
 
-DEAD_S = 2.0  # 0.2 s is what is promised; the rest is for a loaded machine
+DEAD_S = 2.0  # promised: 0.2 s; a loaded machine needs more
 HUNG_S = 4.0  # promised: 2 s
 DRAIN_S = 5.0  # promised: 2 s for connections to end in order
 
 
 @dataclass(frozen=True)
 class Target:
-    """One way to a service. `released` is what a new connection on it meets after the fault."""
+    """One way to a service. `released` is the outcome of a new connection after the fault."""
 
     name: str
     chaos: str
@@ -39,7 +39,7 @@ class Target:
     released: str = "200"
 
     def url(self, path: str) -> str:
-        """Return the address with which a client comes this way."""
+        """Return the address that a client of this way dials."""
         return f"http://127.0.0.1:{self.port}{path}"
 
 
@@ -84,11 +84,11 @@ class Scene:
         self._ask("open_idle", url=self.target.url(PASSING))
 
     def use_idle(self) -> float:
-        """Send a request on it, which must be answered; give the seconds that it took."""
+        """Send a request on that connection; it must be answered. Return the seconds it took."""
         return float(self._ask("use_idle"))
 
     def wait_for(self, outcome: str, within_s: float) -> float:
-        """Open new connections until a request that the fault is for has this outcome."""
+        """Open new connections until a request that matches the fault has this outcome."""
         url = self.target.url(FAULTED)
         took_s = float(self._ask("wait_for", url=url, outcome=outcome, within_s=within_s))
         assert took_s >= 0, f"{self.target.name}: no {outcome} within {within_s:g} s"
@@ -104,16 +104,16 @@ class Scene:
         resets: int = 1,
         dies_slowly: bool = False,
     ) -> None:
-        """Break something, then check that the fault goes and nobody else was touched.
+        """Break something, then check that the fault is gone and that no other client had an error.
 
         Args:
-            case: how the table of measured times calls it.
-            breaking: breaks it.
-            free_within_s: until new connections must meet no agent.
-            gone_within_s: until nothing of the fault may be left.
-            resets: how many errors each live connection may have met.
-            dies_slowly: its clients may have been refused another one again and again until new
-                connections must meet no agent, not just once for each error.
+            case: Its name in the table of measured times.
+            breaking: Breaks it.
+            free_within_s: Seconds after which new connections must bypass the agent.
+            gone_within_s: Seconds after which nothing of the fault may be left.
+            resets: The number of errors that each live connection may have had.
+            dies_slowly: Whether clients may be refused repeatedly until new connections bypass the
+                agent, and not only once for each error.
         """
         began = time.monotonic()
         breaking()
@@ -130,20 +130,20 @@ class Scene:
         assert gone_s <= gone_within_s
         assert self.namespace.routing() == []
         assert is_answered(self.namespace, SERVICE_PORT)
-        refusals_until_free = int(free_within_s / PAUSE_S)  # a client comes back after every pause
+        refusals_until_free = int(free_within_s / PAUSE_S)  # one after each pause
         self.nobody_else_is_touched(resets, refusals_until_free if dies_slowly else resets)
 
     def nobody_else_is_touched(self, resets: int, refusals: int) -> None:
-        """Check what the clients have seen: the bystander's nothing, the live ones little."""
+        """Check the clients: those of the bystander had no error, the live ones only a few."""
         comes_back = self.target.released == "200"
-        # However few refusals are counted by now: nobody may be refused for ever.
+        # Whatever the number of refusals is by now: every client must get through in the end.
         are_back = not comes_back or self._ask("reach_it_again", within_s=DEAD_S)
         seen = self._ask("report")
         for client in seen["bystanders"]:
             assert client["answered"] > 3, seen
             assert (client["errors"], client["refused"]) == ([], 0), seen
         for client in seen["live"]:
-            # Who is back before the kernel has taken the whole process down meets that once more.
+            # A client that connects again before the process has ended has one more error.
             assert len(client["errors"]) <= 2 * resets, seen
             assert client["refused"] <= refusals or not comes_back, seen
         assert are_back, seen

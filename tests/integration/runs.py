@@ -22,7 +22,7 @@ def call(name: str, module: str, func: str, **arguments: object) -> dict[str, An
 
 
 class Run:
-    """A `chaos run`: a probe, a fault that answers 503, a look at it, a pause, a rollback."""
+    """A `chaos run`: a probe, a fault that answers 503, a request, a pause, a rollback."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Run:
         """Write the experiment.
 
         Args:
-            folder: for the experiment and what the run leaves behind.
-            target: of the fault.
-            probe: a function of `stubborn_probes`, with the tolerance 1 to 1.
-            strategy: for rollbacks.
-            pause_s: how long the run does nothing while the fault is armed.
-            rollback_s: how long its first rollback takes; the second one ends the fault.
-            controls: of the experiment.
+            folder: Folder of the experiment and of the files that the run writes.
+            target: Target of the fault.
+            probe: Name of a function of `stubborn_probes`; its tolerance is 1 to 1.
+            strategy: Strategy for rollbacks.
+            pause_s: Seconds that the run does nothing while the fault is armed.
+            rollback_s: Seconds that its first rollback takes; the second one ends the fault.
+            controls: Controls of the experiment.
         """
         self.folder, self._strategy = folder, strategy
         measured = call(probe, "stubborn_probes", probe)
@@ -73,7 +73,7 @@ class Run:
         return self.folder / name
 
     def start(self, namespace: Namespace, *prefix: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start it, its command line behind a prefix; its log is in the file ``log``."""
+        """Start it, with a prefix before its command line; its log is in the file ``log``."""
         with self.file("log").open("wb") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             command = [CHAOS, "--no-version-check", "run", "--journal-path", "journal.json"]
@@ -86,7 +86,7 @@ class Run:
             )
 
     def wait_for_fault(self) -> None:
-        """Wait until the run has seen its own fault answer."""
+        """Wait until a request of the run was answered by its fault."""
         status = self.file("status")
         wait_until("the fault answers", lambda: status.exists() and status.read_text() == "503")
 
@@ -95,5 +95,5 @@ class Run:
         wait_until("a rollback has begun", self.file("rollback").exists)
 
     def log(self) -> str:
-        """Return what it has said so far."""
+        """Return its output so far."""
         return self.file("log").read_text()

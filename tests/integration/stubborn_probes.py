@@ -1,4 +1,4 @@
-"""Probes of the tests' own experiments: well before the fault, then whatever goes wrong."""
+"""Probes of the tests' own experiments: good before the fault, then failing in several ways."""
 
 import time
 import urllib.error

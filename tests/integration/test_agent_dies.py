@@ -93,8 +93,8 @@ def test_agent(scene: Scene, armed: Driver, case: Case) -> None:
 
 
 def test_agent_that_hangs_as_a_whole(scene: Scene, armed: Driver) -> None:
-    """Nobody in the kernel or in the agent can kill it: Python does, new connections pass it by."""
-    is_proxy = scene.target.released == "refused"  # clients dial it: nothing can pass it by
+    """Neither the kernel nor the agent can kill it: Python does; new connections bypass it."""
+    is_proxy = scene.target.released == "refused"  # nothing can bypass a proxy
     scene.breaks(
         "agent: SIGSTOP, both",
         lambda: both(scene, signal.SIGSTOP),
@@ -105,7 +105,7 @@ def test_agent_that_hangs_as_a_whole(scene: Scene, armed: Driver) -> None:
 
 
 def test_existing_connection_of_an_agent_that_hangs(namespace: Namespace, driver: Driver) -> None:
-    """The agent waits for its next request; the packets of that pass by like new connections."""
+    """The agent waits for its next request, whose packets bypass it like new connections."""
     scene = Scene(namespace, TARGETS[0])
     scene.open_idle()
     driver.abort_leased(scene.target.chaos, LEASE_S, match={"path": FAULTED})
@@ -123,7 +123,7 @@ def test_existing_connection_of_an_agent_that_hangs(namespace: Namespace, driver
 
 
 def test_agent_without_memory(scene: Scene, armed: Driver) -> None:
-    """RLIMIT_DATA stands for a memory cgroup: the next page that Go asks for is refused."""
+    """RLIMIT_DATA acts like a memory cgroup: the next page that Go asks for is refused."""
     (agent,) = scene.namespace.agents()
     pid = scene.namespace.worker(agent)
     resource.prlimit(pid, resource.RLIMIT_DATA, (1, 1))
@@ -139,7 +139,7 @@ def test_agent_without_memory(scene: Scene, armed: Driver) -> None:
         gone_within_s=DEAD_S,
         dies_slowly=True,  # its last dump takes 0.1 s on a busy machine
     )
-    told(armed, "died")  # out of memory, mostly; some allocations of the runtime end in SIGSEGV
+    told(armed, "died")  # mostly out of memory; some allocations of the runtime end in SIGSEGV
 
 
 FLOOD = """

@@ -28,7 +28,7 @@ TARGET = f"port/{SERVICE_PORT}"
 PORTS = {SERVICE_PORT}
 URL = f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/42"
 
-# What is asked for, and what the one line must say: first the value, then a word of how to fix it.
+# The arguments, and what the error must have: first the value, then a word of how to fix it.
 ABORTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown target": ({"target": "host/web1"}, ["host/web1", "port/"]),
     "target without a port": ({"target": "port/"}, ["port/", "65535"]),
@@ -88,7 +88,7 @@ def assert_says(message: str, words: list[str]) -> None:
 
 
 def assert_unchanged(namespace: Namespace) -> None:
-    """Check that a refusal left nothing, not even for a moment."""
+    """Check that a refused call left nothing, not even for a moment."""
     assert what_is_left(namespace, PORTS) == []
     nothing_left(namespace, PORTS)
 
@@ -117,7 +117,7 @@ def test_load(driver: Driver, namespace: Namespace, case: str) -> None:
     assert_unchanged(namespace)
 
 
-# Arguments as they were called before version 2 of the wire, a value of each, and the new name.
+# Names of arguments before version 2 of the wire, a value of each, and the new name.
 OF_EVERY_FAULT: dict[str, tuple[Any, str]] = {
     "path": ("/users", "match.path"),
     "method": ("GET", "match.method"),
@@ -197,7 +197,7 @@ def test_old_name_of_an_argument(driver: Driver, namespace: Namespace, function:
     assert_unchanged(namespace)
 
 
-# Whole calls as they were written before, and what must be told of each.
+# Whole calls in the old spelling, and what the error of each must have.
 HTTP = "chaos_go.faults.http"
 OLD_CALLS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "abort": (call("x", HTTP, "abort", target=TARGET, path="/users"), ["path", "match.path"]),
@@ -261,7 +261,7 @@ def test_control_in_the_old_spelling(namespace: Namespace, tmp_path: Path) -> No
     run_and_validate(namespace, tmp_path, [control], [], ["url", "load.url"])
 
 
-# Scripts in the place of the agent, and what must be said about each.
+# Scripts in place of the agent, and what the error of each must have.
 ARMED = '{"event":"armed","id":"x","at_unix_s":1,"armed":{"agent_version":"9.9.9",%s}}'
 STRANGERS = {
     "wrong version": (
@@ -278,7 +278,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("case", STRANGERS)
-def test_something_else_than_the_agent(namespace: Namespace, tmp_path: Path, case: str) -> None:
+def test_another_program_than_the_agent(namespace: Namespace, tmp_path: Path, case: str) -> None:
     script, words = STRANGERS[case]
     agent = tmp_path / "stranger"
     agent.write_text(f"#!/bin/sh\n{script}\n")
@@ -307,5 +307,5 @@ def test_agent_that_is_not_executable(namespace: Namespace, tmp_path: Path) -> N
 
 
 def driver_with_agent(namespace: Namespace, agent: Path) -> Driver:
-    """Start a driver that takes another program for the agent."""
+    """Start a driver that uses another program as the agent."""
     return namespace.driver(env={**os.environ, "CHAOS_GO_AGENT": str(agent)})

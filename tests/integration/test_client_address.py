@@ -1,4 +1,4 @@
-"""With keep_client_address the service sees its client, and no routing stays behind."""
+"""With keep_client_address the service sees its client, and no routing is left afterwards."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SERVICE = Path(__file__).with_name("who_asks.py")
 
 @pytest.fixture
 def service(namespace: Namespace) -> None:
-    """Start a service that answers who asks, on two ports of every address."""
+    """Start a service that answers with the address of its client, on two ports."""
     for port in PORTS:
         namespace.popen([sys.executable, SERVICE, str(port)])
     wait_until("the service listens", lambda: namespace.listeners() == PORTS)
@@ -61,7 +61,7 @@ def routing(namespace: Namespace) -> list[str]:
 
 
 def who(driver: Driver, host: str, port: int = PORT) -> tuple[int, str]:
-    """Ask the service: the status, and which address it has seen."""
+    """Ask the service; return the status, and the address that it has seen."""
     answer: dict[str, Any] = driver.request(port, host)
     return answer["status"], json.loads(answer["body"])["address"] if answer["body"] else ""
 
@@ -77,10 +77,10 @@ def nothing_left(namespace: Namespace) -> None:
 
 
 @pytest.mark.parametrize("here", [V4[0], V6[0]], ids=["IPv4", "IPv6"])
-def test_nobody_is_cut_when_the_ports_of_the_agent_are_used_up(
+def test_no_connection_is_cut_when_the_ports_of_the_agent_are_used_up(
     driver: Driver, neighbour: Driver, namespace: Namespace, here: str
 ) -> None:
-    """The clients of a whole network become one client of the service, with one client's ports."""
+    """All clients of a network become one client of the service, with the ports of one client."""
     few = "echo 40000 40099 >/proc/sys/net/ipv4/ip_local_port_range"
     assert namespace.run(["sh", "-c", few]).returncode == 0
     driver.delay(f"port/{PORT}", delay_ms=1, duration_s=30)

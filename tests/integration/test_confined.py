@@ -130,7 +130,7 @@ def test_listener_is_unreachable_from_another_namespace(
         other.close()
 
 
-def test_nobody_is_cut_when_files_run_out(namespace: Namespace) -> None:
+def test_no_connection_is_cut_when_files_run_out(namespace: Namespace) -> None:
     """An agent with 150 open files relays 28 connections at a time; the others wait."""
     few = namespace.driver(tool("prlimit"), "--nofile=150:150")
     few.delay(PROXY, delay_ms=100)

@@ -45,10 +45,10 @@ def run_command(experiment: str, bad: str, out: Path) -> list[str]:
 
 
 def run_demo(experiment: str, bad: str, out: Path) -> tuple[Outcome, dict[int, str]]:
-    """Run the demo to its end; give what came out and which processes it left behind.
+    """Run the demo to its end; return its result and the processes that it left behind.
 
-    A machine that is too busy to measure gives "inconclusive", which is right, and no answer: then
-    the run is repeated. It never turns one answer into another.
+    A run on a machine that is too busy to measure is "inconclusive", which is correct, but not an
+    answer. Then the run is repeated. This never turns one answer into another.
     """
     sign = f"{MARK}={uuid.uuid4().hex}"
     for _ in range(MOST_ATTEMPTS):
@@ -151,7 +151,7 @@ def test_demo_that_is_stopped_leaves_nothing(
         loading = re.compile(r"/chaos-agent\S* load\b")
         wait_until("the load runs", lambda: bool(loading.search(str(marked_processes(sign)))), 60.0)
         tell(demo.pid, number)
-        demo.wait(15)  # s; who is not told at all is waited for 20 s
+        demo.wait(15)  # s; a process that gets no signal is waited for 20 s
         wait_until("all its processes are gone", lambda: not marked_processes(sign), 60.0)
     finally:
         demo.kill()

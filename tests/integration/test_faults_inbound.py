@@ -1,4 +1,4 @@
-"""HTTP faults on a real service: what is asked for happens, and nothing else."""
+"""HTTP faults on a real service: exactly what was asked for happens."""
 
 import json
 import subprocess
@@ -146,7 +146,7 @@ def test_percentage_with_a_seed_repeats(driver: Driver, namespace: Namespace) ->
     ],
     ids=["path", "whole-path", "method", "header"],
 )
-def test_only_what_matches(
+def test_only_matching_requests_are_hit(
     driver: Driver,
     namespace: Namespace,
     rule: dict[str, Any],
@@ -193,7 +193,7 @@ def test_modify_changes_answers_and_nothing_else(driver: Driver, namespace: Name
     nothing_left(namespace, PORTS)
 
 
-def test_modify_takes_the_body_away(driver: Driver, namespace: Namespace) -> None:
+def test_modify_removes_the_body(driver: Driver, namespace: Namespace) -> None:
     driver.modify(TARGET, answer={"remove_body": True})
     answer = driver.request(SERVICE_PORT)
     assert (answer["status"], answer["body"]) == (200, "")

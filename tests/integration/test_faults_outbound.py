@@ -1,4 +1,4 @@
-"""HTTP faults on the calls to a dependency: those calls meet them, and nobody else's do."""
+"""HTTP faults on the calls to a dependency: these calls are faulted, and no others."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def ruleset(namespace: Namespace) -> str:
 
 
 def checkout(driver: Driver) -> int:
-    """Send one checkout and give the status of its answer."""
+    """Send one checkout and return the status of its answer."""
     body = {"user_id": "42", "amount": 19.9}
     answer = driver.call("driver.post", port=8081, path="/checkout", body=body)
     return int(answer["status"])
@@ -63,7 +63,7 @@ def checkout(driver: Driver) -> int:
 
 @pytest.fixture
 def renewing_gateway(namespace: Namespace, shop: subprocess.Popen[str]) -> int:
-    """Start a gateway that uses no connection to checkout for long; give its port.
+    """Start a gateway that renews its connections to checkout often; return its port.
 
     It sends each POST once: a call that is lost shows as 502 or 504.
     """
@@ -95,11 +95,11 @@ def test_abort_and_delay(driver: Driver, namespace: Namespace, host: str) -> Non
 
 
 def test_one_process(namespace: Namespace, driver: Driver, shop: subprocess.Popen[str]) -> None:
-    """Checkout cannot reach users; everybody else in its namespace can."""
+    """Checkout cannot reach users; every other process in its namespace can."""
     assert checkout(driver) == 200
     pid = process_of(namespace, "checkout")
     armed = only_place(driver.abort(f"pid/{pid}->127.0.0.1:8082", duration_s=30))["armed"]
-    # Its connections to users live for 2 s at most; until then some of its calls pass.
+    # Its connections to users last at most 2 s; until then some of its calls are not faulted.
     wait_until("checkout fails", lambda: checkout(driver) != 200)
     assert driver.request(8082)["status"] == 200
     assert driver.request(8083, path="/healthz")["status"] == 200
@@ -152,7 +152,7 @@ def test_name_with_several_addresses(namespace: Namespace, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("service")
-def test_what_cannot_be_meant(driver: Driver, namespace: Namespace) -> None:
+def test_invalid_targets_are_refused(driver: Driver, namespace: Namespace) -> None:
     message = driver.refusal("chaos_go.faults.http.abort", target="to/nobody.invalid:80")
     assert "nobody.invalid has no address here" in message
     for pid, reason in ((2**30, "no such process"), (os.getpid(), "another network namespace")):
@@ -182,7 +182,7 @@ def test_listener_takes_redirected_connections_only(driver: Driver, namespace: N
 
 @pytest.mark.usefixtures("service")
 def test_both_ends_of_a_call(driver: Driver, namespace: Namespace) -> None:
-    """A call meets the fault of the caller and then that of the service; no loop."""
+    """A call passes the fault of the caller and then that of the service, without a loop."""
     driver.delay(f"port/{SERVICE_PORT}", delay_ms=5, name="service", duration_s=30)
     driver.delay(TARGET, delay_ms=5, name="caller", duration_s=30)
     assert driver.request(SERVICE_PORT)["status"] == 200
@@ -222,7 +222,7 @@ def test_killed_agent_leaves_nothing_and_callers_recover(
     time.sleep(2.0)
     totals = load.end()
     failed = sum(n for status, n in totals["statuses"].items() if status != "200")
-    # One per connection that was open, of those that 100 requests per second of ~40 ms keep open.
+    # At most one per open connection: 100 requests per second of ~40 ms keep these open.
     assert failed <= 30, totals["statuses"]
     assert totals["timeouts"] == 0
     nothing_left(namespace, SHOP_PORTS | {GATEWAY_PORT})
@@ -246,7 +246,7 @@ def test_open_call_goes_on(driver: Driver, namespace: Namespace) -> None:
 def test_open_call_from_a_port_that_was_redirected_before(
     driver: Driver, namespace: Namespace
 ) -> None:
-    """The kernel still knows the last connection from there; it must not redirect this one, too."""
+    """The kernel still knows the last connection from this port; it must not redirect this one."""
     port = 40082
     driver.abort(TARGET, duration_s=30)
     arguments = {"host": "127.0.0.1", "port": SERVICE_PORT, "from_port": port, "times": 1}

@@ -1,4 +1,4 @@
-"""Ladders measured by a real `chaos run` on real services, and what is left when one is cut off."""
+"""Ladders of a real `chaos run` on real services, complete and interrupted ones."""
 
 import itertools
 import json
@@ -36,10 +36,10 @@ def slow(**arguments: Any) -> dict[str, Any]:
 
 
 def short(**mappings: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments of a quick ladder on the users service, whose windows are a second long.
+    """Return arguments of a quick ladder on the users service, with windows of one second.
 
     Args:
-        mappings: what is added to the mappings of these names, or is otherwise there.
+        mappings: Arguments by name; a mapping is merged into the default mapping of its name.
     """
     load = {"url": USERS, "rate_rps": 40, "timeout_ms": 1000, "impact": {"statuses": [503]}}
     quick: dict[str, dict[str, Any]] = {
@@ -90,10 +90,10 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def measure(
     namespace: Namespace, folder: Path, file: Path | None = None, **mappings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Run a ladder to its end, a quick one or that of a file; give what the journal keeps of it.
+    """Run a ladder to its end, a quick one or that of a file; return its record in the journal.
 
-    A machine that is too busy to drive the load gives "inconclusive", which is right, and no
-    answer: then the run is repeated.
+    On a machine that is too busy to drive the load it is "inconclusive", which is correct, but not
+    an answer. Then the run is repeated.
     """
     for _ in range(MOST_ATTEMPTS):
         run = start(namespace, folder, file or experiment(folder, short(**mappings)))
@@ -147,7 +147,7 @@ def test_rejections_of_the_shop_grow_with_the_delay_of_risk(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_lost_or_left_when_it_is_cut_off(
+def test_an_interrupted_ladder_loses_and_leaves_nothing(
     namespace: Namespace, service: object, tmp_path: Path, number: int
 ) -> None:
     log = tmp_path / "chaos.log"
@@ -174,7 +174,7 @@ def test_nothing_is_lost_or_left_when_it_is_cut_off(
 def test_abort_in_the_middle_of_a_level(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
-    """Every transaction times out at the second dose: far fewer are lost than a level has."""
+    """At the second dose every transaction times out: the ladder stops long before its end."""
     windows = {"count": 1, "length_s": 8}
     ladder = measure(namespace, tmp_path, levels={"doses_ms": [20, 1900]}, windows=windows)
     assert ladder["stopped"] == "abort"
@@ -188,7 +188,7 @@ def test_abort_in_the_middle_of_a_level(
     assert verdict(tmp_path).stdout.startswith("held")
 
 
-def test_transactions_that_may_be_lost_are_spent(
+def test_a_ladder_stops_when_the_allowed_transactions_are_lost(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     ladder = measure(
@@ -248,7 +248,7 @@ def test_a_guard_stops_before_any_fault(
 def test_a_load_that_cannot_be_driven_is_not_silently_used(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
-    """One request at a time, each 50 ms: of 200 per second most come too late."""
+    """One request at a time takes 50 ms: of 200 per second most are late."""
     asked = short(load={"rate_rps": 200, "max_in_flight": 1}, windows={"count": 1})
     start(namespace, tmp_path, experiment(tmp_path, asked)).wait(90)
     ladder = read(tmp_path)[1]
@@ -259,7 +259,7 @@ def test_a_load_that_cannot_be_driven_is_not_silently_used(
     assert "late" in unusable[0]["reason"]
 
 
-def test_two_loads_each_from_baseline_to_baseline(
+def test_two_loads_each_have_both_baselines(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     ladder = measure(namespace, tmp_path, load={"rate_rps": [30, 60]}, windows={"count": 3})

@@ -61,7 +61,7 @@ class RealSurroundings(Surroundings):
 
 
 def _is_our_agent(process: Path) -> bool:
-    """Tell a running agent that this process has started; a zombie has no exe."""
+    """Return whether a process is a running agent of this process; a zombie has no exe."""
     try:
         parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
         return parent == os.getpid() and "chaos-agent" in str((process / "exe").readlink())

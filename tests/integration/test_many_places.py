@@ -41,12 +41,12 @@ def statuses(driver: Driver) -> list[int]:
 
 
 def of_places(record: dict[str, Any], name: str) -> list[Any]:
-    """Return one thing that a record tells of each of its places."""
+    """Return one value of each place of a record."""
     return [place[name] for place in record["places"]]
 
 
 def kill_agent(namespace: Namespace, port: int) -> None:
-    """Kill the agent that holds a port, and wait until the kernel has taken it away."""
+    """Kill the agent that holds a port, and wait until its process is gone."""
     before = len(namespace.agents())
     labels = (re.search(rf"/{port}#.* \(agent pid (\d+)\)", lock) for lock in namespace.locks())
     (pid,) = (int(label[1]) for label in labels if label)
@@ -148,7 +148,7 @@ def test_run_in_which_a_place_is_lost_is_not_held(namespace: Namespace, tmp_path
 
 @pytest.mark.parametrize("ports", [f"{ONE},{FREE}", f"{FREE},{ONE}"])
 def test_port_without_a_listener(driver: Driver, namespace: Namespace, ports: str) -> None:
-    """It is armed nowhere: not at the port either where it could have been."""
+    """It is armed nowhere, not even at the port where it could have been."""
     message = driver.refusal("chaos_go.faults.http.abort", target=f"port/{ports}", duration_s=30)
     assert f"port/{FREE}" in message
     assert "start the service" in message
@@ -170,7 +170,7 @@ def test_port_that_another_run_has(driver: Driver, namespace: Namespace) -> None
 
 
 def chosen(driver: Driver, namespace: Namespace, seed: int) -> str:
-    """Arm a fault at one of the two places, by this seed; give the place that answers 503."""
+    """Arm a fault at one of the two places, with this seed; return the place that answers 503."""
     record = driver.abort(TARGET, scope={"places": 1}, seed=seed, duration_s=30)
     assert len(namespace.agents()) == 1
     assert record["scope"] == {"of": 2, "by": "draw", "seed": seed}
@@ -199,7 +199,7 @@ def test_scope_with_a_seed_chooses_the_same_place_again(
         ({"places": "100%"}, [503, 503]),
         ({"places": [PLACES[1]]}, [200, 503]),
         ({"places": [PLACES[1]], "max_percentage": 50}, [200, 503]),
-        ({"places": PLACES, "max_percentage": 10}, [503, 503]),  # whoever names places means them
+        ({"places": PLACES, "max_percentage": 10}, [503, 503]),  # places given by name are allowed
     ],
     ids=str,
 )

@@ -41,17 +41,17 @@ class Known(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Says nothing about clients that give up."""
+    """Logs nothing about clients that give up."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, *_):
-        """A client that timed out has closed its connection: that is what /hangs is for."""
+        """Ignore the error: a client that timed out at /hangs has closed its connection."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def service():
 
 
 def measured(probe, url, **load):
-    """Call a probe; when this machine could not send on time, which it must say, try again."""
+    """Call a probe; try again if it says that this machine could not send on time."""
     load = {"url": url, "rate_rps": RATE_RPS} | load
     for _ in range(TRIES - 1):
         try:
@@ -90,7 +90,7 @@ def test_timeouts_are_errors_and_their_p99_is_the_time_given_up(service):
     assert 99 <= measured(probes_http.p99_ms, f"{service}/hangs", **given_up) < 1000
 
 
-def test_nobody_listens(service):
+def test_nothing_listens_at_the_url(service):
     closed = "http://127.0.0.1:1/"
     assert measured(probes_http.error_rate, closed) == 1.0
     with pytest.raises(ActivityFailed, match=r"n=0 .*connection errors"):

@@ -1,4 +1,4 @@
-"""The Python process that holds a fault ends, hangs or goes wrong."""
+"""The Python process that holds a fault ends, hangs or fails."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 PROBES = ["stay_well", "get_worse", "fail", "say_nothing"]
 STRATEGIES = ["never", "deviated", "always", "default"]
-# Every pair on one way to the service; on the others every probe and every strategy once.
+# All pairs on one way to the service; on the others each probe and each strategy once.
 RUNS = [
     pytest.param(target, probe, strategy, id=f"{target.name}-{probe}-{strategy}")
     for target in TARGETS
@@ -32,7 +32,7 @@ ROLLBACK_S = 2.0  # how long a run may take from a signal to its last rollback
 
 
 def ends(scene: Scene, case: str, ending: Callable[[], object], within_s: float = DRAIN_S) -> None:
-    """Check an end that the agent sees: it lets everybody's connections end in order."""
+    """Check an end that the agent notices: it lets all connections end in order."""
     scene.breaks(case, ending, free_within_s=within_s, gone_within_s=within_s, resets=0)
 
 
@@ -63,7 +63,7 @@ def test_deadline(scene: Scene, driver: Driver) -> None:
     )
 
 
-def test_exit_without_a_word(scene: Scene) -> None:
+def test_exit_without_cleanup(scene: Scene) -> None:
     """os._exit runs no atexit: only the closed pipe tells the agent."""
     script = (
         "import os, sys; from chaos_go.faults import http; "
@@ -101,7 +101,7 @@ def test_interrupt_during_rollbacks(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_terminal_closed(scene: Scene, tmp_path: Path) -> None:
-    """The run is the leader of the terminal's session; closing the other end hangs up on it."""
+    """The run leads the session of the terminal; closing the other end sends it SIGHUP."""
     run = Run(tmp_path, scene.target, pause_s=LONG_S)
     master, slave = pty.openpty()
     streams = {"stdin": slave, "stdout": slave, "stderr": slave}
@@ -114,7 +114,7 @@ def test_terminal_closed(scene: Scene, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("scene", "probe", "strategy"), RUNS, indirect=["scene"])
 def test_every_rollback_strategy(scene: Scene, tmp_path: Path, probe: str, strategy: str) -> None:
-    """Without the evidence control: only the end of the process is left to end the fault."""
+    """Without the evidence control, only the end of the process ends the fault."""
     run = Run(tmp_path, scene.target, probe=probe, strategy=strategy)
     run.start(scene.namespace).wait(60)
     assert run.file("status").read_text() == "503", run.log()

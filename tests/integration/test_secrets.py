@@ -1,4 +1,4 @@
-"""Secrets that an experiment takes from its environment are in no log, event or journal."""
+"""Secrets that an experiment gets from its environment are in no log, event or journal."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SECRETS = {
 
 
 def write_experiment(folder: Path) -> Path:
-    """Write an experiment in which every place of a secret has one, by name."""
+    """Write an experiment that refers to a secret wherever one may be; return its path."""
     load = {
         "url": f"http://127.0.0.1:{SERVICE_PORT}/api/v1/users/1",
         "method": "POST",
@@ -63,7 +63,7 @@ def write_experiment(folder: Path) -> Path:
 
 
 def revealed(text: str) -> list[str]:
-    """Name the secrets that a text tells."""
+    """Return the names of the secrets that are in a text."""
     return [name for name, secret in SECRETS.items() if secret in text]
 
 

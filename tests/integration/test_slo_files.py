@@ -94,7 +94,7 @@ def test_recorded_ratios_are_those_of_the_requests(rules):
     ],
 )
 def test_alerts_fire_as_fast_as_the_budget_burns(rules, slow_per_100, severities):
-    """Of 100 requests 1 may be slow: 2 burn at twice the rate, 8 at eight times."""
+    """1 of 100 requests may be slow: 2 burn the budget at twice the rate, 8 at eight times."""
     alerts = yaml.safe_load(rules.read_text())["groups"][1]["rules"]
     expected = [
         {

@@ -15,12 +15,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
 def stop(scene: Scene, driver: Driver, case: str, resets: int) -> None:
-    """End the fault and check that it is gone; the live clients have met the restart before."""
+    """End the fault and check that it is gone; the live clients have had the restart before."""
     scene.breaks(case, driver.stop, free_within_s=DRAIN_S, gone_within_s=DRAIN_S, resets=resets)
 
 
 def end_service(scene: Scene) -> None:
-    """Kill the service and wait until nobody listens on its port."""
+    """Kill the service and wait until nothing listens on its port."""
     scene.service.kill()
     scene.service.wait()
     wait_until("the port is free", lambda: SERVICE_PORT not in scene.namespace.listeners())
@@ -36,7 +36,7 @@ def test_service_restarted(scene: Scene, driver: Driver) -> None:
 
 
 def test_port_taken_by_another_process(scene: Scene, driver: Driver, tmp_path: Path) -> None:
-    """Whoever has the port in the end is reached, and by a way on which no agent is."""
+    """The process that has the port in the end is reached, without an agent on the way."""
     driver.abort(scene.target.chaos, match={"path": FAULTED}, duration_s=LONG_S)
     scene.connect()
     end_service(scene)
@@ -51,9 +51,9 @@ def test_port_taken_by_another_process(scene: Scene, driver: Driver, tmp_path: P
 
 @pytest.mark.parametrize("way", ["inbound", "outbound"])
 def test_network_namespace_deleted(namespace: Namespace, service: object, way: str) -> None:
-    """Only the agent is left in there, and with the agent goes the namespace.
+    """Only the agent is left in the namespace, which is deleted with the agent.
 
-    An explicit proxy is where the control plane is, which would be left in there too.
+    An explicit proxy is not tested: it is where the control plane is, which would be left too.
     """
     inner = Namespace(namespace)
     try:
@@ -75,7 +75,7 @@ def test_network_namespace_deleted(namespace: Namespace, service: object, way: s
 
 
 def is_in_use(network: str) -> bool:
-    """Tell whether a process is in this network namespace."""
+    """Return whether a process is in this network namespace."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if os.readlink(process / "ns" / "net") == network:

@@ -1,4 +1,4 @@
-"""Connections opened before a fault: taken over, left or reset; and no request fails by its end."""
+"""Connections from before a fault are taken over, left or reset; its end fails no request."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def test_no_request_fails_by_starting_and_ending_faults(
         agent = Agent(namespace, aborted, to)
         time.sleep(0.1)
         taken += agent.stop().get("taken_over", 0)
-        existing += agent.armed.get("existing_connections", 0)  # none while all reconnect
+        existing += agent.armed.get("existing_connections", 0)  # 0 while all of them reconnect
         agents.append(agent)
         time.sleep(0.05)
     report = clients.end()
@@ -63,7 +63,7 @@ def test_no_request_fails_by_starting_and_ending_faults(
     )
     assert report["failures"] == []
     assert ("503" in report["statuses"]) == (aborted != "/nobody")
-    assert taken > existing / 2  # a loaded machine may not get to all of them in time
+    assert taken > existing / 2  # a loaded machine may not reach all of them in time
     for agent in agents:
         assert agent.process.wait(15) == 0
     nothing_left_here(namespace)
@@ -77,7 +77,7 @@ def test_busy_connections_are_faulted_at_once(
     clients = Clients(namespace, keepalive, "127.0.0.1", "/hash")
     record = driver.abort(target, duration_s=30)
     armed = only_place(record)["armed"]
-    # The connections may be between two of their own, so that some are new to the service.
+    # A client may be between two of its connections, so some connections are new.
     assert armed["existing_handling"] == "takeover", armed
     assert armed["existing_connections"] == CONNECTIONS
     assert armed["untouched_connections"] == 0
@@ -102,7 +102,7 @@ def test_busy_connections_are_faulted_at_once(
 def test_bodies_that_look_like_requests_are_never_changed(
     namespace: Namespace, keepalive: Path, path: str, to: str
 ) -> None:
-    """The body is under way when the fault starts; /early answers while it still comes."""
+    """The body is in flight when the fault starts; /early answers before the body has ended."""
     upload = [keepalive, "upload", f"127.0.0.1:{SERVICE_PORT}", path, "600"]
     clients = [namespace.popen(upload, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [read(client) for client in clients] == ["begun"] * 4
@@ -143,7 +143,7 @@ def test_long_lived_connections_survive_start_and_end(
     driver.process.communicate(timeout=10)
     print(f"Python ended after {time.monotonic() - started:.2f} s")
     assert driver.process.returncode == 0
-    # Longer than what is asked to close may take: the agent still relays, without any rule.
+    # Longer than a close may take: the agent still relays, without any rule.
     for _ in range(4):
         time.sleep(1)
         assert both_work(before)
@@ -166,7 +166,7 @@ def test_traffic_goes_on_when_the_agent_is_killed(namespace: Namespace, keepaliv
     time.sleep(0.3)
     report = clients.end()
     print(f"{len(report['failures'])} of {report['requests']} requests failed by {kills} kills")
-    # One for each connection through the agent; who comes back at once may still meet its end.
+    # One per connection through the agent; a client that connects at once may have one more.
     assert len(report["failures"]) <= 2 * kills * CONNECTIONS
     assert report["statuses"]["200"] > kills * CONNECTIONS * 5
     nothing_left_here(namespace)
@@ -242,7 +242,7 @@ def queues(namespace: Namespace) -> int:
 
 
 def nothing_left_here(namespace: Namespace) -> None:
-    """Fail when anything of a fault is left."""
+    """Fail if anything of a fault is left."""
     wait_until("no agent is left", lambda: not namespace.agents(), 15)
     assert namespace.run([tool("nft"), "list", "ruleset"]).stdout == ""
     assert queues(namespace) == 0

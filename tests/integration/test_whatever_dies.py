@@ -1,4 +1,4 @@
-"""What is told about a fault that nobody rolled back, or whose agent died."""
+"""The record of a fault without a rollback, or of one whose agent died."""
 
 import json
 import os
@@ -16,7 +16,7 @@ PORTS = {SERVICE_PORT}
 INBOUND = TARGETS[0]
 
 
-def test_record_of_a_fault_that_nobody_rolled_back(
+def test_record_of_a_fault_without_a_rollback(
     namespace: Namespace, service: object, tmp_path: Path
 ) -> None:
     run = Run(tmp_path, INBOUND, strategy="never", controls=[EVIDENCE])
@@ -31,8 +31,8 @@ def test_record_of_a_fault_that_nobody_rolled_back(
     assert place["totals"]["aborted"] == 1
 
 
-def test_killed_agent_is_no_success(namespace: Namespace, service: object, tmp_path: Path) -> None:
-    """The hypothesis is met in the end, but the fault was gone before: never "held"."""
+def test_killed_agent_is_not_held(namespace: Namespace, service: object, tmp_path: Path) -> None:
+    """The hypothesis is met in the end, but the fault ended too early: this is never "held"."""
     run = Run(tmp_path, INBOUND, pause_s=3.0, controls=[EVIDENCE])
     process = run.start(namespace)
     run.wait_for_fault()

@@ -1,4 +1,4 @@
-"""A service that answers as JSON from which address and port it was asked."""
+"""A service that answers with the address and port of its client, as JSON."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Tell who asks."""
+        """Answer with the client's address and port."""
         address = self.client_address[0].removeprefix("::ffff:")
         body = json.dumps({"address": address, "port": self.client_address[1]}).encode()
         self.send_response(200)
@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the integration tests act on: network namespaces, processes in them, what is left there."""
+"""Network namespaces for the integration tests, with processes and checks of what is left."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def tool(name: str) -> str:
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_s: float = 20.0) -> float:
-    """Poll until a condition holds and give the seconds it took, or fail at the deadline."""
+    """Poll until a condition holds and return the seconds it took, or fail at the deadline."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > within_s:
@@ -56,17 +56,17 @@ def marked_processes(mark: str) -> dict[int, str]:
 
 
 def only_place(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what the record of a fault tells of its only place."""
+    """Return the record of the only place of a fault."""
     place: dict[str, Any]
     (place,) = record["places"]
     return place
 
 
 class Namespace:
-    """A network namespace of its own with `lo` up, as long as its holder process lives."""
+    """A new network namespace with `lo` up. It exists as long as its holder process runs."""
 
     def __init__(self, parent: "Namespace | None" = None) -> None:
-        """Make one; with a parent, in the same user namespace, so that the two can be connected."""
+        """Create it; with a parent, in its user namespace, so that the two can be connected."""
         command = [sys.executable, str(NAMESPACE), "sh", "-c", "echo made; exec cat"]
         self._children: list[subprocess.Popen[Any]] = []
         self._holder = subprocess.Popen(
@@ -96,7 +96,7 @@ class Namespace:
     def run(
         self, command: Sequence[str | Path], timeout_s: float = 60.0, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in here to its end and give its text output."""
+        """Run a command in here to its end and return its output."""
         return subprocess.run(
             self.inside(command),
             capture_output=True,
@@ -115,11 +115,11 @@ class Namespace:
         return process
 
     def driver(self, *prefix: str, **options: Any) -> "Driver":
-        """Start a `Driver` in here, its command line behind a prefix such as `setpriv ...`."""
+        """Start a `Driver` in here, with a prefix such as `setpriv ...` before its command line."""
         return Driver(self, prefix, options)
 
     def listeners(self) -> set[int]:
-        """Return the TCP ports on which somebody listens in here."""
+        """Return the TCP ports on which a process listens in here."""
         ports = set()
         for name in ("tcp", "tcp6"):
             for line in Path(f"/proc/{self.pid}/net/{name}").read_text().splitlines()[1:]:
@@ -129,9 +129,9 @@ class Namespace:
         return ports
 
     def agents(self) -> list[int]:
-        """Return the process ids of the agents in here, without the workers that have their parent.
+        """Return the process ids of the agents in here, without workers whose parent runs.
 
-        None is left exactly when this is empty: a worker without its parent counts.
+        A worker without its parent counts, so that no process is left when this is empty.
         """
         processes = self._agent_processes()
         return sorted(pid for pid, parent in processes.items() if parent not in processes)
@@ -156,13 +156,13 @@ class Namespace:
         return found
 
     def tables(self) -> str:
-        """Return what nftables holds in here, nothing when it holds nothing."""
+        """Return the tables of nftables in here; "" if there are none."""
         listed = self.run([tool("nft"), "list", "tables"])
         assert listed.returncode == 0, listed.stderr
         return listed.stdout.strip()
 
     def routing(self) -> list[str]:
-        """Return the rules and routes in here that a new network namespace has not."""
+        """Return the rules and routes in here that a new network namespace does not have."""
         lines = []
         for family in ("-4", "-6"):
             listed = self.run([tool("ip"), family, "rule", "show"]).stdout.splitlines()
@@ -180,7 +180,7 @@ class Namespace:
         return [line.rpartition(" @")[2] for line in lines if "@chaos-agent/" in line]
 
     def leave(self) -> None:
-        """End what the test has started in here, its agents not: the kernel keeps it for them."""
+        """End what the test has started in here, except its agents, which keep the namespace."""
         for child in self._children:
             child.kill()
             child.communicate()
@@ -213,13 +213,13 @@ class Driver:
         )
 
     def call(self, function: str, **arguments: Any) -> Any:
-        """Call ``module.function`` there and give its result; fail when it raises."""
+        """Call ``module.function`` there and return its result; fail if it raises."""
         answer = self._ask(function, arguments)
         assert "error" not in answer, f"{function}({arguments}): {answer}"
         return answer["result"]
 
     def refusal(self, function: str, **arguments: Any) -> str:
-        """Call ``module.function`` there, which has to raise, and give the one line it says."""
+        """Call ``module.function`` there, which must raise; return its message of one line."""
         answer = self._ask(function, arguments)
         assert "error" in answer, f"{function}({arguments}) was not refused: {answer}"
         message = str(answer["message"])
@@ -249,7 +249,7 @@ class Driver:
         return self.call("chaos_go.faults.stop", name=name)
 
     def request(self, port: int, host: str = "127.0.0.1", **arguments: Any) -> dict[str, Any]:
-        """Send one request and give its answer."""
+        """Send one request and return its answer."""
         answer: dict[str, Any] = self.requests(1, port, host, **arguments)[0]
         return answer
 
@@ -274,7 +274,7 @@ class Driver:
 
 
 def is_answered(namespace: Namespace, port: int, path: str = "/api/v1/users/42") -> bool:
-    """Tell whether the service answers a request with 200, seen from a process of its own."""
+    """Return whether the service answers a request of a separate process with 200."""
     script = (
         "import sys, urllib.request\n"
         "try: sys.exit(urllib.request.urlopen(sys.argv[1], timeout=10).status != 200)\n"
@@ -298,7 +298,7 @@ def nothing_left(namespace: Namespace, ports: set[int], within_s: float = 15.0) 
     """Wait until no trace of a fault is left and the first service answers 200.
 
     Returns:
-        the seconds it took; printed too, `pytest -rP` shows it.
+        The seconds it took. They are printed too; `pytest -rP` shows them.
     """
     started = time.monotonic()
     while left := what_is_left(namespace, ports):

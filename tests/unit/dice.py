@@ -1,6 +1,6 @@
-"""A kind of fault that only these tests know, and an action that holds it, on fake agents.
+"""A made-up kind of fault, `dice`, and its action, on fake agents.
 
-Nothing in chaos_go names it. A fixture made of `known` lets a test use it.
+Nothing in chaos_go names this kind. A fixture made of `known` registers it for a test.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from chaos_go.agent.place import Place
 
 @dataclass(frozen=True, kw_only=True)
 class Dice(Line):
-    """How slowly dice fall."""
+    """The detail of a spec: how slowly the dice fall."""
 
     wait_ms: float
     sides: int = 6
@@ -28,7 +28,7 @@ class Dice(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class DiceTotals(Totals):
-    """How many dice fell."""
+    """The totals of an event: how many dice fell."""
 
     rolled: int
     fell: int
@@ -51,9 +51,9 @@ class Table(FakeAgents):
     """The agents that hold this kind.
 
     Attributes:
-        places: where `roll` holds it.
-        falls: how many of nine dice fall at a place; 4 where nothing else is said.
-        holder: holds it.
+        places: The places at which `roll` holds a fault.
+        falls: How many of nine dice fall at each place; 4 by default.
+        holder: The holder of the faults.
     """
 
     def __init__(self, holder: LeaseHolder) -> None:
@@ -81,7 +81,7 @@ class _At(FakeAgents):
 
 
 def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
-    """Make the kind known for one test, in a process that holds nothing else."""
+    """Register the kind for one test, in a process that holds nothing else."""
     own = LeaseHolder()
     monkeypatch.setitem(kinds._kinds, KIND.name, KIND)
     monkeypatch.setattr(holder, "holder", own)

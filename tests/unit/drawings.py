@@ -45,13 +45,13 @@ def fitted(
     middle_ms: float | None = MIDDLE_MS,
     safe_ms: float | None = None,
 ) -> LoadCurve:
-    """Return what is drawn of one load; without a middle there is no curve.
+    """Return what is drawn of one load; without ``middle_ms`` there is no curve.
 
     Args:
-        levels: that were observed.
-        budgets: that were asked for.
-        middle_ms: where the curve reaches a half.
-        safe_ms: of a load without a curve; None for no limit.
+        levels: The levels that were observed.
+        budgets: The budgets that were asked for.
+        middle_ms: The dose at which the curve reaches a half.
+        safe_ms: The safe limit of a load without a curve; None for no limit.
     """
     background = levels[0].k / levels[0].n
     p99 = levels[0].p99_ms is not None

@@ -1,6 +1,6 @@
-"""An agent in this process that speaks the wire over a queue: it stands in at the channel.
+"""An agent in this process that speaks the wire over a queue: it replaces the channel.
 
-`FakeReach` leads to it: places with the same reach and way share an agent, as in the real world.
+`FakeReach` opens it. Places with the same reach and way share an agent, like real ones.
 """
 
 import queue
@@ -86,7 +86,7 @@ class FakeChannel:
         return self.code
 
     def break_off(self) -> None:
-        """End the stream; nobody learns what became of the agent."""
+        """End the stream without an exit code."""
         self.breaks = True
         self._gone.set()
         self._out.put(None)
@@ -148,7 +148,7 @@ class FakeAgents:
         return channel
 
     def touch(self) -> None:
-        """Let one request meet every fault that is armed."""
+        """Send one request through every fault that is armed."""
         for channel in self.channels:
             for name in channel.armed:
                 channel.touched[name] = channel.touched.get(name, 0) + 1
@@ -156,7 +156,7 @@ class FakeAgents:
 
 @dataclass(frozen=True)
 class FakeReach:
-    """Leads to the agents of a test."""
+    """Opens the fake agents of a test."""
 
     name: str
     agents: FakeAgents = field(compare=False)

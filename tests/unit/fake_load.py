@@ -1,6 +1,6 @@
-"""A load without an agent: its own time, and seconds that arrive when the test says so.
+"""A load without an agent: it has its own time, and its seconds arrive when the test says so.
 
-It stands in at the lease, the layer below traffic, and feeds real `Recording`s and `Fault`s.
+It replaces the lease, the layer below traffic, and feeds real `Recording`s and `Fault`s.
 """
 
 import threading
@@ -25,7 +25,7 @@ URL = "http://127.0.0.1:8080/checkout"
 
 
 class Timeline(Clock):
-    """Time that passes only while somebody waits, and things that happen on the way."""
+    """Time that passes only while a thread waits, and actions that run at given times."""
 
     def __init__(self, now_s: float = START) -> None:
         self.now_s = now_s
@@ -50,11 +50,11 @@ class Timeline(Clock):
 
 
 class FakeLease:
-    """What faults, traffic, probes and controls use of a lease.
+    """The part of a lease that faults, traffic, probes and controls use.
 
     Attributes:
-        stops: how often somebody waited for its end.
-        fails_to_stop: what that raises, if anything.
+        stops: How often its end was waited for.
+        fails_to_stop: The error that this raises, if any.
     """
 
     effect: bool | None = None
@@ -106,7 +106,7 @@ class FakeLease:
 
 
 def fault_of(*leases: FakeLease) -> Fault:
-    """Return the real fault that stands on fake leases."""
+    """Return a real fault that has fake leases."""
     return Fault(leases[0].spec, leases)  # type: ignore[arg-type]
 
 
@@ -147,11 +147,11 @@ class World(LeaseHolder):
     The real agent judges every value, as it does before it arms.
 
     Attributes:
-        time: passes while a probe waits.
-        leases: all that were held, of loads and faults.
-        held: places and spec of each call of ``hold`` that was not refused.
-        refuses: what ``hold`` raises, if anything.
-        delivers: counters of every second that a load delivers; None for no seconds.
+        time: The time, which passes while a probe waits.
+        leases: All leases of loads and faults that were held.
+        held: Places and spec of each call of ``hold`` that was not refused.
+        refuses: The error that ``hold`` raises, if any.
+        delivers: Counters of every second that a load delivers; None for no seconds.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

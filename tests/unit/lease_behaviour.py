@@ -1,4 +1,4 @@
-"""What a held fault does, whoever the agent is: run on a fake one and on the real one."""
+"""The behaviour of a held fault: these tests run on a fake agent and on the real one."""
 
 import time
 from abc import ABC, abstractmethod
@@ -76,7 +76,7 @@ class LeaseBehaviour:
     def test_given_seed_is_used(self, here: Surroundings) -> None:
         assert here.hold(seed=7).record()["places"][0]["armed"]["seed"] == 7
 
-    def test_record_keeps_headers_and_bodies_to_itself(self, here: Surroundings) -> None:
+    def test_record_does_not_show_headers_and_bodies(self, here: Surroundings) -> None:
         record = here.hold().record()
         assert "hidden" not in str(record)
         assert record["spec"]["http"]["abort"]["headers"] == {"X-Secret": "(redacted)"}

@@ -1,4 +1,4 @@
-"""Every object of the wire that Python knows, found by walking; no kind is named here."""
+"""Finds every object of the wire that Python knows, without naming a kind."""
 
 import dataclasses
 import importlib
@@ -16,7 +16,7 @@ for package in (faults, traffic):  # so that every kind is registered
         importlib.import_module(module.name)
 
 LINES: dict[str, type[Line]] = {"spec": Spec, "command": Command, "event": Event}
-"""What a line may be, by the first word of the name of its example."""
+"""The classes of a line, by the first word of the name of its example."""
 
 
 def line_types() -> dict[str, type[Line]]:
@@ -37,7 +37,7 @@ def line_types() -> dict[str, type[Line]]:
 def wire_fields(of: type[Line]) -> dict[str, bool]:
     """Return the fields of an object as the wire has them, and whether each is needed.
 
-    What a field of Python holds for every kind is called like the kind there.
+    A field of Python that has the object of any kind has one name per kind on the wire.
     """
     per_kind = {"Spec": "detail", "Event": "totals"}.get(of.__name__)
     fields: dict[str, bool] = {}

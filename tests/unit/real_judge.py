@@ -1,4 +1,4 @@
-"""What the real agent says of a spec, for agents that are not real."""
+"""Lets the real agent judge specs, for fake agents."""
 
 import subprocess
 
@@ -7,7 +7,7 @@ from chaos_go.agent.contract import Event, Problem, Spec
 
 
 def answers(lines: list[str]) -> list[Event]:
-    """Return what the agent answers to lines, whatever they are."""
+    """Return what the agent answers to any lines."""
     told = "".join(f"{line}\n" for line in lines)
     done = subprocess.run(
         [find_agent(), "judge"], input=told.encode(), capture_output=True, timeout=30, check=True

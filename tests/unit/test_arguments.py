@@ -1,4 +1,4 @@
-"""Types of arguments, and what an old name is answered with."""
+"""Types of arguments, and the errors for old names."""
 
 import inspect
 import math
@@ -37,7 +37,7 @@ TYPED = "variable needs its env_var_type"
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
-def test_what_is_no_number(value: object) -> None:
+def test_values_that_are_not_numbers_are_refused(value: object) -> None:
     assert refusal(arguments.number, value).startswith("x=")
     assert refusal(arguments.positive, value).startswith("x=")
     assert refusal(arguments.whole, value).startswith("x=")
@@ -49,7 +49,7 @@ def test_a_number_that_nobody_can_write_down() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_any_finite_number_is_one(value: float) -> None:
+def test_every_finite_number_is_accepted(value: float) -> None:
     assert arguments.number("x", value) == value
     assert type(arguments.number("x", 3)) is float
 
@@ -73,7 +73,9 @@ def test_any_finite_number_is_one(value: float) -> None:
         ("whole", 7, {"least": 1, "most": 6}, "x=7: give a whole number from 1 to 6"),
     ],
 )  # fmt: skip
-def test_bounds_are_told(judge: str, value: object, bounds: Any, message: str) -> None:
+def test_a_number_out_of_bounds_is_refused_with_its_bounds(
+    judge: str, value: object, bounds: Any, message: str
+) -> None:
     assert refusal(getattr(arguments, judge), value, **bounds) == message
 
 
@@ -86,7 +88,7 @@ def test_bounds_are_inclusive() -> None:
 
 
 @pytest.mark.parametrize("value", [7, None, b"x", ["x"], True])
-def test_what_is_no_text(value: object) -> None:
+def test_values_that_are_not_texts_are_refused(value: object) -> None:
     message = f'x={value!r}: give a text; in YAML, quote it: "..."'
     assert refusal(arguments.text, value) == message
     assert refusal(arguments.filled, value) == message
@@ -101,7 +103,7 @@ def test_texts() -> None:
     assert refusal(arguments.filled, "").startswith("x='': empty; ")
 
 
-def test_what_is_not_unicode_is_refused() -> None:
+def test_texts_that_are_not_unicode_are_refused() -> None:
     assert refusal(arguments.text, "\udc80").startswith("x='\\udc80': not Unicode")
     assert refusal(arguments.secret_text, "hidden\udc80").startswith("x='(7 characters)': not Uni")
     assert refusal(arguments.texts, {"\udc80": "a"}).startswith("x='\\udc80': ")
@@ -109,20 +111,20 @@ def test_what_is_not_unicode_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", "true", 1, 0, None, []])
-def test_what_is_no_flag(value: object) -> None:
+def test_values_that_are_not_true_or_false_are_refused(value: object) -> None:
     assert refusal(arguments.flag, value) == f"x={value!r}: give true or false, without quotes"
     assert arguments.flag("x", True) is True
     assert arguments.flag("x", False) is False
 
 
 @pytest.mark.parametrize("value", [None, "path: /", ["path"], 3, True])
-def test_what_is_no_mapping(value: object) -> None:
+def test_values_that_are_not_mappings_are_refused(value: object) -> None:
     message = f"x={value!r}: give a mapping with any of path, method"
     assert refusal(arguments.mapping, value, ("path", "method")) == message
     assert refusal(arguments.texts, value).endswith(': give a mapping like {"x-user": "a"}')
 
 
-def test_what_may_be_a_secret_is_not_shown_in_place_of_a_mapping() -> None:
+def test_a_possible_secret_is_not_shown_when_a_mapping_is_expected() -> None:
     message = refusal(arguments.mapping, "hidden", ("body",), secret=True)
     assert message == "x='(6 characters)': give a mapping with any of body"
     assert refusal(arguments.texts, "a: hidden").startswith("x='(9 characters)': ")
@@ -138,13 +140,13 @@ def test_a_mapping_is_copied() -> None:
         assert copied is not original
 
 
-def test_a_key_that_nobody_reads_is_named_with_the_known_ones() -> None:
+def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     message = refusal(arguments.mapping, {"path": "/", "paths": "hidden"}, ("path", "method"))
     assert message == "x.paths='paths': no such argument; known are method, path"
     assert refusal(arguments.mapping, {1: "a"}, ("path",)).startswith("x.1=1: no such argument")
 
 
-def test_a_name_that_is_no_text() -> None:
+def test_a_key_that_is_not_a_text_is_refused() -> None:
     assert refusal(arguments.texts, {1: "hidden"}) == (
         "x=1: give names that are texts; in YAML, quote them"
     )
@@ -166,7 +168,7 @@ def test_a_function_with_renamed_arguments_is_called_as_before() -> None:
     assert action.__doc__ == "Break something."
 
 
-def test_an_old_name_is_answered_with_the_new_one_and_without_its_value() -> None:
+def test_an_old_name_is_refused_with_the_new_one_and_without_its_value() -> None:
     with pytest.raises(RenamedArgumentError) as error:
         action("port/1", path="hidden")  # type: ignore[call-arg]
     assert str(error.value) == "path: this argument is now match.path"
@@ -180,7 +182,7 @@ def test_chaos_toolkit_reports_the_new_name_before_the_run() -> None:
         validate(target="port/1", match={}, max_connections=3)
 
 
-def test_chaos_toolkit_checks_the_other_names_as_ever() -> None:
+def test_chaos_toolkit_still_checks_the_other_names() -> None:
     validate(target="port/1", match={})
     with pytest.raises(InvalidActivity, match="'match' is missing"):
         validate(target="port/1")

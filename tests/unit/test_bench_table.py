@@ -1,4 +1,4 @@
-"""What the table of `make bench` says of figures that reach their goal, miss it, or are missing."""
+"""The table of `make bench`, for figures that reach their goal, miss it, or are missing."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_a_goal_may_have_two_bounds():
     assert [both.met(n) for n in (5786, 5787, 6214, 6215)] == [False, True, True, False]
 
 
-def test_without_a_peer_nothing_is_missed_and_the_reason_is_told():
+def test_without_a_peer_no_goal_is_missed_and_the_reason_is_given():
     row = Row("requests", OURS, "HAProxy", None, Reach(least=0.9), "haproxy is missing; install it")
     report = Report([], rows=[row])
     assert not row.missed
@@ -41,7 +41,7 @@ def test_without_a_peer_nothing_is_missed_and_the_reason_is_told():
     assert report.plain().splitlines()[-1].endswith("not measured: haproxy is missing; install it")
 
 
-def test_a_peer_of_nothing_gives_no_ratio():
+def test_a_peer_with_a_figure_of_zero_gives_no_ratio():
     row = Row("added", OURS, "relay", Rounds("us", [0.0, 1.0, 1.0]), Reach(most=1.1))
     assert not row.measured
     assert row.cells()[3:] == ["", "<= 1.1x", "not measured"]
@@ -75,15 +75,15 @@ def test_a_goal_that_some_rounds_reached_is_missed_within_the_noise(tmp_path: Pa
     ("before", "reach", "worse"),
     [
         (Spread(1.5, 1.2, 1.6), Reach(least=0.9), True),
-        (Spread(1.5, 0.9, 1.6), Reach(least=0.9), False),  # it was once as bad as now
-        (Spread(1.05, 1.03, 1.6), Reach(least=0.9), False),  # now it is once as good as then
+        (Spread(1.5, 0.9, 1.6), Reach(least=0.9), False),  # one round before was as bad as now
+        (Spread(1.05, 1.03, 1.6), Reach(least=0.9), False),  # one round now is as good as before
         (Spread(0.5, 0.4, 0.6), Reach(least=0.9), False),  # it is better
         (Spread(0.5, 0.4, 0.6), Reach(most=1.1), True),
         (Spread(1.5, 1.2, 1.6), Reach(most=1.1), False),
         (Spread(1.5, 1.2, 1.6), None, False),
     ],
 )
-def test_a_ratio_that_is_worse_than_on_the_page_before_is_told(before, reach, worse, tmp_path):
+def test_a_ratio_that_is_worse_than_on_the_page_before_is_reported(before, reach, worse, tmp_path):
     ours, theirs = Rounds("/s", [98.0, 100.0, 106.0]), Rounds("/s", [100.0] * 3)
     row = Row("requests", ours, "peer", theirs, reach)
     report = Report([], rows=[row], earlier={("requests", "peer"): before})

@@ -73,7 +73,7 @@ def test_each_reason_is_a_line(file):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
 @pytest.mark.parametrize("command", ["verdict", "plot"])
-def test_what_is_no_journal_is_a_setup_error(file, command, content, tmp_path):
+def test_a_file_that_is_not_a_journal_is_a_setup_error(file, command, content, tmp_path):
     options = ["-o", tmp_path / "p.png"] if command == "plot" else []
     result = call(command, file(content), *options)
     assert (result.exit_code, result.output.split("\n")[0]) == (4, "setup-error")
@@ -94,7 +94,7 @@ def test_validate_names_file_and_place(file):
     assert call("validate", file(good, "good.json")).exit_code == 0
 
 
-def test_validate_works_without_an_agent_and_says_what_it_left_out(file, tmp_path):
+def test_validate_works_without_an_agent_and_warns_that_values_were_not_judged(file, tmp_path):
     provider = {"type": "python", "module": "chaos_go.faults.http", "func": "abort"}
     provider["arguments"] = {"target": "port/8081", "status": 9999}
     evidence = {"type": "python", "module": "chaos_go.controls.evidence"}
@@ -132,8 +132,8 @@ def test_chaos_has_the_command(file):
     assert (done.returncode, done.stdout.split("\n")[0]) == (0, "held"), done.stderr
 
 
-def test_the_plugin_costs_nothing_to_import():
-    """Chaos Toolkit imports it on every command; what it has imported itself is free."""
+def test_importing_the_plugin_imports_little():
+    """Chaos Toolkit imports it on every command. What Chaos Toolkit imports does not count."""
     code = (
         "import sys, chaostoolkit.commands.run\n"
         "for name in [x for x in sys.modules if x.split('.')[0] == 'chaos_go']:\n"

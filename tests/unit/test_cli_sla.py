@@ -47,7 +47,7 @@ def call(*arguments, **options):
     return CliRunner().invoke(go, ["sla", *(str(argument) for argument in arguments)], **options)
 
 
-def test_fit_says_the_sentence_the_numbers_and_the_flags_in_words(file):
+def test_fit_prints_the_sentence_the_numbers_and_the_flags(file):
     done = call("fit", file(), "--budget", "1%")
     assert done.exit_code == 0, done.output
     assert "To keep extra rejections below 1 % with 95 % confidence" in done.stdout
@@ -65,7 +65,7 @@ def test_with_a_p99_the_sentence_is_about_the_p99(file):
     assert "P99 ms" in done.stdout
 
 
-def test_json_is_as_documented_and_has_no_numbers_that_json_does_not_know(file):
+def test_json_is_as_documented_and_has_neither_nan_nor_infinity(file):
     done = call("fit", file(), "--budget", "1%", "--budget", "0.2", "--confidence", "90", "--json")
     told = json.loads(done.stdout, parse_constant=pytest.fail)
     assert set(told) == {"schema", "background", "phi", "fit", "thresholds", "loads"}
@@ -87,7 +87,7 @@ def test_without_a_trend_the_exit_code_says_inconclusive(file):
     assert "! no-trend" in done.stdout
 
 
-def test_where_a_load_has_no_limit_there_is_none_that_holds_for_all(file):
+def test_if_one_load_has_no_limit_no_limit_holds_for_all(file):
     rows = "0,1000,0,10\n400,1000,50,10\n800,5000,2,10\n1200,5000,500,10\n"
     rows += "0,5000,0,20\n100,5000,3,20\n300,5000,100,20\n500,5000,700,20\n"
     done = call("fit", file("dose_ms,n,k,load_rps\n" + rows), "--budget", "1%", "--json")
@@ -97,7 +97,7 @@ def test_where_a_load_has_no_limit_there_is_none_that_holds_for_all(file):
     assert done.exit_code == 3
 
 
-def test_loads_that_are_out_of_order_are_told(file):
+def test_limits_that_rise_with_the_load_are_reported(file):
     rows = [
         f"{dose},5000,{k},{load}"
         for load, ks in ((10, (0, 1, 59, 420)), (80, (0, 0, 1, 300)))
@@ -105,7 +105,10 @@ def test_loads_that_are_out_of_order_are_told(file):
     ]
     done = call("fit", file("dose_ms,n,k,load_rps\n" + "\n".join(rows)), "--budget", "1%")
     assert "! The limits rise with the load" in done.stdout
-    assert "> Every load was fitted by itself: for all of them only the lowest" in done.stdout
+    assert (
+        "> Every load was fitted by itself: only the lowest limit holds for all of them, and"
+        in done.stdout
+    )
 
 
 def test_standard_input_json_and_a_journal_give_the_same(file):
@@ -130,17 +133,17 @@ def test_standard_input_json_and_a_journal_give_the_same(file):
     ("content", "says"),
     [
         ("", "empty"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "no UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8"),
         (b"\x7fELF\x02\x01\x01\x00\n", "neither CSV nor JSON"),
         (REFERENCE.encode("utf-16"), "neither CSV nor JSON"),
-        (REFERENCE.encode() + b"9\xff0,1000,56\n", "line 7=b'9\\xff0,1000,56\\n': no UTF-8"),
-        (b"\n\n" + REFERENCE.encode() + b"\xff", "line 9=b'\\xff': no UTF-8"),
+        (REFERENCE.encode() + b"9\xff0,1000,56\n", "line 7=b'9\\xff0,1000,56\\n': not UTF-8"),
+        (b"\n\n" + REFERENCE.encode() + b"\xff", "line 9=b'\\xff': not UTF-8"),
         ("\n \n" + REFERENCE + "900,9,10\n", "row 9, column k='10': more than n=9"),
         ("\r\r" + REFERENCE.replace("\n", "\r") + "900,9,10\r", "row 9, column k='10'"),
         (REFERENCE + "900,9,1\r950,9,1\n", "row 7='': no CSV (new-line"),
         ('[{"dose_ms": 0, "n": 9, "n": 8, "k": 1}]', "observations[0].n=[9, 8]: given twice; keep"),
-        ("{", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("{}", 'give a list of rows like [{"dose_ms": 0'),
         ('{"dose_ms": 0}\n{"dose_ms": 1}\n', "one object per line? Put them into a list"),
         (f'[{{"n": {"1" * 5000}}}]', "a number of more than 4300 digits; correct it"),
@@ -220,7 +223,7 @@ SLOTH = ("export", "FILE", "--budget", "1%", "--format", "sloth", "--service")
         ),
     ],
 )
-def test_bad_arguments_are_told_with_exit_code_2(file, arguments, says):
+def test_bad_arguments_are_reported_with_exit_code_2(file, arguments, says):
     done = call(*(file() if argument == "FILE" else argument for argument in arguments))
     assert done.exit_code == 2, done.output
     assert says in done.stderr
@@ -243,14 +246,14 @@ NO_NUMBERS = ["nan", "-1", "", "abc", "1_0", "-inf"]
         ("buckets", (*SLOTH, "a"), "give upper bounds in seconds, more than 0"),
     ],
 )
-def test_options_that_are_no_number_are_told_with_their_fix(file, option, rest, fix, text):
+def test_options_that_are_not_numbers_are_reported_with_their_fix(file, option, rest, fix, text):
     done = call(*(file() if one == "FILE" else one for one in rest), f"--{option}", text)
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     fix = "no separators: write 10" if text == "1_0" else fix
     assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
-def test_a_picture_says_what_it_shows(file, tmp_path):
+def test_a_picture_has_a_title_axes_and_a_legend(file, tmp_path):
     drawing = tmp_path / "curve.svg"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
     text = drawing.read_text()
@@ -262,7 +265,7 @@ def test_a_picture_says_what_it_shows(file, tmp_path):
 
 
 @pytest.mark.simulation
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
+@pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
 def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
     picture = tmp_path / "curve.svg"
     assert call("plot", file(loads()), "--budget", "1%", "-o", picture).exit_code == 0
@@ -271,7 +274,7 @@ def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
         assert part in text, part
 
 
-def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_told(file):
+def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_printed(file):
     rows = [line.split(",") for line in loads().split()[1:]]
     p99s = "\n".join(",".join([*row, str(int(row[0]) + 50)]) for row in rows)
     given = file("dose_ms,n,k,load_rps,p99_ms\n" + p99s)
@@ -285,7 +288,7 @@ def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_told(file):
     assert "p99='600': no P99 was measured at 20 requests/s; give p99_ms for two" in done.stderr
 
 
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
+@pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
 def test_a_picture_is_drawn_also_where_there_is_no_limit(file, tmp_path):
     for content in (FLAT, "dose_ms,n,k\n0,50,0\n300,50,0\n", "dose_ms,n,k\n0,50,49\n300,50,49\n"):
         picture = tmp_path / "curve.svg"

@@ -1,4 +1,4 @@
-"""Lines of the wire, of any kind: there and back, what is refused, and what may be a secret."""
+"""Lines of the wire, of any kind: round trips, refusals, and redaction of possible secrets."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -23,7 +23,7 @@ EVENT = '{"event":"stats","id":"x","at_unix_s":1}'
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(Line):
-    """What a kind of its own asks for."""
+    """The detail of a made-up kind."""
 
     after_ms: float
     token: str = field(default="", metadata=SECRET)
@@ -31,7 +31,7 @@ class Cut(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class CutTotals(Totals):
-    """What it counts."""
+    """The totals of a made-up kind."""
 
     cut: int
 
@@ -48,7 +48,7 @@ class CutTotals(Totals):
 
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """A kind that only this test knows."""
+    """A made-up kind."""
     monkeypatch.setattr(kinds, "_kinds", dict(kinds._kinds))
     return kinds.register(
         Kind(name="cut", detail=Cut, totals=CutTotals, arguments={"cut": "cutting"})
@@ -103,7 +103,7 @@ specs = (
 )
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(specs)
 def test_any_spec_survives_the_wire(spec: Spec) -> None:
     line = spec.to_line()
@@ -111,21 +111,21 @@ def test_any_spec_survives_the_wire(spec: Spec) -> None:
     assert Spec.from_line(line) == spec
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.dictionaries(st.integers(0, 10_000), st.integers(0, 2**63)))
 def test_histogram_has_numbers_as_keys(counts: dict[int, int]) -> None:
     histogram = Histogram(counts=counts)
     assert Histogram.from_line(histogram.to_line()) == histogram
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.recursive(st.none() | st.booleans() | finite | st.text(), st.lists, max_leaves=5))
-def test_nothing_else_is_an_event(value: object) -> None:
+def test_any_other_value_is_refused_as_an_event(value: object) -> None:
     with pytest.raises(BadInputError):
         Event.from_line(json.dumps(value))
 
 
-def test_absent_is_not_sent() -> None:
+def test_absent_fields_are_not_sent() -> None:
     spec = Spec(id="x", kind="http", duration_s=60.0)
     assert json.loads(spec.to_line()) == json.loads(LINE)
 
@@ -149,7 +149,7 @@ def test_absent_is_not_sent() -> None:
         (LINE.replace('"id"', '"ID":"x","id"'), "ID='x': unknown field; Spec has id, kind"),
         (LINE.replace("60", '60,"load":{}'), "load={}: unknown field; Spec has id, kind"),
         (LINE.replace("60", '60,"disk":{}'), "disk={}: unknown field; Spec has id, kind"),
-        (LINE.replace("60", '60,"detail":{}'), "detail={}: unknown field; this object is called l"),
+        (LINE.replace("60", '60,"detail":{}'), "detail={}: unknown field; the key of this object"),
         (LINE.replace("60", '60,"way":8081'), "way=8081: give a JSON object"),
         (LINE.replace("60", '60,"way":{"port":"1"}'), "way.port='1': give a value of type int"),
         (LINE.replace("60", '60,"way":{"pod":"a"}'), "way.pod='a': unknown field; Way has port"),
@@ -160,14 +160,14 @@ def test_absent_is_not_sent() -> None:
         (LINE.replace("60", '60,"http":{"x":1}'), "http.x=1: unknown field; HTTP has"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_told_in_one(line: str, message: str) -> None:
+def test_an_invalid_line_is_refused_with_a_message_of_one_line(line: str, message: str) -> None:
     with pytest.raises(BadInputError) as refusal:
         Spec.from_line(line)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_bucket_that_is_no_number_is_refused() -> None:
+def test_bucket_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(BadInputError, match="counts='a': give keys of type int"):
         Histogram.from_line('{"counts":{"a":1}}')
 
@@ -176,7 +176,7 @@ def test_map_that_go_never_filled_is_empty() -> None:
     assert Histogram.from_line('{"counts":null}') == Histogram(counts={})
 
 
-def test_what_cannot_be_sent_is_told_before_it_is_sent() -> None:
+def test_values_that_cannot_be_sent_are_refused_before_they_are_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Spec(id="x", kind="http", duration_s=float("nan")).to_line()
     with pytest.raises(ValueError, match="surrogates not allowed"):
@@ -186,7 +186,7 @@ def test_what_cannot_be_sent_is_told_before_it_is_sent() -> None:
 # Kinds
 
 
-def test_the_object_of_a_kind_is_called_like_it_on_the_wire(cut: Kind) -> None:
+def test_the_detail_of_a_kind_has_the_name_of_the_kind_on_the_wire(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, way=Way(port=1), detail=Cut(after_ms=2.0))
     assert list(spec.to_dict()) == ["id", "kind", "duration_s", "version", "way", "cut"]
     assert spec.to_dict()["cut"] == {"after_ms": 2.0}
@@ -196,7 +196,7 @@ def test_the_object_of_a_kind_is_called_like_it_on_the_wire(cut: Kind) -> None:
     assert Command.from_line(add.to_line()) == add
 
 
-def test_what_is_wrong_with_the_object_of_a_kind_has_its_path(cut: Kind) -> None:
+def test_an_error_in_the_detail_of_a_kind_has_its_path(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0)).to_dict()
     with pytest.raises(BadInputError, match=r"^cut.after=1: unknown field; Cut has after_ms"):
         Spec.from_dict(spec | {"cut": {"after": 1}})
@@ -217,7 +217,7 @@ def test_a_spec_of_an_unknown_kind_can_be_read_but_not_its_object() -> None:
             Spec.from_dict({**json.loads(LINE), "kind": kind})
 
 
-def test_the_totals_of_a_kind_are_called_like_it_on_the_wire(cut: Kind) -> None:
+def test_the_totals_of_a_kind_have_the_name_of_the_kind_on_the_wire(cut: Kind) -> None:
     event = Event(event="stats", id="x", at_unix_s=1.0, totals=CutTotals(cut=3))
     assert event.to_dict() == {**json.loads(EVENT), "at_unix_s": 1.0, "cut": {"cut": 3}}
     assert Event.from_line(event.to_line()) == event
@@ -236,26 +236,26 @@ def test_an_event_without_totals_has_none() -> None:
     ("more", "message"),
     [
         ('"disk":{"n":1}', "disk={'n': 1}: unknown field"),
-        ('"totals":{}', "totals={}: unknown field; this object is called like its kind"),
+        ('"totals":{}', "totals={}: unknown field; the key of this object is the name of its kind"),
         ('"http":3', "http=3: give a JSON object"),
         ('"http":{}', "http.seen=None: the field is missing"),
         ('"load":{"start_unix_s":"a"}', "load."),
         ('"http":{},"load":{}', "totals of two kinds"),
     ],
 )
-def test_totals_that_nobody_can_read(more: str, message: str) -> None:
+def test_invalid_totals_are_refused(more: str, message: str) -> None:
     with pytest.raises(BadInputError) as refusal:
         Event.from_line(f"{EVENT[:-1]},{more}}}")
     assert message in str(refusal.value)
 
 
-def test_the_command_of_the_agent_depends_on_what_a_kind_is(cut: Kind) -> None:
+def test_a_fault_and_a_load_have_their_own_commands_of_the_agent(cut: Kind) -> None:
     assert (cut.is_fault, cut.reports, cut.command) == (True, True, "fault")
     load = kinds.named("load")
     assert (load.is_fault, load.reports, load.command) == (False, False, "load")
 
 
-# What totals say
+# Totals
 
 
 def http_totals(**counts: int) -> HTTPTotals:
@@ -277,13 +277,13 @@ def http_totals(**counts: int) -> HTTPTotals:
         ),
     ],
 )
-def test_what_a_fault_on_requests_did(counts: Any, touched: int, said: str) -> None:
+def test_totals_of_a_fault_on_requests(counts: Any, touched: int, said: str) -> None:
     totals = http_totals(**counts)
     assert (totals.touched, totals.said()) == (touched, said)
     assert totals.advice().startswith("see that traffic reaches the target")
 
 
-def test_a_load_touches_nothing_and_says_what_it_sent() -> None:
+def test_totals_of_a_load() -> None:
     counts = dict.fromkeys(LoadSecond.__dataclass_fields__, 0)
     empty: dict[str, Any] = {"statuses": {}, "latency": Histogram(counts={})}
     empty["service_time"] = empty["latency"]
@@ -296,7 +296,7 @@ def test_a_load_touches_nothing_and_says_what_it_sent() -> None:
 # Secrets
 
 
-def test_what_may_be_a_secret_is_redacted_at_every_depth(cut: Kind) -> None:
+def test_possible_secrets_are_redacted_at_every_depth(cut: Kind) -> None:
     spec = Spec(id="x", kind="cut", duration_s=1.0, detail=Cut(after_ms=2.0, token="hidden"))
     assert spec.redacted()["cut"] == {"after_ms": 2.0, "token": "(redacted, 6 characters)"}
     assert spec.to_dict()["cut"]["token"] == "hidden"
@@ -340,7 +340,7 @@ def test_every_header_and_body_of_the_wire_is_marked_as_a_secret() -> None:
     assert [x for x in found if not x[2]] == []
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)  # a busy machine may be slow
 @given(specs)
 def test_redacting_changes_nothing_but_secrets(spec: Spec) -> None:
     def shape(value: Any) -> Any:

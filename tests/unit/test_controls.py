@@ -163,14 +163,14 @@ def test_a_bad_argument_interrupts_the_run_and_fails_validation(world, caplog, a
     with pytest.raises(InvalidControl, match=f"^control 'traffic': {argument}.*=") as refusal:
         validate_controls(experiment(control))
     assert "hidden" not in caplog.text + str(refusal.value)
-    if value:  # whether an argument is there at all is told in other words before a run
+    if value:  # a missing argument has another message before a run
         assert str(refusal.value) == f"control 'traffic': {told[1]}"
 
 
 @pytest.mark.parametrize(
     "old", ["url", "method", "headers", "body", "rate_rps", "timeout_ms", "max_in_flight", "impact"]
 )
-def test_an_argument_that_moved_into_the_load_is_told(world, caplog, old):
+def test_an_argument_that_moved_into_the_load_is_refused_with_its_new_name(world, caplog, old):
     control = python("traffic", name="checkout", **{old: "hidden"})
     message = f"{old}: this argument is now load.{old}"
     with pytest.raises(InvalidControl, match=f"^control 'traffic': {message}$"):
@@ -182,7 +182,7 @@ def test_an_argument_that_moved_into_the_load_is_told(world, caplog, old):
 
 
 @pytest.mark.parametrize("missing", ["name", "load"])
-def test_an_argument_that_is_missing_is_told_before_the_run(world, missing):
+def test_an_argument_that_is_missing_is_reported_before_the_run(world, missing):
     control = python("traffic", **{key: LOAD[key] for key in LOAD if key != missing})
     with pytest.raises(InvalidControl, match=f"^control 'traffic': {missing}='': give one$"):
         validate_controls(experiment(control))
@@ -200,7 +200,7 @@ def test_a_load_that_cannot_start_interrupts_the_run(world, caplog, broken):
     assert f"traffic control: {broken}" in caplog.text
 
 
-def test_validation_accepts_what_is_good(world):
+def test_validation_accepts_valid_arguments(world):
     rule = {"statuses": [503], "json_field": "decision", "json_value": "reject", "timeout": True}
     full = {"method": "POST", "headers": {"a": "b"}, "body": "{}", "timeout_ms": 500}
     validate_controls(
@@ -282,7 +282,7 @@ def test_an_interrupted_run_is_recorded_too(world):
     assert "checkout" in journal["chaos_go"]["traffic"]
 
 
-def test_a_fault_that_cannot_be_stopped_is_told_and_the_others_are_stopped(world):
+def test_a_fault_that_cannot_be_stopped_is_reported_and_the_others_are_stopped(world):
     stuck = world.arm("stuck", 1)
     stuck.fails_to_stop = AgentError("the agent did not end in 5 s")
     other = world.arm("other", 2)

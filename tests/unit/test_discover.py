@@ -61,7 +61,7 @@ def test_everything_exported_is_a_function_that_discover_lists():
         assert kind in ("action", "probe", "control")
 
 
-def test_no_module_of_activities_is_left_out():
+def test_every_module_of_activities_is_listed():
     """A module under faults or probes whose ``__all__`` has functions belongs into the list."""
     for package in (faults, probes):
         for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
@@ -70,7 +70,7 @@ def test_no_module_of_activities_is_left_out():
                 assert found.name in activity_modules()
 
 
-def test_both_packages_can_be_asked():
+def test_both_top_level_packages_have_discover():
     """Chaos Toolkit asks whichever top-level package comes first."""
     assert probes.discover is chaos_go.discover
 

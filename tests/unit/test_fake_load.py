@@ -1,4 +1,4 @@
-"""The fake lease is a part of the real one, so that what works with it can work in a run."""
+"""The fake lease has only methods of the real one, so that code that uses it works in a run."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ from fake_load import FakeLease, load_spec
 from chaos_go.agent.lease import Lease
 from chaos_go.agent.place import LocalReach, Place
 
-OWN = {"callbacks", "emit", "end", "fails_to_stop", "stops"}  # how tests steer it
+OWN = {"callbacks", "emit", "end", "fails_to_stop", "stops"}  # tests control it with these
 
 
 def public(thing):

@@ -41,7 +41,7 @@ class Process:
         return self.asked().detail
 
     def is_untouched(self) -> bool:
-        """Whether nothing was armed, and no agent is left."""
+        """Return whether nothing was armed and no agent is left."""
         armed = [
             channel for channel in self.fakes.channels if channel.armed or channel.code is None
         ]
@@ -67,7 +67,7 @@ def places(record: dict[str, Any], key: str) -> list[Any]:
     return [place[key] for place in record["places"]]
 
 
-def test_abort_asks_for_what_it_was_told(here: Process) -> None:
+def test_abort_sends_its_arguments_to_the_agent(here: Process) -> None:
     record = http.abort(
         TARGET,
         status=502,
@@ -102,7 +102,7 @@ def test_abort_asks_for_what_it_was_told(here: Process) -> None:
     json.dumps(record, allow_nan=False)
 
 
-def test_delay_asks_for_what_it_was_told(here: Process) -> None:
+def test_delay_sends_its_arguments_to_the_agent(here: Process) -> None:
     http.delay("proxy/127.0.0.1:9083->127.0.0.1:8083", 800, jitter_ms=50, percentage=15)
     assert here.detail() == HTTP(
         percentage=15.0,
@@ -126,7 +126,7 @@ def test_the_client_address_is_kept_when_asked(here: Process) -> None:
     assert [detail.keep_client_address for detail in details] == [True, True, True]
 
 
-def test_modify_asks_for_what_it_was_told(here: Process) -> None:
+def test_modify_sends_its_arguments_to_the_agent(here: Process) -> None:
     answer = {"headers": {"X-A": "1"}, "body": "maintenance"}
     record = http.modify(TARGET, answer, percentage=5, match={"path": "/api/.*"})
     assert here.detail() == HTTP(
@@ -156,7 +156,7 @@ def test_names_are_derived_and_unique_in_a_run(here: Process) -> None:
     assert names == ["abort-port-8081", "delay-port-8081", "abort-port-8081-2", "abort-port-8081-3"]
 
 
-def test_the_name_of_a_fault_at_many_ports_is_one_that_the_agent_takes() -> None:
+def test_the_name_of_a_fault_at_many_ports_is_short_enough_for_the_agent() -> None:
     many = ",".join(str(port) for port in range(8001, 8031))
     names = [http.abort(f"port/{many}")["id"] for _ in range(2)]
     assert len(set(names)) == 2
@@ -201,7 +201,7 @@ def test_defaults_do_not_leak_from_call_to_call(here: Process) -> None:
     assert here.detail() == HTTP(percentage=100.0, abort=HTTPAbort(status=503))
 
 
-def test_what_was_given_is_copied(here: Process) -> None:
+def test_arguments_are_copied(here: Process) -> None:
     headers = {"x": "1"}
     http.abort(TARGET, match={"headers": headers})
     headers["y"] = "2"
@@ -233,7 +233,9 @@ def test_the_scope_chooses_among_the_places_and_the_record_says_how(here: Proces
     assert (places(named, "place"), named["scope"]["by"]) == (["port/8082"], "name")
 
 
-def test_a_seed_that_was_drawn_for_the_places_is_that_of_the_dice(here: Process) -> None:
+def test_the_seed_that_was_drawn_for_the_places_is_also_the_seed_of_the_fault(
+    here: Process,
+) -> None:
     record = http.abort("port/8081,8082", scope={"places": "50%"})
     assert here.detail().seed == record["scope"]["seed"] > 0
     assert places(record, "armed")[0]["seed"] == record["scope"]["seed"]
@@ -258,7 +260,7 @@ def test_one_port_that_the_agent_refuses_leaves_nothing_anywhere(here: Process) 
     assert here.is_untouched()
 
 
-# Arguments: Python judges their types, the agent judges values
+# Arguments: Python checks their types, and the agent judges their values
 
 
 def action_of(argument: str) -> tuple[Any, dict[str, Any]]:
@@ -346,7 +348,7 @@ def test_bad_value_is_named_with_its_fix_before_and_when_it_is_armed(
     with pytest.raises(BadInputError) as refusal:
         action(**arguments)
     message = str(refusal.value)
-    place = value if argument == "target" else ahead.value  # an armed place is named as a whole
+    place = value if argument == "target" else ahead.value  # names the whole place
     assert message == str(BadInputError(ahead.field, place, ahead.fix))
     assert message.startswith(f"{argument}=")
     assert ": " in message
@@ -374,7 +376,7 @@ def test_bad_header_value_is_named_with_its_header_and_not_shown(
         ("scope", "pods"),
     ],
 )
-def test_a_key_that_nobody_reads_is_refused(argument: str, old: str, here: Process) -> None:
+def test_an_unknown_key_is_refused(argument: str, old: str, here: Process) -> None:
     with pytest.raises(ActivityFailed, match=rf"^{argument}\.{old}='{old}': no such.*known are"):
         http.abort(**{"target": TARGET, argument: {old: "hidden"}})
     with pytest.raises(ActivityFailed, match=r"^answer.status=.*known are body, headers, remove_b"):
@@ -382,7 +384,7 @@ def test_a_key_that_nobody_reads_is_refused(argument: str, old: str, here: Proce
     assert here.fakes.channels == []
 
 
-def test_answer_that_has_no_body_gets_none(here: Process) -> None:
+def test_answer_with_a_status_without_a_body_gets_no_body(here: Process) -> None:
     with pytest.raises(ActivityFailed, match=r"answer.body='.4 bytes.': a 204 has no body"):
         http.abort(TARGET, status=204, answer={"body": "gone"})
     assert here.is_untouched()
@@ -468,7 +470,7 @@ def test_expression_is_judged_by_the_agent(here: Process) -> None:
 # Requests
 
 
-def test_a_request_looks_at_nothing(here: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_looks_nothing_up(here: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(binary.OVERRIDE, "/nonexistent/agent")
     asked = http.abort.request("pid/999999999:8081,8082", percentage=5, seed=3)
     assert [spec.way for spec in asked.specs()] == [Way(port=8081), Way(port=8082)]
@@ -482,7 +484,7 @@ def test_a_request_looks_at_nothing(here: Process, monkeypatch: pytest.MonkeyPat
     assert here.reaches == []
 
 
-def test_a_request_whose_port_only_the_world_knows_can_be_judged_all_the_same() -> None:
+def test_a_request_whose_port_has_to_be_looked_up_can_still_be_judged() -> None:
     good = http.abort.request("pid/999999999").specs()
     bad = http.abort.request("pid/999999999", status=99).specs()
     assert [str(error) for error in judge.judge(good + bad)] == [
@@ -515,7 +517,7 @@ OLD = [
 
 
 @pytest.mark.parametrize(("func", "old", "new"), OLD)
-def test_an_old_name_is_answered_with_the_new_one(
+def test_an_old_name_is_refused_with_the_new_one(
     func: str, old: str, new: str, here: Process
 ) -> None:
     arguments: dict[str, Any] = {"target": TARGET, old: "hidden"}
@@ -570,7 +572,7 @@ def test_chaos_toolkit_runs_them_and_passes_the_message_on() -> None:
         run("stop", {}, "chaos_go.faults")
 
 
-def test_stop_gives_what_each_fault_did(here: Process) -> None:
+def test_stop_returns_the_record_of_each_fault(here: Process) -> None:
     http.abort(TARGET, name="a")
     http.abort("port/8082", name="b")
     here.fakes.touch()
@@ -582,7 +584,7 @@ def test_stop_gives_what_each_fault_did(here: Process) -> None:
     assert faults.stop("a") == faults.stop("a")
 
 
-def test_stop_without_any_fault_is_harmless() -> None:
+def test_stop_without_any_fault_does_nothing() -> None:
     assert faults.stop() == []
     assert faults.stop("never-armed") == []
 
@@ -612,7 +614,7 @@ def test_fault_without_effect_fails_the_stop_after_all_were_stopped(here: Proces
     http.abort(TARGET, name="idle")
     http.abort("port/8082", name="busy")
     here.fakes.channels[1].touched["busy"] = 3
-    for _ in range(2):  # a second stop says it again
+    for _ in range(2):  # a second stop raises the same error
         with pytest.raises(
             ActivityFailed,
             match=r"'idle' at port/8081 touched nothing \(0 of 0 requests matched\); see that traf",

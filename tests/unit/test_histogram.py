@@ -32,7 +32,7 @@ def test_buckets_have_no_gap_and_no_overlap(value_us):
 @pytest.mark.parametrize(
     ("value_us", "bucket"), [(0, 0), (255, 255), (256, 256), (257, 256), (511, 383), (512, 384)]
 )
-def test_known_buckets(value_us, bucket):
+def test_known_values_and_their_buckets(value_us, bucket):
     assert histogram.index(value_us) == bucket
 
 

@@ -1,4 +1,4 @@
-"""What the holder knows of its faults: names, and when they were armed."""
+"""The names of faults in the holder, and when they were armed."""
 
 import threading
 from contextlib import suppress
@@ -47,7 +47,7 @@ def test_the_window_goes_from_the_last_armed_to_the_first_ended(world: World) ->
 def test_faults_that_ended_before_the_run_do_not_count(world: World) -> None:
     world.arm("old", -20, -10)
     assert world.fault_window("old", START) is None
-    assert world.fault_window("old", START - 10) is None  # it ended just then
+    assert world.fault_window("old", START - 10) is None  # it ended at that time
     assert world.fault_window("old", START - 11) == (START - 20, START - 10)
     world.arm("lasting", -20)
     assert world.fault_window("lasting", START) == (START - 20, None)
@@ -59,7 +59,7 @@ def test_of_two_faults_of_one_name_the_newer_counts(world: World) -> None:
     assert world.fault_window("a", START) == (START + 6, START + 9)
 
 
-def test_a_name_that_no_fault_of_the_run_has_is_answered_with_those_that_are(world: World) -> None:
+def test_an_unknown_name_is_refused_with_the_names_of_the_run(world: World) -> None:
     world.arm("old", -20, -10)
     world.arm("a", 1, 5)
     world.arm("b", 2)
@@ -108,7 +108,7 @@ def test_a_name_is_in_use_from_the_moment_at_which_it_is_asked_for() -> None:
     for _ in range(2):  # the refusal does not free it
         with pytest.raises(BadInputError, match=r"name='a': a fault or load of this name is armed"):
             slow.holder.hold([slow.fakes.place("port/2")], spec("a"))
-    other = slow.holder.hold([slow.fakes.place("port/2")], spec("b"))  # others need not wait
+    other = slow.holder.hold([slow.fakes.place("port/2")], spec("b"))  # does not wait
     assert other.state == "armed"
     assert [fault.id for fault in slow.holder.faults()] == ["b"]
     slow.end()
@@ -145,7 +145,7 @@ def test_faults_and_loads_share_their_names() -> None:
     holder.stop_all()
 
 
-def test_what_an_agent_refuses_is_said_as_the_judge_says_it() -> None:
+def test_a_refusal_while_arming_has_the_message_of_the_judge() -> None:
     problem = Problem(field="http.abort.status", value="99", message="no good", fix="give 503")
     fakes, holder = FakeAgents(lambda x: setattr(x, "refuses", lambda _: problem)), LeaseHolder()
     with pytest.raises(BadInputError) as error:

@@ -1,4 +1,4 @@
-"""What the agent says of specs, as errors that name the arguments of the user."""
+"""The agent's judgement of specs, as errors that name the user's arguments."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_every_spec_is_judged_by_one_agent_and_in_order() -> None:
     ]
 
 
-def test_everything_that_is_wrong_with_a_spec_can_be_told() -> None:
+def test_everything_that_is_wrong_with_a_spec_is_returned() -> None:
     twice = HTTP(percentage=101.0, abort=HTTPAbort(status=99))
     bad = replace(GOOD, way=Way(port=70000), detail=twice)
     good, several, none = judge.judge_all([GOOD, bad, LOAD])
@@ -92,8 +92,8 @@ def test_nothing_to_judge_needs_no_agent(monkeypatch: pytest.MonkeyPatch) -> Non
     assert judge.judge([]) == []
 
 
-def test_any_text_gets_there_and_back() -> None:
-    body = "Zoë \u2028 \x85 \x0b 🙂\r\n"  # with all that ends a line, but not one of JSON
+def test_any_text_survives_the_wire() -> None:
+    body = "Zoë \u2028 \x85 \x0b 🙂\r\n"  # ends lines in Python, but not in JSON
     abort = HTTPAbort(status=503, body=body)
     fine = replace(GOOD, detail=HTTP(percentage=1.0, abort=abort, match=Match(path="ë")))
     wrong = replace(GOOD, detail=HTTP(percentage=1.0, abort=abort, match=Match(path="(\x85ë")))
@@ -142,7 +142,7 @@ def test_an_argument_that_the_user_wrote_elsewhere_has_its_own_path() -> None:
     assert asked.error(judge.refusal(problem, GOOD)).field == "fault.arguments.duration_s"
 
 
-def test_a_problem_without_a_fix_is_told_all_the_same() -> None:
+def test_a_problem_without_a_fix_is_still_reported() -> None:
     error = judge.refusal(Problem(field="id", value="x", message="no good"), GOOD)
     assert str(error) == "name='x': no good"
 
@@ -181,7 +181,7 @@ def test_a_load_is_refused_by_the_name_that_the_user_gave_its_mapping() -> None:
         load.refuse(bad, "p99_load")
 
 
-# Agents that are none
+# Other programs in place of the agent
 
 
 def test_missing_agent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,9 @@ def test_missing_agent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "agent=/nonexistent/agent: no such file; build it with `make agent`" in failure()
 
 
-def test_file_that_is_no_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_not_a_program_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "agent"
     path.write_bytes(b"\x7fELF for another machine")
     path.chmod(0o755)
@@ -197,7 +199,7 @@ def test_file_that_is_no_program_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert failure() == f"agent={path}: cannot be started: Exec format error"
 
 
-def test_agent_that_knows_no_judge_is_told_with_its_words(program: Program) -> None:
+def test_agent_without_judge_is_reported_with_its_message(program: Program) -> None:
     path = program("printf 'usage: agent\\xff\\nfault | load\\n' >&2; exit 2")
     assert failure() == (
         f"agent={path}: `judge` ended with exit code 2 and said usage: agent\\xff fault | load; "
@@ -236,12 +238,12 @@ def test_fewer_or_more_answers_than_specs(program: Program, says: str, count: in
     )
 
 
-def test_agent_that_reads_nothing_is_told(program: Program) -> None:
+def test_agent_that_reads_nothing_is_reported(program: Program) -> None:
     program("exec 0<&-; exit 0")
     assert "it judged 0 of 20000 specs" in failure([GOOD] * 20_000)
 
 
-def test_agent_that_does_not_end_is_ended(
+def test_agent_that_does_not_end_is_killed(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = program("exec sleep 60")
@@ -249,7 +251,7 @@ def test_agent_that_does_not_end_is_ended(
     assert failure() == f"agent={path}: `judge` did not end in 0.3 s"
 
 
-# Which argument a field is
+# The argument of a field
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Ladders: what is refused before anything starts, what windows say, which dose comes next.
+"""Ladders: refusals before anything starts, the risk of windows, the choice of the next dose.
 
-Whole ladders run in a world whose time passes while somebody waits, and in which each dose costs a
-share of the transactions.
+Whole ladders run with a clock that passes only while a thread waits, and with a service in which
+each dose costs a share of the transactions.
 """
 
 import math
@@ -199,7 +199,7 @@ def test_what_is_invalid_is_refused_before_anything_starts(world, arguments, fie
         ("guard", "limits.guard"),
     ],
 )
-def test_an_old_spelling_is_answered_with_the_new_one(world, old, new):
+def test_an_old_spelling_is_refused_with_the_new_one(world, old, new):
     with pytest.raises(RenamedArgumentError) as caught:
         measure(**GOOD, **{old: 1})
     assert str(caught.value) == f"{old}: this argument is now {new}"
@@ -236,7 +236,7 @@ def rows(dose_ms, k, n=1000, times=2):
     return [{"dose_ms": dose_ms, "n": n, "k": k, "load_rps": 50.0, "window": 1}] * times
 
 
-def test_extra_risk_is_that_of_those_who_were_fine():
+def test_extra_risk_is_relative_to_otherwise_successful_transactions():
     risk = windows.extra_risk(rows(100, 190), rows(0, 100))
     assert risk.value == pytest.approx(0.1)
     assert risk.low < 0.1 < risk.high
@@ -284,7 +284,7 @@ def test_a_row_counts_timeouts_and_its_p99_is_open_above():
     assert ">= " in windows.say_p99(row)
 
 
-def test_too_few_requests_have_no_p99_and_it_is_said_why():
+def test_too_few_requests_have_no_p99_and_the_row_says_why():
     whole = window(sent=100)
     row = windows.row(whole, 100.0, 1, 50.0)
     windows.add_p99(row, whole)
@@ -310,14 +310,14 @@ def test_the_design_climbs_and_then_goes_to_the_threshold():
     assert 100 < dose_ms < 200
 
 
-def test_what_settling_cost_is_spent_too():
-    """The windows know of 306 rejected ones; with the seconds between it were 500 of 500."""
+def test_transactions_lost_while_settling_count_for_the_design():
+    """The windows have 306 rejected transactions; with the seconds between, it is 500 of 500."""
     chooser = choice.Chooser(whole_plan())
     known = rows(0, 1) + rows(100, 3) + rows(200, 150)
     assert chooser.next(known, 500).dose_ms is None
 
 
-def test_no_more_levels_are_chosen_than_may_be():
+def test_no_more_levels_are_chosen_than_allowed():
     chooser = choice.Chooser(whole_plan(levels={"max_count": 1}))
     assert chooser.next(rows(0, 1), 0).dose_ms == 100
     assert chooser.next(rows(0, 1) + rows(100, 3), 6).dose_ms is None
@@ -380,7 +380,7 @@ def test_a_curve_from_baseline_to_baseline_holds(stopped):
 
 
 @pytest.mark.parametrize("stopped", ["guard", "inconclusive", "interrupted", "error", "running"])
-def test_a_curve_that_was_cut_off_is_inconclusive(stopped):
+def test_an_incomplete_curve_is_inconclusive(stopped):
     judged = judge(journal_of(ladder_of(stopped)))
     assert judged.outcome == "inconclusive"
     assert "because" in judged.reasons[0]
@@ -410,7 +410,7 @@ def test_a_curve_without_its_second_baseline_is_inconclusive():
 @pytest.mark.parametrize(
     ("status", "outcome"), [("completed", "inconclusive"), ("interrupted", "unsafe")]
 )
-def test_without_the_evidence_control_nobody_knows_of_the_faults(status, outcome):
+def test_a_ladder_without_the_evidence_control_is_not_held(status, outcome):
     judged = judge(journal_of({}, status, with_evidence=False))
     assert judged.outcome == outcome
     assert "chaos_go.controls.evidence" in judged.reasons[0]
@@ -423,9 +423,9 @@ class Shop(World):
     """A world in which each dose costs a share of the transactions.
 
     Attributes:
-        risk: the share of the transactions that a dose costs, by the dose.
-        log: what began and what ended, in order.
-        lives: is given every fault when it is armed, and may change it.
+        risk: The share of the transactions that each dose costs.
+        log: What started and what ended, in order.
+        lives: A function that gets every fault when it is armed, and may change it.
     """
 
     def __init__(self, monkeypatch):
@@ -473,7 +473,7 @@ def shop(monkeypatch):
 
 
 def climb(doses_ms=(100, 200), count=2, length_s=1, settle_s=0, rate_rps=100, **arguments):
-    """Measure a short ladder whose limits are out of reach, unless the arguments say otherwise."""
+    """Measure a short ladder that reaches no limit, unless the arguments say otherwise."""
     given = {
         "fault": slow(),
         "load": LOAD | {"rate_rps": rate_rps},
@@ -556,7 +556,7 @@ def test_a_level_that_is_clearly_above_the_abort_level_ends_at_once(shop):
 
 
 def test_earlier_windows_of_a_level_count_for_its_abort_too(shop):
-    """At 30 % of 200 each second nothing is clear; all seconds of the level together are."""
+    """At 30 % of 200 no single second is clearly above; all seconds of the level together are."""
     shop.risk = lambda dose_ms: 0.3 if dose_ms else 0.0
     assert stats.proportion_interval(60, 200, 0.99).low < 0.245
     ladder = climb(doses_ms=[100], count=9, rate_rps=200, limits={"extra_risk": 0.245})
@@ -564,7 +564,7 @@ def test_earlier_windows_of_a_level_count_for_its_abort_too(shop):
     assert 2 < len([row for row in ladder["observations"] if row["dose_ms"]]) < 9
 
 
-def test_no_more_transactions_are_lost_than_may_be(shop):
+def test_no_more_transactions_are_lost_than_allowed(shop):
     """At the first dose 90 are lost in nine seconds, so that three seconds of the next are left."""
     shop.risk = lambda dose_ms: 0.1 if dose_ms else 0.05
     ladder = climb(doses_ms=[100, 200, 300], count=4, limits={"impacted": 120})
@@ -583,7 +583,7 @@ def test_what_is_lost_while_the_dose_settles_counts_too(shop):
     assert [level["n"] for level in ladder["levels"]] == [200, 0, 200]
 
 
-def test_no_load_is_begun_after_too_many_were_lost(shop):
+def test_no_further_load_starts_after_too_many_were_lost(shop):
     shop.risk = lambda dose_ms: 0.1 if dose_ms else 0.0
     ladder = climb(rate_rps=[100, 200], limits={"impacted": 15})
     assert ladder["stopped"] == "max-impacted"
@@ -713,7 +713,7 @@ def test_the_dose_may_be_any_argument_in_milliseconds(shop):
 
 @pytest.fixture
 def table(monkeypatch, shop):
-    """Hold faults of another kind on real leases, and loads in the shop."""
+    """Use faults of another kind on real leases, and the loads of the shop."""
     for table in dice.known(monkeypatch):
         shop.doses = table.holder.faults
         yield table

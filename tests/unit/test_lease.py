@@ -36,7 +36,7 @@ class FakeSurroundings(Surroundings):
 
     def hold(self, name: str = "users-503", **changes: object) -> Fault:
         fault = super().hold(name, **changes)
-        if fault.spec.duration_s < 1:  # time passes at once for a fake
+        if fault.spec.duration_s < 1:  # a fake agent ends at once
             self.channel.disarm(name, "deadline")
         return fault
 
@@ -62,7 +62,7 @@ class TestOnAFakeAgent(LeaseBehaviour):
 
 
 def test_heartbeats_come_by_themselves(here: FakeSurroundings) -> None:
-    here.hold("slow")  # its beat, every 2.5 s, must not hold up the faster one
+    here.hold("slow")  # its heartbeat, every 2.5 s, must not delay the more frequent one
     fast = here.spec("fast", lease_s=1.0)
     here.holder.hold([here.fakes.place("other")], fast)
     assert eventually(lambda: sum(x.command == "heartbeat" for x in here.channel.heard) >= 2)
@@ -84,7 +84,7 @@ def test_agent_that_ended_just_now_is_replaced(here: FakeSurroundings) -> None:
     first = here.hold("a")
     older = here.channel
 
-    def refuses(spec: object) -> None:  # "add" arrives, but its deadline was faster
+    def refuses(spec: object) -> None:  # "add" arrives after the agent has ended at its deadline
         older.mute = True
         older.disarm("a", "deadline")
 
@@ -175,7 +175,7 @@ def test_agent_that_does_not_stop_is_killed(here: FakeSurroundings) -> None:
 
 
 def interrupt_soon(here: FakeSurroundings) -> None:
-    """Have agents that do not answer, and then a signal, as Chaos Toolkit takes SIGTERM."""
+    """Use agents that do not answer, then raise as Chaos Toolkit does on SIGTERM."""
 
     def interrupt(number: int, frame: object) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
@@ -226,7 +226,7 @@ def test_other_release_of_the_agent_is_refused_and_ended(here: FakeSurroundings)
     assert here.holder.faults() == []
 
 
-def test_garbage_later_on_is_noted_but_ends_nothing(here: FakeSurroundings) -> None:
+def test_an_invalid_line_later_is_noted_and_ends_nothing(here: FakeSurroundings) -> None:
     fault = here.hold()
     here.channel.say("panic: oh dear")
     assert eventually(lambda: fault.problem != "")
@@ -246,7 +246,7 @@ def test_failing_subscriber_does_not_end_the_lease(here: FakeSurroundings) -> No
     assert fault.stop()["state"] == "ended"
 
 
-def test_find_names_what_is_known(here: FakeSurroundings) -> None:
+def test_find_of_an_unknown_name_lists_the_known_ones(here: FakeSurroundings) -> None:
     with pytest.raises(BadInputError, match=r"name='x'.*known: none"):
         here.holder.find("x")
     here.hold("a")
@@ -355,12 +355,14 @@ def test_a_fault_without_any_touched_place_has_no_effect(here: FakeSurroundings)
 
 
 @pytest.mark.parametrize("names", [[], ["port/1", "port/1"]])
-def test_places_are_given_and_each_once(here: FakeSurroundings, names: list[str]) -> None:
+def test_no_place_and_a_place_given_twice_are_refused(
+    here: FakeSurroundings, names: list[str]
+) -> None:
     with pytest.raises(BadInputError, match="at least one place, each once"):
         here.holder.hold([here.fakes.place(name) for name in names], here.spec("x"))
 
 
-def test_one_blocked_channel_delays_nobody_elses_heartbeat(here: FakeSurroundings) -> None:
+def test_one_blocked_channel_delays_no_heartbeat_of_another(here: FakeSurroundings) -> None:
     fault = here.holder.hold(many(here), here.spec("wide", lease_s=2.0))
     blocked = here.fakes.channels[7]
     blocked.blocks = threading.Event()
@@ -414,7 +416,7 @@ def test_an_agent_hears_four_heartbeats_per_lease(here: FakeSurroundings) -> Non
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an agent count as hung after 0.3 s of silence in place of 3 s."""
+    """Make an agent count as hung after 0.3 s of silence instead of 3 s."""
     monkeypatch.setattr(process, "_SHORTEST_SILENCE_S", 0.3)
 
 
@@ -446,7 +448,7 @@ def test_an_agent_that_speaks_is_not_killed(
     assert fault.state == "armed"
 
 
-def test_a_load_reports_when_it_likes_and_is_not_killed_for_silence(
+def test_a_load_is_not_killed_for_silence(
     here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     be_impatient(monkeypatch)
@@ -473,7 +475,7 @@ def agent_that_was_silent(monkeypatch: pytest.MonkeyPatch) -> tuple[AgentProcess
 def test_a_pause_of_the_whole_machine_is_not_taken_for_a_hung_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After the pause the agent has three beats to answer: nobody could before."""
+    """After the pause the agent has three heartbeats in which to answer: it could not before."""
     agent, channel = agent_that_was_silent(monkeypatch)
     for _ in range(3):
         agent.heartbeat()
@@ -517,7 +519,7 @@ def test_many_beats_in_a_short_time_do_not_make_an_agent_hang(
 def test_all_are_asked_to_stop_before_any_is_waited_for(
     here: FakeSurroundings, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """Places end at the same time: one that takes long does not keep a fault at the others."""
+    """All places end at the same time: a slow one does not keep the fault in place at others."""
     monkeypatch.setattr(holder_module, "faults", here.holder.faults)
     if by == "fault":
         faults = [here.holder.hold(many(here, 2), here.spec("wide"))]

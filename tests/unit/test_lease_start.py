@@ -1,4 +1,4 @@
-"""Agents that are none: small real programs in place of the binary."""
+"""Starts other programs in place of the agent: small scripts instead of the binary."""
 
 import os
 import time
@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> Program:
 
 
 def refusal(path: Path, start_timeout_s: float = 20.0) -> str:
-    """Start a program as an agent and give the one line that says why it is none."""
+    """Start a program as an agent; return the one line that says why it failed."""
     holder = LeaseHolder()
     place = Place("port/8081", LocalReach(), Way(port=8081))
     with pytest.MonkeyPatch.context() as patch:
@@ -65,17 +65,17 @@ def test_unparsable_output_is_quoted_and_the_process_ended(program: Program) -> 
     assert len(said) < 500
 
 
-def test_process_that_exits_at_once_is_told_with_its_last_words(program: Program) -> None:
+def test_process_that_exits_at_once_is_reported_with_its_stderr(program: Program) -> None:
     said = refusal(program("echo 'out of luck' >&2; exit 7"))
     assert "exit code 7" in said
     assert "out of luck" in said
 
 
-def test_process_killed_during_start_is_told_by_its_signal(program: Program) -> None:
+def test_process_killed_during_start_is_reported_with_its_signal(program: Program) -> None:
     assert "killed by SIGKILL" in refusal(program("kill -9 $$"))
 
 
-def test_process_that_says_nothing_is_ended(program: Program) -> None:
+def test_process_that_says_nothing_is_killed(program: Program) -> None:
     said = refusal(program("exec sleep 60"), start_timeout_s=0.3)
     assert "did not arm 'x' within 0.3 s" in said
 
@@ -86,7 +86,7 @@ def test_other_release_is_refused_and_ended(program: Program) -> None:
     assert "make agent" in said
 
 
-def test_file_that_is_no_program_is_named(tmp_path: Path) -> None:
+def test_file_that_is_not_a_program_is_named(tmp_path: Path) -> None:
     path = tmp_path / "agent"
     path.write_bytes(b"\x7fELF for another machine")
     path.chmod(0o755)
@@ -158,7 +158,7 @@ def test_child_is_out_of_reach_of_ctrl_c(program: Program) -> None:
     channel.close()
 
 
-def test_only_the_end_of_what_an_agent_complains_is_kept() -> None:
+def test_only_the_end_of_stderr_is_kept() -> None:
     channel = LocalChannel(["sh", "-c", "yes | head -n 100000 >&2; echo last >&2"])
     assert channel.receive() is None
     channel.wait(20.0)
@@ -170,7 +170,7 @@ def test_only_the_end_of_what_an_agent_complains_is_kept() -> None:
     channel.close()
 
 
-def test_a_process_that_does_not_read_blocks_nobody_and_can_be_ended() -> None:
+def test_a_process_that_does_not_read_can_be_closed_and_killed() -> None:
     channel = LocalChannel(["sleep", "60"])
     agent = AgentProcess(channel, "port/8081", lease_s=10.0)
     agent.start()
@@ -178,7 +178,7 @@ def test_a_process_that_does_not_read_blocks_nobody_and_can_be_ended() -> None:
     for _ in range(20):  # 200 kB: a pipe holds 64
         agent.send(Command(command="remove", id="x" * 10_000))
     agent.heartbeat()
-    channel.close()  # must not wait for the line that is stuck
+    channel.close()  # must not wait for the line that blocks
     assert time.monotonic() - began < 5
     agent.kill()
     assert agent.ended

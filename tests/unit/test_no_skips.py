@@ -1,4 +1,4 @@
-"""As root in CI a skipped integration test fails, and says why; elsewhere it is just skipped."""
+"""A skipped integration test fails as root in CI, with the reason; otherwise it is skipped."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # none of them is needed, and all take a second
+QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take a second to load
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 TESTS = """
 import pytest

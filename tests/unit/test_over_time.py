@@ -39,7 +39,7 @@ def test_dropped_requests_count_as_timed_out_ones():
 @pytest.mark.parametrize(
     ("bad", "errors"),
     [
-        ({"statuses": {"200": 39, "500": 1}}, 1),  # the first of those that the service failed
+        ({"statuses": {"200": 39, "500": 1}}, 1),  # the smallest status of an error
         ({"statuses": {"200": 39, "499": 1}}, 0),
         ({"statuses": {"200": 20, "404": 10, "503": 5}, "timeouts": 3, "connection_errors": 2}, 10),
     ],

@@ -1,4 +1,4 @@
-"""Probes with a load of their own."""
+"""Probes that drive a load themselves."""
 
 import math
 
@@ -28,7 +28,7 @@ def test_p99_of_its_own_load(world):
     assert world.time.now() == pytest.approx(START + 10.5)
 
 
-def test_the_load_outlives_the_last_second_that_counts(world):
+def test_the_load_lasts_longer_than_the_last_second_that_counts(world):
     http.p99_ms({**LOAD, "timeout_ms": 500}, 20.7)
     assert world.held[0][1].duration_s == 20 + 2 * 0.5 + 3
 
@@ -125,7 +125,7 @@ def test_an_agent_that_cannot_start(world):
 
 @pytest.mark.parametrize("probe", ["p99_ms", "error_rate"])
 @pytest.mark.parametrize("old", ["url", "rate_rps", "method", "headers", "body", "timeout_ms"])
-def test_an_argument_that_moved_into_the_load_is_told(world, probe, old):
+def test_an_argument_that_moved_into_the_load_is_refused_with_its_new_name(world, probe, old):
     with pytest.raises(ActivityFailed, match=f"^{old}: this argument is now load.{old}$"):
         getattr(http, probe)(**{old: "x"})
     provider = {"type": "python", "module": "probes.http", "func": probe, "arguments": {old: "x"}}

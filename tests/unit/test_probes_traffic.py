@@ -1,4 +1,4 @@
-"""Probes of the running load: which window, and a number or a clear failure."""
+"""Probes of the running load: their window, and a number or a clear failure."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_numbers_that_a_range_tolerance_takes(running):
         assert within_tolerance({"type": "range", "range": [0, 100]}, value)
 
 
-def test_detail_has_the_error_bar_and_the_window(running):
+def test_detail_has_the_interval_and_the_window(running):
     detail = traffic.p99_detail(window_s=10)
     assert detail["value"] == traffic.p99_ms(window_s=10)
     assert detail["low"] <= detail["value"] <= detail["high"]
@@ -137,7 +137,7 @@ def test_too_few_requests(running):
         traffic.p99_ms(window_s=3)
 
 
-def test_a_load_that_fell_silent(world):
+def test_a_load_that_no_longer_reports(world):
     world.delivers = None
     world.start()
     with pytest.raises(ActivityFailed, match="stale"):

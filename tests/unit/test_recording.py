@@ -1,4 +1,4 @@
-"""Windows of a recording: whole, fresh, on time, or an error with the numbers."""
+"""Windows of a recording are complete, fresh and on time, or an error has the numbers."""
 
 import logging
 
@@ -49,7 +49,7 @@ def test_just_started_it_waits_until_the_window_is_full_and_says_so(rig, caplog)
     assert "waiting until it has 30 s of data" in caplog.text
 
 
-def test_a_wait_of_two_seconds_is_not_worth_a_line(rig, caplog):
+def test_a_wait_of_two_seconds_is_not_logged(rig, caplog):
     rig.deliver(range(20))
     rig.time.go_to(START + 8.2)
     with caplog.at_level(logging.INFO, logger="chaostoolkit"):
@@ -125,7 +125,7 @@ def test_a_load_that_dies_while_somebody_waits(rig):
     assert rig.time.now() == pytest.approx(START + 9.7)
 
 
-def test_what_arrived_before_the_load_died_can_be_read(rig):
+def test_seconds_that_arrived_before_the_load_died_can_be_read(rig):
     rig.deliver(range(8)).time.go_to(START + 9)
     rig.lease.end("stop", START + 9)
     assert len(rig.recording.between(START + 2, START + 8).seconds) == 6
@@ -160,13 +160,13 @@ def test_a_window_in_which_nothing_was_due_is_refused(rig):
         rig.recording.last(5)
 
 
-def test_the_record_tells_that_the_load_ended_early(rig):
+def test_the_record_says_that_the_load_ended_early(rig):
     rig.deliver(range(3)).time.go_to(START + 5)
     rig.lease.end("deadline", START + 5)
     assert "ended (deadline) after 3 s" in rig.recording.problem()
 
 
-def test_a_fault_that_is_no_load_has_no_record(rig):
+def test_a_fault_that_is_not_a_load_has_no_recording(rig):
     http = Spec(id="x", kind="http", duration_s=1.0, detail=HTTP(percentage=1.0))
     with pytest.raises(TypeError, match="name=x: the spec is not one of a load"):
         Recording("x", fault_of(FakeLease(http)), rig.time)

@@ -1,4 +1,4 @@
-"""The generated reference is that of the code, and its generator notices when it is not."""
+"""The generated reference matches the code, and the check notices when it does not."""
 
 import importlib
 import sys

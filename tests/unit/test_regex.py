@@ -1,4 +1,4 @@
-"""Slips in regular expressions: only what RE2 does not take either is told."""
+"""Errors in regular expressions: only those that RE2 also rejects are reported."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from chaos_go import regex
 @pytest.mark.parametrize(
     "pattern", ["(", "a)", "[a", "a\\", "*a", "a**", "(?i:a", "(?=a)", "a(?<!b)", "[)](?!a)"]
 )
-def test_slips_are_told(pattern):
-    assert regex.slip(pattern)
+def test_errors_are_found(pattern):
+    assert regex.find_error(pattern)
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,5 @@ def test_slips_are_told(pattern):
         r"\pL+\z", r"[(?=]\(?=", "(?P<n>a)", "a{,5}", "a*?", "a(?i)b",
     ],
 )  # fmt: skip
-def test_what_re2_may_take_is_left_to_it(pattern):
-    assert regex.slip(pattern) is None
+def test_expressions_that_re2_may_accept_are_not_refused(pattern):
+    assert regex.find_error(pattern) is None

@@ -48,7 +48,7 @@ def refusal(given: object, number: int = 4, most: float = 100.0) -> str:
         ({"places": 1, "max_percentage": 12.5}, Scope(count=1, max_percentage=12.5)),
     ],
 )
-def test_what_can_be_said(given: object, read: Scope) -> None:
+def test_valid_scopes(given: object, read: Scope) -> None:
     assert scope.read(given) == read
 
 
@@ -119,7 +119,7 @@ def test_the_same_seed_chooses_the_same_places(number: int, seed: int) -> None:
     assert choose(wanted, number, seed) == choose(wanted, number, seed)
 
 
-def test_other_seeds_choose_other_places_and_every_place_has_its_turn() -> None:
+def test_other_seeds_choose_other_places_and_no_place_is_left_out() -> None:
     chosen = [names(choose({"places": 1}, 4, seed))[0] for seed in range(1, 201)]
     assert set(chosen) == {place.name for place in of(4)}
     assert min(chosen.count(place.name) for place in of(4)) > 25  # of 50 in the mean
@@ -155,7 +155,9 @@ def test_a_name_that_no_place_has() -> None:
         ({"max_percentage": 99}, 1, "1 of 1 places are 100 %"),
     ],
 )
-def test_a_share_that_is_larger_than_allowed(given: object, number: int, share: str) -> None:
+def test_a_share_that_is_larger_than_allowed_is_refused(
+    given: object, number: int, share: str
+) -> None:
     message = refusal(given, number)
     assert message.startswith("scope.max_percentage=")
     assert share in message
@@ -167,9 +169,9 @@ def test_a_share_that_is_larger_than_allowed(given: object, number: int, share: 
     [
         ({"places": 2, "max_percentage": 50}, 4, 2),
         ({"places": 1, "max_percentage": 33.4}, 3, 1),
-        ({"places": "50%", "max_percentage": 50}, 3, 2),  # a share that was asked for is no more
+        ({"places": "50%", "max_percentage": 50}, 3, 2),  # exactly the bound
         ({"places": "50%", "max_percentage": 50}, 1, 1),
-        ({"places": ["port/8000", "port/8001"], "max_percentage": 1}, 2, 2),  # said by name
+        ({"places": ["port/8000", "port/8001"], "max_percentage": 1}, 2, 2),  # by name
     ],
 )
 def test_a_share_that_is_allowed(given: object, number: int, count: int) -> None:

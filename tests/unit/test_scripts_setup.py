@@ -1,4 +1,4 @@
-"""What `scripts/setup` refuses before it changes anything. The rest is what `make setup` does."""
+"""What `scripts/setup` refuses before it changes anything. `make setup` tests the rest."""
 
 import shutil
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_venv_of_another_checkout_is_not_written_through_a_link(tmp_path):
+def test_a_link_to_the_venv_of_another_checkout_is_refused(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "scripts").mkdir(parents=True)
     there.mkdir()
     script = shutil.copy(ROOT / "scripts" / "setup", here / "scripts")
     (here / ".venv").symlink_to(there)
-    # Nothing on PATH that could set anything up, should it come that far.
+    # PATH has no program that could set anything up if the check failed.
     (tmp_path / "bin").mkdir()
     for name in ("dirname", "readlink"):
         (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))

@@ -1,4 +1,4 @@
-"""`make test` runs every test, whatever its markers: none falls between two selections."""
+"""`make test` runs every test, whatever its markers."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""How the build finds Go. The real build is what `make agent` does before these tests."""
+"""How the build finds Go. `make agent` has done the real build before these tests."""
 
 import importlib.util
 from pathlib import Path
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def build(monkeypatch):
-    """Import setup.py without letting it set anything up; ``arguments`` is what it would have."""
+    """Import setup.py without running it; ``arguments`` are those that it passes to setup()."""
     given = {}
     monkeypatch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
     spec = importlib.util.spec_from_file_location("setup_under_test", ROOT / "setup.py")

@@ -1,4 +1,4 @@
-"""The mixture of the families: below the maximum it is wider where impacts are few."""
+"""The average of the families: with few impacts its interval is wider below the maximum."""
 
 import math
 from dataclasses import astuple, replace
@@ -64,7 +64,7 @@ def test_what_rises_with_the_load_is_moved_so_that_no_interval_is_narrower():
     ]
 
 
-def test_no_load_is_promised_what_one_below_it_is_not():
+def test_a_load_has_no_limit_that_a_lower_load_does_not_have():
     found = made_to_fall(
         Quantiles(500.0, None, 600.0, 450.0),
         Quantiles(510.0, 480.0, None, None),

@@ -32,7 +32,7 @@ def test_percentages_and_fractions_are_budgets(text, extra):
         ("1%%", "give a number"),
     ],
 )
-def test_what_cannot_be_a_budget_is_told(text, says):
+def test_invalid_budgets_are_refused(text, says):
     with pytest.raises(BadInputError) as caught:
         budget.parse(text)
     assert says in str(caught.value)
@@ -47,7 +47,7 @@ def test_confidences_are_percentages_or_fractions(text, value):
 
 
 @pytest.mark.parametrize("text", ["1", "100", "50", "0", "0.3", "-95", "nan", "high", ""])
-def test_what_cannot_be_a_confidence_is_told(text):
+def test_invalid_confidences_are_refused(text):
     with pytest.raises(BadInputError, match="confidence=.*give more than 50 and less"):
         budget.parse_confidence(text)
 
@@ -56,7 +56,7 @@ def seen(n, k):
     return Observations((Level(0, n, k), Level(300, n, n)), True)
 
 
-def test_a_budget_below_the_background_is_refused_unless_it_says_on_top():
+def test_a_budget_below_the_background_is_refused_unless_it_is_extra():
     with pytest.raises(BadInputError) as caught:
         budget.check([budget.parse("1%")], seen(1000, 50))
     assert "50 of 1000 already have impact" in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_background_that_may_be_below_the_budget_is_not_above_it():
     budget.check([budget.parse("10%")], seen(20, 3))
 
 
-def test_where_all_have_impact_no_budget_can_be_kept():
+def test_if_every_transaction_has_impact_no_budget_can_be_kept():
     everywhere = Observations((Level(0, 9, 9, load_rps=5), Level(300, 9, 9, load_rps=5)), True)
     with pytest.raises(BadInputError, match="every transaction at 5 requests/s had impact"):
         budget.check([budget.parse("+1%")], everywhere)

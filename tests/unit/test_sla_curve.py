@@ -1,4 +1,4 @@
-"""The curve of a back-calculation: it never goes back, and where nothing is known there is none."""
+"""The curve of a back-calculation: its dose never falls, and it ends where nothing is known."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_band_crosses_a_budget_in_its_interval():
 
 
 def test_there_is_no_curve_below_a_budget_without_an_estimate():
-    """One dose of 6 %: where less is reached nobody knows, and no line begins at 0."""
+    """The only dose has 6 %: the dose of a smaller risk is unknown, and no line begins at 0."""
     (one,) = drawing(observed((2, 60), (0.0, 300.0), n=1000), 0.01).curves
     assert [min(stretch.average.impacts) > 0.01 for stretch in one.stretches] == [True]
 
@@ -66,8 +66,8 @@ def test_no_curve_goes_back(k, doses):
 
 
 @pytest.mark.simulation
-@pytest.mark.timeout(180)  # seconds of calculation, and machines are busy
-def test_no_curve_goes_over_what_has_none():
+@pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
+def test_no_curve_goes_over_a_range_without_a_limit():
     drawn = drawing(
         [
             *observed((1, 1, 3, 30, 90), n=1000, load_rps=10.0),

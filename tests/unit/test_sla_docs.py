@@ -11,7 +11,7 @@ from chaos_go.sla.export import FORMATS
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
 
-def test_every_flag_is_told_in_words_and_in_the_guide():
+def test_every_flag_is_explained_in_the_output_and_in_the_guide():
     assert tuple(words.FLAGS) == answer.FLAGS
     text = (GUIDE / "sla.md").read_text()
     for flag, (means, fix) in words.FLAGS.items():

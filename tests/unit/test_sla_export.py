@@ -1,4 +1,4 @@
-"""SLO files: what they say, and that they are what OpenSLO and Sloth define."""
+"""SLO files: their content, and that they conform to OpenSLO and Sloth."""
 
 import json
 from pathlib import Path
@@ -35,13 +35,13 @@ def slo(given=None, service="checkout", metric="http_seconds", selector=None, bu
         ("sloth", "sloth-prometheus-v1.schema.json"),
     ],
 )
-def test_files_are_what_their_specification_defines(kind, schema):
+def test_files_conform_to_their_specification(kind, schema):
     rules = json.loads((FIXTURES / schema).read_text())
     for made in (slo(), slo(service="a" * 63), slo(answer(None), buckets=[0.1, 1])):
         jsonschema.validate(FORMATS[kind](made), rules)
 
 
-def test_the_schemas_refuse_what_is_not_defined():
+def test_the_schemas_refuse_fields_that_are_not_defined():
     for kind, schema, path in (
         ("openslo", "openslo-v1-slo.schema.json", ("spec", "indicator", "spec", "ratioMetric")),
         ("sloth", "sloth-prometheus-v1.schema.json", ("slos", 0, "sli", "events")),
@@ -151,7 +151,7 @@ def test_the_comments_carry_curve_interval_n_and_date():
         ),
     ],
 )
-def test_bad_names_are_told(changes, says):
+def test_bad_names_are_refused(changes, says):
     with pytest.raises(BadInputError) as caught:
         slo(**changes)
     assert says in str(caught.value)
@@ -169,15 +169,15 @@ def test_bad_names_are_told(changes, says):
         ('job=="x"', 'no matcher at job=="x"'),
         ('1st="x"', 'no matcher at 1st="x"'),
         (r'path=~"/a/\d+"', "in a value, write each backslash twice"),
-        ('job=~"a{1001}"', "a{1001} is no regular expression: RE2 repeats at most 1000 times"),
-        ('path=~"/a/("', "/a/( is no regular expression"),
+        ('job=~"a{1001}"', "a{1001} is not a regular expression: RE2 repeats at most 1000 times"),
+        ('path=~"/a/("', "/a/( is not a regular expression"),
         ('job="a\nb"', "no matcher"),
         ('le="0.5"', "le: the bucket is chosen by the limit and --buckets; leave it out"),
         ('__name__="x"', "__name__: give the name of the histogram as --metric"),
         ('job="{{x}}"', "{{ begins a template of Sloth"),
     ],
 )
-def test_a_selector_that_prometheus_would_not_take_is_told(selector, says):
+def test_a_selector_that_prometheus_would_refuse_is_refused(selector, says):
     with pytest.raises(BadInputError) as caught:
         slo(selector=selector)
     assert caught.value.field == "selector"
@@ -195,7 +195,7 @@ def test_a_selector_that_prometheus_would_not_take_is_told(selector, says):
         'path="/("',
     ],
 )
-def test_a_selector_that_prometheus_takes_is_in_the_queries(selector):
+def test_a_selector_that_prometheus_accepts_is_in_the_queries(selector):
     document = FORMATS["sloth"](slo(selector=selector))
     query = document["slos"][0]["sli"]["events"]["error_query"]
     assert f"http_seconds_bucket{{{selector.strip().rstrip(',')}" in query

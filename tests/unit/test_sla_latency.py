@@ -28,11 +28,11 @@ def test_isotonic_regression_is_what_r_and_scikit_learn_give():
     assert isotonic(values, [1] * 9) == pytest.approx([0.5, 0.5, 3, 3, 3, 3, 3, 3, 3])
 
 
-def test_isotonic_regression_weighs():
+def test_isotonic_regression_uses_weights():
     assert isotonic([3, 1], [3, 1]) == [2.5, 2.5]
 
 
-def test_between_the_doses_the_p99_goes_straight_and_outside_there_is_none():
+def test_the_p99_is_interpolated_between_the_doses_and_unknown_outside():
     fitted = curve(LEVELS)
     assert fitted.at(0) == 50
     assert fitted.at(50) == 105
@@ -57,12 +57,12 @@ def test_the_dose_for_a_p99_is_the_inverse():
     assert fitted.dose_for(2001) is None
 
 
-def test_where_the_p99_stays_the_same_the_largest_dose_is_given():
+def test_if_the_p99_stays_the_same_the_largest_dose_is_returned():
     fitted = curve([level(0, 50), level(100, 50), level(200, 90)])
     assert fitted.dose_for(50) == 100
 
 
-def test_a_limit_takes_both_errors_at_their_worst():
+def test_a_limit_adds_both_uncertainties():
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),))
     limit = with_p99(answer, Observations(LEVELS, True)).thresholds[0].p99
     assert limit.estimate_ms == 260
@@ -71,7 +71,7 @@ def test_a_limit_takes_both_errors_at_their_worst():
     assert limit.safe_ms == pytest.approx(150 + 190 * 0.3)
 
 
-def test_a_limit_that_does_not_exist_as_dose_does_not_as_p99():
+def test_a_limit_without_a_dose_has_no_p99():
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(None, None, None, 400.0),))
     limit = with_p99(answer, Observations(LEVELS, True)).thresholds[0].p99
     assert (limit.estimate_ms, limit.low_ms, limit.high_ms) == (None, None, None)
@@ -92,7 +92,7 @@ def test_limits_stay_on_their_side_of_the_p99_where_one_is_not_known():
     assert fitted.high_ms == (51, 296, None)
 
 
-def test_a_p99_limit_of_zero_is_none():
+def test_a_p99_limit_of_zero_is_no_limit():
     """A lower limit of 0 ms says nothing; the dose is the limit then."""
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),))
     levels = (level(0, 50, 0, 60), level(300, 360, 0, 400))
@@ -105,7 +105,7 @@ def test_without_a_p99_the_answer_stays_as_it_is():
     assert with_p99(answer, Observations((Level(0, 9, 1), Level(300, 9, 2)), True)) == answer
 
 
-def test_every_load_has_its_own_curve_and_the_highest_is_told_on_top():
+def test_every_load_has_its_own_curve_and_the_highest_load_comes_first():
     levels = [level(dose, dose + load, load=load) for load in (10, 50) for dose in (0, 500)]
     loads = tuple(Load(load, 0.0, (threshold(),)) for load in (10, 50))
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),), loads)
@@ -114,7 +114,7 @@ def test_every_load_has_its_own_curve_and_the_highest_is_told_on_top():
     assert found.thresholds[0].p99.estimate_ms == 250
 
 
-def test_json_tells_the_p99_also_without_loads():
+def test_json_has_the_p99_also_without_loads():
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),))
     told = with_p99(answer, Observations(LEVELS, True)).as_json()
     assert told["loads"][0]["thresholds"][0]["p99"]["estimate_ms"] == 260

@@ -1,4 +1,4 @@
-"""What the picture of a back-calculation shows: all that was observed and asked, legibly."""
+"""The picture of a back-calculation shows all observations and budgets, and is legible."""
 
 import itertools
 import math
@@ -51,7 +51,7 @@ def test_a_png_is_800_pixels_wide_and_higher_with_several_loads(tmp_path):
         assert struct.unpack(">2I", head[16:24]) == (800, height)
 
 
-def test_a_file_that_cannot_be_written_is_told():
+def test_a_file_that_cannot_be_written_is_refused():
     with pytest.raises(BadInputError, match=r"output='/proc/a\.svg': No such"):
         sla_curve.draw(single(RISING, 0.01), "/proc/a.svg", "rejections")
 
@@ -163,7 +163,7 @@ def test_the_legend_is_beside_the_axes():
             assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
-def test_low_doses_are_told_apart_when_the_doses_span_decades():
+def test_low_doses_can_be_told_apart_when_the_doses_span_decades():
     doses = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
     levels = observed((8, 8, 8, 9, 12, 260, 3100), doses, p99=True)
     (axes, upper) = painted(drawn(fitted(levels, (0.01,)), logarithmic=True)).axes
@@ -176,7 +176,7 @@ def test_low_doses_are_told_apart_when_the_doses_span_decades():
     assert [label.get_text() for label in upper.get_xticklabels()][-1] == "10050"
 
 
-def test_every_load_has_a_look_of_its_own_and_its_budget():
+def test_every_load_has_its_own_line_style_and_its_budget():
     axes, decay = painted(several(0.01, 0.02, loads=(10, 20, 40, 80, 160))).axes
     looks = {
         (bars.lines[0].get_color(), bars.lines[0].get_marker()): bars.get_label()
@@ -190,7 +190,7 @@ def test_every_load_has_a_look_of_its_own_and_its_budget():
     assert sorted(told) == ["estimate and interval", "safe for +1 %", "safe for +2 %"]
 
 
-def test_many_budgets_are_told_in_smaller_letters_inside_the_picture():
+def test_labels_of_many_budgets_are_smaller_and_inside_the_picture():
     budgets = [at / 500 for at in range(1, 26)]
     figure = painted(single(RISING, *budgets, p99=True))
     labels = figure.axes[0].texts
@@ -207,7 +207,7 @@ def loads_of_which_the_second_has_no_limit():
     )
 
 
-def test_no_limit_goes_over_a_load_that_has_none():
+def test_the_line_of_limits_is_broken_at_a_load_without_a_limit():
     axes, decay = painted(loads_of_which_the_second_has_no_limit()).axes
     (safe,) = lines(decay, "safe for +1 %")
     assert np.isnan(safe.get_ydata()).tolist() == [False, True, False]
@@ -227,5 +227,5 @@ def test_a_high_background_leaves_the_axis_to_what_is_above_it():
     assert 0.95 < low < 0.97 < 0.99 < high
 
 
-def test_thirty_lines_go_by_before_two_look_alike():
+def test_thirty_lines_all_look_different():
     assert math.lcm(len(picture.COLOURS), len(picture.MARKERS)) == 30

@@ -33,7 +33,7 @@ def levels(document):
     ],
     ids=["list", "object", "ladder", "run", "interrupted", "by name"],
 )
-def test_rows_are_found_wherever_they_are(document):
+def test_rows_are_found_in_every_kind_of_document(document):
     assert levels(document) == [(0, 200, 3, None), (300, 100, 7, 340.5)]
     assert records.read(document).windowed
     assert records.read(document).baselines == (Baseline(20.0, 100, 1, 100, 2),)
@@ -61,13 +61,13 @@ DOUBLED = '{"dose_ms": 0, "n": 100, "k": 1, "n": 200}'
         ),
     ],
 )
-def test_a_key_that_is_there_twice_is_refused(text, says):
+def test_a_duplicate_key_is_refused(text, says):
     with pytest.raises(BadInputError) as caught:
         records.read(json.loads(text, object_pairs_hook=records.mapping))
     assert says in str(caught.value)
 
 
-def test_what_else_a_journal_holds_may_have_a_key_twice():
+def test_other_parts_of_a_journal_may_have_duplicate_keys():
     journal = {"run": [{"output": "HERE"}, {"output": LADDER}]}
     text = json.dumps(journal).replace('"HERE"', '{"a": 1, "a": 2}')
     assert levels(json.loads(text, object_pairs_hook=records.mapping)) == levels(ROWS)
@@ -109,7 +109,7 @@ def test_a_ladder_that_is_in_the_journal_twice_counts_once():
         ),
     ],
 )
-def test_bad_documents_are_told(document, says):
+def test_bad_documents_are_refused(document, says):
     with pytest.raises(BadInputError) as caught:
         records.read(document)
     assert says in str(caught.value)

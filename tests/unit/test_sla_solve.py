@@ -1,4 +1,4 @@
-"""back_calculate: what must hold for any data, and each flag on data made for it."""
+"""back_calculate: properties for any data, and each flag on data made for it."""
 
 import json
 import math
@@ -100,7 +100,7 @@ def test_scaling_the_doses_scales_the_answer(factor):
 
 @given(st.permutations(range(len(DOSES))))
 @settings(max_examples=3, deadline=None)
-def test_the_order_of_the_levels_is_nothing(order):
+def test_the_order_of_the_levels_does_not_matter(order):
     levels = observed().levels
     shuffled = Observations(tuple(levels[at] for at in order), windowed=False)
     assert back_calculate(shuffled, [0.02]) == back_calculate(observed(), [0.02])
@@ -163,11 +163,11 @@ def test_a_shape_that_is_open_bounds_nothing():
     assert "not-identifiable" in found.flags
 
 
-def test_nothing_but_impact_is_inconclusive():
+def test_impact_at_every_level_is_inconclusive():
     found = only(observed(k=[1000] * 6))
     assert found.verdict == "inconclusive"
     assert found.safe_ms is None
-    assert found.bracket_ms == (None, None)  # what has impact anyway was kept nowhere
+    assert found.bracket_ms == (None, None)  # no level is within the budget
 
 
 def test_a_budget_beyond_the_impact_seen_is_not_extrapolated():
@@ -199,7 +199,7 @@ def test_a_step_from_nothing_to_everything():
     budgets = [0.005, 0.01, 0.02, 0.05]
     answer = back_calculate(observed(k=[0, 0, 0, 1000, 1000, 1000]), budgets)
     estimates = [threshold.estimate_ms for threshold in answer.thresholds]
-    # Where in the gap hangs on how far each family is level there, and that a little on the budget.
+    # The place in the gap depends on how flat each family is there, and slightly on the budget.
     assert estimates == pytest.approx([400] * 4, rel=0.05)
     for threshold in answer.thresholds:
         assert 300 < threshold.low_ms < threshold.high_ms < 500
@@ -244,13 +244,13 @@ def test_few_windows_take_the_default_dispersion():
 
 
 @pytest.mark.parametrize(("after", "drifts"), [(2, False), (40, True)])
-def test_a_background_that_moves_is_told(after, drifts):
+def test_a_background_that_changes_is_flagged(after, drifts):
     one = replace(observed(), baselines=(Baseline(None, 1000, 2, 1000, after),))
     assert ("baseline-drift" in only(one).flags) == drifts
 
 
 @pytest.mark.parametrize("budget", [0, 1, -0.1, 1.5, math.nan])
-def test_a_budget_that_is_no_fraction_is_refused(budget):
+def test_a_budget_that_is_not_a_fraction_is_refused(budget):
     with pytest.raises(BadInputError, match="budget="):
         back_calculate(observed(), [budget])
 
@@ -305,7 +305,7 @@ def test_thresholds_do_not_rise_with_the_load():
     assert only(lone[0]).estimate_ms < only(lone[1]).estimate_ms
 
 
-def test_loads_of_unlike_shapes_are_fitted_apart():
+def test_loads_with_different_shapes_are_fitted_separately():
     gentle, steep = at_loads(((50.0, 400),), shape=1.2), at_loads(((100.0, 400),), shape=7)
     both = Observations(gentle.levels + steep.levels, windowed=False)
     answer = back_calculate(both, [0.02])
@@ -318,7 +318,7 @@ def levels_at(load, n, ks, doses=(0.0, 196.0, 387.0, 762.0, 1500.0)):
 
 
 @pytest.mark.simulation
-def test_loads_whose_limits_rise_are_fitted_apart_and_the_lowest_limit_governs():
+def test_loads_whose_limits_rise_are_fitted_separately_and_the_lowest_limit_governs():
     levels = (
         *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),
         *levels_at(80.0, 5000, (0, 0, 0, 0, 629)),
@@ -341,7 +341,7 @@ def test_loads_whose_limits_rise_are_fitted_apart_and_the_lowest_limit_governs()
 
 
 @pytest.mark.simulation
-def test_of_loads_that_are_apart_one_without_a_limit_governs():
+def test_of_loads_fitted_separately_one_without_a_limit_governs():
     levels = (
         *levels_at(10.0, 1000, (0, 0, 1, 59, 420)),
         *levels_at(80.0, 5000, (0, 0, 0, 0, 629)),
@@ -363,7 +363,7 @@ def test_no_safe_limit_is_above_a_delay_that_clearly_exceeds_the_budget():
     assert (found.verdict, found.safe_ms, found.estimate_ms) == ("inconclusive", None, None)
     assert "lack-of-fit" in found.flags
     assert found.bracket_ms == (0.0, 100.0)
-    # 5 % is kept there, nobody can tell whether 4.9 % is.
+    # 5 % is kept there; whether 4.9 % is kept cannot be told.
     assert only(Observations(odd, windowed=False), 0.06).verdict == "bounded"
     assert only(Observations(odd, windowed=False), 0.049).verdict == "bounded"
     # A higher load keeps no more than a lower one.
@@ -409,13 +409,13 @@ def test_the_highest_load_that_holds():
         highest_load(answer, 0.03, dose_ms=450)
 
 
-def test_a_single_load_is_told_once():
+def test_a_single_load_is_in_the_answer_once():
     answer = back_calculate(observed(load_rps=50.0), [0.02])
     assert [load.load_rps for load in answer.loads] == [50]
     assert back_calculate(observed(), [0.02]).loads == ()
 
 
-def test_nothing_heavy_is_imported_before_a_calculation():
+def test_scipy_is_not_imported_before_a_calculation():
     code = (
         "import sys; import chaos_go.sla.answer, chaos_go.sla.observations, chaos_go.sla.design, "
         "chaos_go.sla.decay; print({'numpy', 'scipy'} & set(sys.modules))"

@@ -1,4 +1,4 @@
-"""A step, as a timeout makes one: it may be anywhere between two doses, and the answer says so."""
+"""A step, such as a timeout causes: it may be anywhere between two doses, as the answer says."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_the_interval_is_that_share_of_the_gap(height, budget):
     assert "lack-of-fit" not in found.flags
 
 
-def test_a_step_is_told_as_what_it_is_of_hill():
+def test_a_step_is_reported_as_a_limit_of_hill():
     answer, found = only([2, 1, 3, 2, 500, 500])
     (hill,) = (one for one in found.families if one.name == "hill")
     assert answer.fit.df == 3  # six levels: background, height and place were fitted, no shape
@@ -56,7 +56,7 @@ def test_a_level_between_two_doses_leaves_no_step():
 
 @pytest.mark.simulation
 @pytest.mark.parametrize("height", [0.056, 0.5, 1.0])
-def test_intervals_hold_a_step_that_is_anywhere_as_often_as_they_say(height):
+def test_intervals_contain_a_step_at_any_place_as_often_as_they_claim(height):
     rng = np.random.default_rng(3)
     covered = safe = 0
     for at in range(60):
@@ -120,7 +120,7 @@ def test_wide_and_narrow_gaps_end_at_their_doses(doses, k, within_ms, beyond_ms)
 @pytest.mark.simulation
 @pytest.mark.parametrize("gap", [150, 60, 20, 5])
 def test_loads_find_the_step_in_a_narrow_gap(gap):
-    """The first grid had no point in it: no fit, or loads that were taken for unlike."""
+    """Without a grid point in the gap, the fit failed or the loads seemed to differ."""
     doses = (0, 100, 300, 500, 500 + gap, 800)
     low = observed([2, 1, 3, 2, 500, 500], 50.0, doses)
     high = observed([3, 1, 2, 2, 510, 500], 90.0, doses)

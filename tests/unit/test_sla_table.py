@@ -1,4 +1,4 @@
-"""Observations from CSV: what is read, what is refused and how it is told, what it takes."""
+"""Observations from CSV: valid tables, errors and their messages, and the memory."""
 
 import tracemalloc
 
@@ -142,11 +142,11 @@ def test_one_window_without_an_upper_limit_leaves_the_level_without_one():
         ("", "no row"),
     ],
 )
-def test_bad_rows_are_told_by_row_column_and_value(rows, says):
+def test_bad_rows_are_reported_with_row_column_and_value(rows, says):
     assert says in refusal(HEAD + rows)
 
 
-def test_a_quote_that_is_open_swallows_no_row_of_a_known_level():
+def test_an_open_quote_hides_no_row_of_a_known_level():
     rows = '0,100,1,a\n0,100,1,"b\n300,100,4,c"\n'
     assert "row 3='0,100,1,b': this row opens a quote and" in refusal("dose_ms,n,k,window\n" + rows)
 
@@ -199,13 +199,13 @@ def test_bad_rows_are_found_at_a_level_that_was_there_before_too(row):
         ("0,100,1\n", "no column dose_ms: dose_ms is the injected delay"),
     ],
 )
-def test_bad_tables_are_told(text, says):
+def test_bad_tables_are_refused(text, says):
     with pytest.raises(BadInputError) as caught:
         table.read(text.split("\n") if "\r" not in text else [text])
     assert says in str(caught.value)
 
 
-def test_memory_follows_the_levels_and_not_the_rows():
+def test_memory_depends_on_the_levels_and_not_on_the_rows():
     def rows(count):
         yield "dose_ms,n,k,window\n"
         for at in range(count):

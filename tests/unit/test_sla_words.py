@@ -21,7 +21,7 @@ from chaos_go.sla.words import exact, percent, sentence
         (1.0, "100 %"),
     ],
 )
-def test_only_all_is_a_hundred_percent(fraction, text):
+def test_only_a_fraction_of_1_is_printed_as_100_percent(fraction, text):
     assert percent(fraction) == text
 
 
@@ -35,7 +35,7 @@ def told(estimate_ms, flags, p99=None):
     return sentence(Threshold(0.01, 0.95, estimate_ms, None, None, 200.0, verdict, flags, (), p99))
 
 
-def test_why_there_is_no_best_estimate_is_told_as_it_is():
+def test_the_reason_for_a_missing_estimate_is_given():
     assert "at or below 200 ms (the true limit may be higher: the delays did not reach it)" in told(
         None, ("no-trend", "extrapolation")
     )

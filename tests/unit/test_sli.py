@@ -57,7 +57,7 @@ def test_only_the_upper_limit_falls_on_timeouts():
     assert (estimate.censored, estimate.high_censored) == (False, True)
 
 
-def test_dropped_requests_are_not_forgotten_by_the_p99():
+def test_dropped_requests_count_for_the_p99():
     # 995 answers in 20 ms and 9 dropped of 1004: rank 994 is an answer, rank 1000 is not.
     seconds = [second(0, sent=995, dropped=9)]
     estimate = sli.latency_ms(window_of(*seconds))
@@ -73,7 +73,7 @@ def test_p99_needs_368_requests_with_a_latency():
         sli.latency_ms(window_of(second(0, sent=367)))
 
 
-def test_p99_without_any_answer_tells_of_the_connection_errors():
+def test_p99_without_any_answer_reports_the_connection_errors():
     refused = second(0, sent=500, statuses={}, latency={}, connection_errors=500)
     with pytest.raises(NotEnoughDataError, match=r"n=0 .*500 connection errors"):
         sli.latency_ms(window_of(refused))
@@ -105,7 +105,7 @@ def test_rates_need_72_requests():
         sli.error_rate(window_of(second(0, sent=71)))
 
 
-def test_impact_rate_rests_on_the_requests_that_could_be_judged():
+def test_impact_rate_is_of_the_requests_that_could_be_judged():
     estimate = sli.impact_rate(window_of(second(0, impact=30, impact_n=90)))
     assert (estimate.value, estimate.n) == (30 / 90, 90)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chaos_go import stats
 
 
-def test_p99_needs_so_many_that_all_below_it_is_rare():
+def test_the_smallest_n_of_the_p99():
     n = stats.smallest_n(0.99)
     assert 0.99**n <= 0.025 < 0.99 ** (n - 1)
     assert n == 368
@@ -54,7 +54,7 @@ def test_ranks_are_ordered_and_within_the_sample(n, quantile, confidence):
     assert 1 <= ranks.low <= ranks.value <= ranks.high <= n
 
 
-def test_p99_interval_covers_the_truth_as_often_as_it_says():
+def test_p99_interval_covers_the_true_value_as_often_as_it_claims():
     rng = random.Random(20_261_125)
     repeats, n, covered = 1000, 500, 0
     ranks = stats.quantile_ranks(n, 0.99)
@@ -80,7 +80,7 @@ def test_proportion_interval_encloses_what_was_seen(n, data):
 
 
 @pytest.mark.parametrize("wrong", [0, 1, -0.1, 99, float("nan")])
-def test_no_fraction_is_refused(wrong):
+def test_a_number_that_is_not_a_fraction_is_refused(wrong):
     with pytest.raises(ValueError, match="quantile="):
         stats.smallest_n(wrong)
     with pytest.raises(ValueError, match="confidence="):

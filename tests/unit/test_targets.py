@@ -21,7 +21,7 @@ def places(target: str) -> tuple[Place, ...]:
 
 
 def place(target: str) -> Place:
-    """Return the only place of a target. It is what the text alone told, as far as that tells."""
+    """Return the only place of a target; check that it agrees with what its text alone tells."""
     read = targets.read(target)
     (only,) = read.places()
     assert read.ways in ((), (only.way,))
@@ -36,7 +36,7 @@ def told(error: TargetError) -> str:
 
 
 def refusal(target: object) -> str:
-    """Return why a text is no target; nothing but the text is looked at."""
+    """Return why a text is not a target; nothing is looked up."""
     with pytest.raises(TargetError) as error:
         targets.read(target)
     return told(error.value)
@@ -51,7 +51,7 @@ def absence(target: str) -> str:
 
 
 def judgement(target: str) -> str:
-    """Return what the agent says of a target that only it can judge."""
+    """Return the agent's message about a target that only the agent can judge."""
     errors = judge.judge(http.abort.request(target).specs())
     (error,) = [error for error in errors if error]
     assert isinstance(error, TargetError)
@@ -60,7 +60,7 @@ def judgement(target: str) -> str:
 
 @contextmanager
 def process(*families: socket.AddressFamily) -> Iterator[tuple[int, list[int]]]:
-    """Start a process that listens on a free port for each family; give pid and ports."""
+    """Start a process that listens on a free port for each family; return pid and ports."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.socket(family)) for family in families]
         for listener in listeners:
@@ -101,13 +101,13 @@ def test_a_port_that_is_given_twice(target: str) -> None:
 @pytest.mark.parametrize(
     "ports", ["8081,", ",8081", "8081,,8082", "8081, 8082", "8081;8082", "0,1"]
 )
-def test_a_list_of_ports_that_is_none(ports: str) -> None:
+def test_invalid_lists_of_ports(ports: str) -> None:
     assert "is not a number from 1 to 65535" in refusal(f"port/{ports}")
     assert "is not a number from 1 to 65535" in refusal(f"pid/1:{ports}")
 
 
 @pytest.mark.parametrize("port", ["0", "00", "-1", "+80", "http", "", "8_0", "٨٠", "8" * 99])
-def test_port_that_is_none(port: str) -> None:
+def test_invalid_ports(port: str) -> None:
     assert f"the port '{port[:5]}" in refusal(f"port/{port}")
 
 
@@ -127,7 +127,7 @@ def test_unknown_kind_names_the_known_ones(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", [8081, None, {"port": 8081}])
-def test_target_that_is_no_text(target: object) -> None:
+def test_target_that_is_not_a_text(target: object) -> None:
     assert "give a text like port/8081" in refusal(target)
 
 
@@ -135,7 +135,7 @@ def test_text_that_is_not_unicode() -> None:
     assert "must be UTF-8" in refusal("to/\udc80:80")
 
 
-def test_every_form_of_the_grammar_can_be_read_without_a_look_at_the_world(
+def test_every_form_of_the_grammar_can_be_read_without_looking_anything_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pid_target, "Path", None)
@@ -185,7 +185,7 @@ def test_process_that_does_not_listen() -> None:
         assert f"process {pid} listens on no TCP port" in absence(f"pid/{pid}")
 
 
-def test_process_that_is_not_there() -> None:
+def test_process_that_does_not_exist() -> None:
     with process() as (pid, _):
         pass
     assert f"there is no process {pid}" in absence(f"pid/{pid}")
@@ -194,9 +194,9 @@ def test_process_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     ("error", "message"),
-    [(PermissionError(), "is not yours"), (FileNotFoundError(), "ended just now")],
+    [(PermissionError(), "is not yours"), (FileNotFoundError(), "has just ended")],
 )
-def test_process_that_cannot_be_looked_at(
+def test_process_whose_ports_cannot_be_read(
     error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def raises(pid: int) -> Iterator[int]:
@@ -207,7 +207,7 @@ def test_process_that_cannot_be_looked_at(
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "1.5", "9" * 12, "٨", str(2**31)])
-def test_pid_that_is_none(text: str) -> None:
+def test_invalid_pids(text: str) -> None:
     assert f"the pid '{text}' is not a number" in refusal(f"pid/{text}")
 
 
@@ -234,9 +234,9 @@ def test_calls_are_named_after_caller_and_dependency() -> None:
     assert targets.read(f"pid/{os.getpid()}->users:80").slug == f"pid-{os.getpid()}-users-80"
 
 
-def test_calls_to_nobody() -> None:
+def test_calls_without_a_dependency() -> None:
     assert "HOST:PORT is missing; give one like to/users:8082" in refusal("to/")
-    assert "HOST:PORT is missing behind the ->" in refusal("pid/1->")
+    assert "HOST:PORT is missing after the ->" in refusal("pid/1->")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_invalid_calls_are_judged_by_the_agent(to: str, message: str) -> None:
     assert message in judgement(f"pid/{os.getpid()}->{to}")
 
 
-def test_calls_of_a_process_that_is_not_there() -> None:
+def test_calls_of_a_process_that_does_not_exist() -> None:
     with process() as (pid, _):
         pass
     assert f"there is no process {pid}" in absence(f"pid/{pid}->users:8082")
@@ -286,7 +286,7 @@ def test_proxy_is_named_after_what_clients_dial() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "localhost", "[2001:db8::1]"])
-def test_proxy_is_no_open_relay(host: str) -> None:
+def test_proxy_must_listen_on_loopback(host: str) -> None:
     message = judgement(f"proxy/{host}:9081->127.0.0.1:8081")
     assert f"target='{host}:9081': not a loopback address" in message
 

@@ -1,4 +1,4 @@
-"""What is drawn of a run, and that it is a picture."""
+"""The picture of a run."""
 
 import struct
 

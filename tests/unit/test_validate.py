@@ -1,4 +1,4 @@
-"""The strict check: one small mistake in a good experiment is found where it is."""
+"""The strict check: it finds one small mistake in a valid experiment, with its place."""
 
 import copy
 import json
@@ -42,9 +42,9 @@ MISTAKES = [
     ("method/0/tolerance", 5, "method[0].tolerance: Chaos Toolkit ignores"),
     ("method/0/background", "yes", "method[0].background: 'yes' is unknown"),
     ("method/0/pauses", {"afer": 1}, "method[0].pauses.afer: unknown key (did you mean after?)"),
-    ("method/0/pauses", {"after": "20"}, "method[0].pauses.after: '20' is no number of seconds"),
-    ("method/0/pauses", {"after": math.inf}, "method[0].pauses.after: inf is no number of seconds"),
-    ("method/0/pauses", {"after": -1}, "method[0].pauses.after: -1 is no number of seconds"),
+    ("method/0/pauses", {"after": "20"}, "method[0].pauses.after: '20' is not a number of seconds"),
+    ("method/0/pauses", {"after": math.inf}, "method[0].pauses.after: inf is not a number of seconds"),
+    ("method/0/pauses", {"after": -1}, "method[0].pauses.after: -1 is not a number of seconds"),
     ("method/0/name", ABSENT, "method[0].name: missing"),
     ("method/0/type", "acton", "method[0].type: 'acton' is unknown (did you mean action?)"),
     ("method/0/provider/argument", {}, "provider.argument: unknown key (did you mean arguments?)"),
@@ -69,14 +69,14 @@ MISTAKES = [
     (f"{PROBE}/provider/arguments/traffic", "chekout", "(did you mean checkout?)"),
     (f"{PROBE}/background", True, "probes[0].background: Chaos Toolkit ignores it"),
     (f"{PROBE}/tolerance", ABSENT, "probes[0].tolerance: missing"),
-    (f"{PROBE}/tolerance", 0.5, "0.5 is no form of a tolerance"),
-    (f"{PROBE}/tolerance", None, "None is no form of a tolerance"),
+    (f"{PROBE}/tolerance", 0.5, "0.5 is not a valid tolerance"),
+    (f"{PROBE}/tolerance", None, "None is not a valid tolerance"),
     (f"{PROBE}/tolerance", [0, "500"], "is not two numbers"),
     (f"{PROBE}/tolerance/range", ["${low}", 5], "variables are not replaced in a range"),
     (f"{PROBE}/tolerance/range", [5, 0], "[5, 0] is empty"),
     (f"{PROBE}/tolerance/range", ABSENT, "tolerance.range: missing"),
     (f"{PROBE}/tolerance/type", "rnage", "must be a mapping with type: range"),
-    (f"{PROBE}/tolerance", {"type": "regex", "pattern": "("}, "'(' is no regular expression"),
+    (f"{PROBE}/tolerance", {"type": "regex", "pattern": "("}, "'(' is not a regular expression"),
     (
         f"{PROBE}/tolerance",
         {"type": "probe", "name": "x", "provider": {"type": "python", "module": "tiny",
@@ -200,7 +200,7 @@ def problems_of(tmp_path, *providers, load=None, **changes):
 
 
 BAD_VALUES = [
-    # arguments of abort, and the problem behind the place
+    # arguments of abort, and the problem that follows its place
     ({"status": 9999}, "status=9999: not a final HTTP status; give 200 to 599"),
     ({"percentage": 300}, "percentage=300: not a percentage of requests; give more than 0 and at"),
     ({"match": {"path": "("}}, "match.path='(': not a regular expression: missing closing )"),
@@ -271,7 +271,7 @@ def test_a_bad_value_of_the_load_of_a_probe_is_found(judged, tmp_path, func, loa
     assert judged() == ["judge"]
 
 
-def test_everything_is_judged_by_one_process_and_told_at_once(judged, tmp_path):
+def test_everything_is_judged_by_one_process_and_reported_at_once(judged, tmp_path):
     provider = python("probes.http", "p99_ms", load={"url": "nowhere"})
     found = problems_of(
         tmp_path,
@@ -320,7 +320,7 @@ def test_variables_with_a_value_are_judged(judged, tmp_path, monkeypatch):
     inline = {"configuration": {**CONFIGURATION, "path": "("}}
     (found,) = problems_of(tmp_path, with_variables, **inline)
     assert found.startswith(f"{place}match.path='(': not a regular expression")
-    monkeypatch.setenv("CHAOS_GO_TEST_STATUS", "7")  # the run would take this, too
+    monkeypatch.setenv("CHAOS_GO_TEST_STATUS", "7")  # the run would use this value too
     (found,) = problems_of(tmp_path, with_variables)
     assert found.startswith(f"{place}status=7: not a final HTTP status")
     (found,) = problems_of(tmp_path, abort(), load={"rate_rps": "${status}", "method": "a b"})
@@ -340,7 +340,7 @@ def test_variables_without_a_value_are_not_judged(judged, tmp_path, name):
         python("probes.http", "p99_ms", load=variable),
     ]
     assert problems_of(tmp_path, *given, load={"url": variable, "headers": {"x": variable}}) == []
-    # What stands beside an unknown target is judged all the same.
+    # The other values beside an unknown target are judged.
     (found,) = problems_of(tmp_path, abort(target=variable, status=9999))
     assert found.startswith("method[0].provider.arguments: status=9999")
 
@@ -354,7 +354,7 @@ def test_variables_without_a_value_are_not_judged(judged, tmp_path, name):
         ("cat >/dev/null; echo hello; echo world", "hello"),
     ],
 )
-def test_without_an_agent_it_is_said_that_values_were_not_judged(
+def test_without_an_agent_a_warning_says_that_values_were_not_judged(
     tmp_path, monkeypatch, caplog, program, why
 ):
     agent = tmp_path / "agent"
@@ -389,12 +389,12 @@ OLD_SPELLINGS = [
 
 
 @pytest.mark.parametrize(("provider", "problem"), OLD_SPELLINGS)
-def test_an_old_spelling_of_an_argument_is_answered_with_the_new_one(tmp_path, provider, problem):
+def test_an_old_spelling_of_an_argument_is_refused_with_the_new_one(tmp_path, provider, problem):
     (found,) = problems_of(tmp_path, provider)
     assert found == f"method[0].provider.arguments.{problem}"
 
 
-def test_an_old_spelling_of_the_load_of_a_control_is_answered_with_the_new_one(tmp_path):
+def test_an_old_spelling_of_the_load_of_a_control_is_refused_with_the_new_one(tmp_path):
     old = {"name": "checkout", "url": "http://x", "rate_rps": 5}
     traffic = {"type": "python", "module": "chaos_go.controls.traffic", "arguments": old}
     controls = [{"name": "traffic", "provider": traffic}]
@@ -405,7 +405,7 @@ def test_an_old_spelling_of_the_load_of_a_control_is_answered_with_the_new_one(t
     ]
 
 
-def test_every_mistake_of_an_action_is_told_at_once(tmp_path):
+def test_every_mistake_of_an_action_is_reported_at_once(tmp_path):
     arguments = {"target": "prt/1", "status": 999, "percentage": 0, "seed": "x"}
     arguments |= {"match": {"method": "get", "path": "(?!x)", "pth": "y"}, "duration_s": -1}
     provider = {"type": "python", "module": "chaos_go.faults.http", "func": "abort"}
@@ -481,7 +481,7 @@ def load(**changes):
             {"fault": fault(jitter_ms=60), "levels": {"doses_ms": [50, 100]}},
             "fault.arguments.jitter_ms=60: not a jitter for this delay; give 0 to 50 (delay_ms)",
         ),
-        (  # the value is the dose, so it is told where the dose is written
+        (  # the value is the dose, so the error has the place of the dose
             {"fault": fault(delay_ms=80), "dose": "jitter_ms", "levels": {"doses_ms": [50, 100]}},
             "levels.doses_ms[1]=100: not a jitter for this delay; give 0 to 80 (delay_ms)",
         ),
@@ -547,7 +547,7 @@ def test_values_that_a_ladder_would_refuse_are_found(judged, tmp_path, arguments
         ("p99_traffic", "p99_load"),
     ],
 )
-def test_an_old_spelling_of_a_ladder_is_answered_with_the_new_one(tmp_path, old, new):
+def test_an_old_spelling_of_a_ladder_is_refused_with_the_new_one(tmp_path, old, new):
     (found,) = ladder(tmp_path, **{old: "x"})
     assert found == f"method[0].provider.arguments.{old}: this argument is now {new}"
 
@@ -601,7 +601,7 @@ def test_an_old_spelling_of_a_ladder_is_answered_with_the_new_one(tmp_path, old,
         {"name": "${x}"},
     ],
 )
-def test_what_a_variable_of_a_ladder_may_hold_is_not_judged(judged, tmp_path, arguments):
+def test_variables_of_a_ladder_are_not_judged(judged, tmp_path, arguments):
     assert ladder(tmp_path, **arguments) == []
 
 
@@ -613,8 +613,8 @@ def test_a_guard_with_a_variable_in_it_is_not_refused_for_its_type(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("e.yaml", "title: a\ntitle: b\n", "'title' is there twice"),
-        ("e.json", '{"title": "a", "title": "b"}', "'title' is there twice"),
+        ("e.yaml", "title: a\ntitle: b\n", "'title' is in one mapping twice"),
+        ("e.json", '{"title": "a", "title": "b"}', "'title' is in one mapping twice"),
         ("e.yaml", "title: [", "not valid yaml"),
         ("e.yaml", "title: &a [*a]\n", "found unconstructable recursive node"),
         ("e.yaml", "? [a, b]\n: c\n", "not valid yaml: unhashable type: 'list'"),
@@ -626,14 +626,14 @@ def test_a_guard_with_a_variable_in_it_is_not_refused_for_its_type(tmp_path):
         ("e.txt", "", "only .yaml, .yml and .json"),
     ],
 )
-def test_a_file_that_is_no_experiment(tmp_path, name, text, problem):
+def test_a_file_that_is_not_an_experiment(tmp_path, name, text, problem):
     path = tmp_path / name
     path.write_text(text)
     (found,) = validating.check(str(path))
     assert problem in found
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_file_that_does_not_exist(tmp_path):
     (problem,) = validating.check(str(tmp_path / "e.yaml"))
     assert "No such file" in problem
 

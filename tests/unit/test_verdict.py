@@ -1,4 +1,4 @@
-"""Verdicts of journals that real runs of Chaos Toolkit wrote, with activities that do nothing."""
+"""Verdicts of journals of real runs of Chaos Toolkit, with activities that do nothing."""
 
 import json
 
@@ -109,7 +109,7 @@ def table(monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run an experiment and give its journal as the file would have it."""
+    """Run an experiment and return its journal as it would be read from the file."""
 
     def _run(
         numbers=MET,
@@ -158,7 +158,7 @@ def judged(journal, outcome, *words):
 
 
 @pytest.mark.parametrize(("schema", "record"), [(1, GOOD_OF_SCHEMA_1), (2, GOOD)])
-def test_held_says_what_was_seen(run, schema, record):
+def test_held_lists_what_was_measured(run, schema, record):
     reasons = judged(run(records=[record], schema=schema), "held", "baseline", "p99 = 1")
     assert reasons[1].endswith("after the method: p99 = 2")
     assert reasons[2] == ("fault f at port/8081: 80 of 90 requests matched, 30 aborted in 20.5 s")
@@ -214,12 +214,12 @@ def test_a_failed_rollback_is_unsafe_unless_the_records_prove_the_end(run, monke
     judged(run(records=[GOOD_OF_SCHEMA_1], **old), "inconclusive", "fix-it", "over nevertheless")
     judged(run(records=[OPEN_OF_SCHEMA_1], **old), "unsafe", "port/8081 may still be in place")
     judged(run(rollbacks=[failing], controls=[]), "unsafe", "fix-it failed: ")
-    # What a rollback of others should undo is not in our records.
+    # Our records do not have what the rollback of another package should undo.
     judged(run(rollbacks=[python("action", "scale", "act", fails=True)]), "unsafe", "scale")
 
 
 OUTCOMES = [
-    # what is otherwise in the record of a fault at one place, in both schemas
+    # what differs in the record of a fault at one place, in both schemas
     ({"effect": False}, "inconclusive", "touched nothing (80 of 90"),
     ({"effect": None}, "inconclusive", "touched nothing"),
     ({"reason": "lease"}, "inconclusive", "unasked (reason lease"),
@@ -234,7 +234,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("change", "outcome", "word"), OUTCOMES)
-def test_what_the_record_of_a_fault_says(run, change, outcome, word):
+def test_verdicts_of_records_of_faults(run, change, outcome, word):
     place = PLACE | {"gone_by_unix_s": None} | change
     reasons = judged(run(records=[record_of(place)]), outcome, word)
     assert outcome == "held" or "fault f at port/8081 " in reasons[0]
@@ -347,7 +347,7 @@ def test_totals_of_a_record_are_not_read(run):
     assert reasons[0] == "fault f at port/8081 touched nothing (7 of 9 dice fell); roll them"
 
 
-def test_a_kind_that_nobody_knows_is_recorded_stopped_judged_and_drawn(table, tmp_path):
+def test_a_fault_of_an_unknown_kind_is_recorded_stopped_judged_and_drawn(table, tmp_path):
     """Evidence, stop, verdict and picture read what every record has, and no totals of a kind."""
     table.places, table.falls = ["table", "floor"], {"floor": 0}
     tiny.numbers[:] = MET
@@ -375,7 +375,7 @@ def test_a_kind_that_nobody_knows_is_recorded_stopped_judged_and_drawn(table, tm
     assert "fault dice" in (tmp_path / "run.svg").read_text()
 
 
-def test_a_kind_that_nobody_knows_and_that_touched_nothing(table):
+def test_a_fault_of_an_unknown_kind_that_touched_nothing(table):
     table.places, table.falls = ["table", "floor"], {"table": 0, "floor": 0}
     dice.roll(wait_ms=5, name="idle")
     with pytest.raises(NoEffectError) as error:
@@ -427,7 +427,7 @@ def test_a_dry_run_is_inconclusive(run):
     judged(journal, "inconclusive", "dry run", "break-it")
 
 
-def test_nothing_to_judge(run):
+def test_an_experiment_without_a_hypothesis_or_an_action(run):
     judged(run(method=[], records=[]), "inconclusive", "nothing was broken")
     journal = run(**{"steady-state-hypothesis": {"title": "h", "probes": []}})
     judged(journal, "inconclusive", "no hypothesis with probes")
@@ -464,7 +464,7 @@ def paths(value, path=()):
 
 @pytest.mark.usefixtures("held")
 @given(st.data())
-def test_no_damage_to_a_journal_makes_the_judge_stumble(data):
+def test_no_damage_to_a_journal_raises_an_error(data):
     journal = json.loads(data.draw(st.sampled_from(HELD)))
     *way, last = data.draw(st.sampled_from([path for path in paths(journal) if path]))
     value = data.draw(st.sampled_from([None, 0, "x", [], {}, [None], {"a": None}, True]))
@@ -477,20 +477,20 @@ def test_no_damage_to_a_journal_makes_the_judge_stumble(data):
 
 @pytest.mark.parametrize(
     ("text", "fix"),
-    [("", "not JSON"), ('{"a":', "not JSON"), ("[]", "no JSON object"), ("\xff", "not JSON")],
+    [("", "not JSON"), ('{"a":', "not JSON"), ("[]", "not a JSON object"), ("\xff", "not JSON")],
 )
-def test_a_file_that_is_no_journal(tmp_path, text, fix):
+def test_a_file_that_is_not_a_journal(tmp_path, text, fix):
     file = tmp_path / "journal.json"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(BadInputError, match=fix):
         verdict.read(str(file))
 
 
-def test_a_journal_that_is_not_there(tmp_path):
+def test_a_journal_that_does_not_exist(tmp_path):
     with pytest.raises(BadInputError, match="No such file"):
         verdict.read(str(tmp_path / "journal.json"))
 
 
 @pytest.mark.parametrize("journal", [{}, {"run": []}, dict.fromkeys(verdict._NEEDED, 1)])
-def test_json_that_is_no_journal(journal):
-    judged(journal, "setup-error", "no journal of Chaos Toolkit")
+def test_json_that_is_not_a_journal(journal):
+    judged(journal, "setup-error", "not a journal of Chaos Toolkit")

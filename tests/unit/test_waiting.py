@@ -1,4 +1,4 @@
-"""Whoever waits at a terminal is told what for; a file or a pipe gets nothing."""
+"""A long wait is shown at a terminal, and not in a file or a pipe."""
 
 import io
 import queue
@@ -41,23 +41,23 @@ def told(stream, clock):
     return stream.getvalue()
 
 
-def test_a_long_wait_is_told_every_second_and_cleared():
+def test_a_long_wait_is_shown_every_second_and_cleared():
     said = told(Terminal(), Hours(waits=3)).split("\r\x1b[K")
     assert said == ["", *(f"reading risk.csv, {s} s " for s in (2, 3, 4)), ""]
 
 
-def test_a_wait_below_two_seconds_is_not_worth_a_word():
+def test_a_wait_below_two_seconds_is_not_shown():
     clock = Hours(waits=0)
     assert told(Terminal(), clock) == ""
     assert clock.asked.get_nowait() == 2
 
 
-def test_only_a_terminal_is_told():
+def test_only_a_terminal_shows_waits():
     clock, pipe = Hours(waits=3), io.StringIO()
     with waiting.told("reading risk.csv", pipe, clock):
         pass
     assert pipe.getvalue() == ""
-    assert clock.asked.empty()  # nobody waits
+    assert clock.asked.empty()  # no thread waits
 
 
 def test_time_is_real_unless_given():

@@ -23,14 +23,14 @@ def act(fails: bool = False, interrupts: bool = False) -> dict[str, str]:
 
 
 def is_even(value: float, strictly: bool = False) -> bool:
-    """Be a tolerance."""
+    """Act as a tolerance."""
     return value % 2 == 0 or strictly
 
 
 async def never_awaited() -> None:
-    """Be what Chaos Toolkit accepts and never awaits."""
+    """Do nothing, as an async function, which Chaos Toolkit accepts and never awaits."""
 
 
 def slow_down(host: str, port: int, wait_ms: float, duration_s: float, name: str) -> dict[str, str]:
-    """Be an action that a ladder could use, and that no test calls."""
+    """Do nothing; a ladder could use this action, but no test calls it."""
     raise AssertionError(f"{name} of {host}:{port} was started: {wait_ms} ms for {duration_s} s")

@@ -54,10 +54,10 @@ def _check_label(selector: str, found: re.Match[str]) -> None:
         raise BadInputError("selector", selector, f"{found['name']}: {_OURS[found['name']]}")
     value = found["value"][1:-1]
     pattern = value if found["value"][0] == "`" else value.replace("\\\\", "\\")
-    slip = regex.slip(pattern) if found["operator"].endswith("~") else None
-    if slip:
+    error = regex.find_error(pattern) if found["operator"].endswith("~") else None
+    if error:
         raise BadInputError(
-            "selector", selector, f"{shorten(value, 40)} is no regular expression: {slip}"
+            "selector", selector, f"{shorten(value, 40)} is not a regular expression: {error}"
         )
 
 
