@@ -176,10 +176,10 @@ class Report:
     """Everything that one run printed.
 
     Attributes:
-        about: when, where and with what was measured.
-        commands: that were run.
-        rows: of the table.
-        earlier: ratios of the run before, which those of this run are compared with.
+        about: When, where and with what was measured.
+        commands: The commands that were run.
+        rows: The rows of the table.
+        earlier: The ratios of the run before, with which those of this run are compared.
     """
 
     about: list[str]

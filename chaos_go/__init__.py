@@ -40,7 +40,7 @@ def discover(discover_system: bool = True) -> dict[str, Any]:  # noqa: ARG001 - 
     """List every action, probe and control for ``chaos discover --no-install chaostoolkit-go``.
 
     Args:
-        discover_system: chaoslib passes it; there is no system to look at, only activities.
+        discover_system: Passed by chaoslib; there is no system to look at, only activities.
     """
     # Here and not above: the CLI plugin imports this package on every `chaos` command.
     from chaoslib.discovery.discover import discover_activities, initialize_discovery_result

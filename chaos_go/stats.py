@@ -87,8 +87,8 @@ def nearest_rank(n: int, quantile: float) -> int:
     """Return the rank of the smallest of n observations with ``quantile`` of all at or below it.
 
     Args:
-        n: number of observations, at least 1.
-        quantile: between 0 and 1.
+        n: Number of observations, at least 1.
+        quantile: The quantile, between 0 and 1.
     """
     return max(1, math.ceil(quantile * n - _ROUNDING))
 

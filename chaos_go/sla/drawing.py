@@ -16,9 +16,9 @@ class Point:
     """What was observed at one dose and load.
 
     Attributes:
-        level: the counts.
-        rate: impact, a fraction.
-        low, high: limits of its 95 % interval.
+        level: The counts.
+        rate: The impact, a fraction.
+        low, high: The limits of its 95 % interval.
     """
 
     level: Level
@@ -32,8 +32,8 @@ class Line:
     """Points to be joined, from the lowest to the highest.
 
     Attributes:
-        impacts: ascending, fractions.
-        doses_ms: the dose at which the impact is that high; never descending.
+        impacts: The impacts, fractions in ascending order.
+        doses_ms: For each impact the dose at which it is reached; never descending.
     """
 
     impacts: Sequence[float]
@@ -45,9 +45,9 @@ class Stretch:
     """The part of a curve between two budgets without an estimate, or all of it.
 
     Attributes:
-        average: dose by impact, averaged over the models.
-        low, high: limits of the dose; the upper one is at the edge of the picture where nothing
-            bounds the dose.
+        average: The dose by impact, averaged over the models.
+        low, high: The limits of the dose; the upper one is at the edge of the picture where
+            nothing bounds the dose.
     """
 
     average: Line
@@ -60,11 +60,12 @@ class LoadCurve:
     """Everything that is shown of one load.
 
     Attributes:
-        load: with its limits for the budgets that were asked for, as P99 too where it was measured.
-        points: what was observed, doses ascending.
-        stretches: of the averaged curve.
-        models: the single models that count, as far as the average goes.
-        p99: of the service by dose; None when it was not measured.
+        load: The load, with its limits for the budgets that were asked for, also as a P99 where one
+            was measured.
+        points: What was observed, by ascending dose.
+        stretches: The stretches of the averaged curve.
+        models: The single models that count, as far as the average goes.
+        p99: The P99 of the service by dose; None when it was not measured.
     """
 
     load: Load
@@ -79,11 +80,11 @@ class Drawing:
     """Everything that the picture shows.
 
     Attributes:
-        curves: one per load, ascending.
-        governing: the load whose limits for the first budget hold at every load.
-        confidence: of the bands.
-        edge_ms: the highest dose in the picture.
-        logarithmic: the doses are so far apart that they need a logarithmic axis.
+        curves: One curve per load, by ascending load.
+        governing: The load whose limits for the first budget hold at every load.
+        confidence: The confidence of the bands.
+        edge_ms: The highest dose in the picture.
+        logarithmic: Whether the doses are so far apart that they need a logarithmic axis.
     """
 
     curves: Sequence[LoadCurve]

@@ -24,12 +24,12 @@ class FakeChannel:
     """One agent. It arms what it is told to and ends after its last fault, like the real one.
 
     Attributes:
-        heard: every command, in order.
-        killed: whether Python had to kill it.
-        mute: it takes lines and answers none.
-        blocks: sending to it blocks until this is set.
-        lives: it goes on after its last fault, as long as connections pass through it.
-        breaks: its stream ends without an exit code.
+        heard: Every command, in order.
+        killed: Whether Python had to kill it.
+        mute: Whether it takes lines and answers none.
+        blocks: Until this is set, sending to it blocks; None when it does not.
+        lives: Whether it goes on after its last fault, as long as connections pass through it.
+        breaks: Whether its stream ends without an exit code.
     """
 
     def __init__(self, command: str = "fault") -> None:
