@@ -1,6 +1,10 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+
+	"chaosgo/agent/internal/rfc9110"
+)
 
 // head is what the relay needs of a message head. Such a head can be read in one way only.
 type head struct {
@@ -29,7 +33,7 @@ func parseRequest(raw []byte) (h head, ok bool) {
 	var rest, version []byte
 	h.method, rest, _ = bytes.Cut(line, []byte(" "))
 	h.target, version, _ = bytes.Cut(rest, []byte(" "))
-	if !isToken(h.method) || !isTarget(h.target) || !h.takeVersion(version) {
+	if !rfc9110.IsToken(h.method) || !isTarget(h.target) || !h.takeVersion(version) {
 		return head{}, false
 	}
 	return h, h.takeFields(fields) && h.decideFraming(noBody)
@@ -151,7 +155,7 @@ func mayBeRequest(b []byte) bool {
 	}
 	line, _, complete := bytes.Cut(b, []byte("\n"))
 	method, _, methodEnds := bytes.Cut(line, []byte(" "))
-	if len(b) > 0 && !isToken(method) || !methodEnds && (complete || len(line) > maxMethod) {
+	if len(b) > 0 && !rfc9110.IsToken(method) || !methodEnds && (complete || len(line) > maxMethod) {
 		return false
 	}
 	return !complete || bytes.HasSuffix(line, []byte(" HTTP/1.1\r")) || bytes.HasSuffix(line, []byte(" HTTP/1.0\r"))
@@ -188,25 +192,8 @@ func cutLine(b []byte) (line, rest []byte, ok bool) {
 // a colon (RFC 9112 sections 5.1 and 5.2).
 func cutField(line []byte) (name, value []byte, ok bool) {
 	name, value, ok = bytes.Cut(line, []byte(":"))
-	return name, bytes.Trim(value, " \t"), ok && isToken(name)
+	return name, bytes.Trim(value, " \t"), ok && rfc9110.IsToken(name)
 }
-
-// isToken reports whether b is a token of RFC 9110 section 5.6.2.
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenByte[c] {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-var tokenByte = func() (set [256]bool) {
-	for _, c := range "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" {
-		set[c] = true
-	}
-	return set
-}()
 
 // isTarget refuses white space and control characters, at which some implementations end the target.
 func isTarget(b []byte) bool {

@@ -29,7 +29,8 @@ var (
 		// The wire, and what needs nothing of ours.
 		{"internal/spec", "internal/pulse", "internal/confine", "internal/delay", "internal/histogram", "internal/relay"},
 		// What stands on these.
-		{"internal/watchdog", "internal/nfqueue", "internal/http1", "internal/rfc9110", "internal/distribution"},
+		{"internal/watchdog", "internal/nfqueue", "internal/rfc9110", "internal/distribution"},
+		{"internal/http1"},
 		// What kinds are made of.
 		{"internal/lease", "internal/steer", "internal/takeover", "internal/check"},
 	}

@@ -20,7 +20,7 @@ var standard = []string{
 // Method refuses what is no method, and a standard method in another case: it would be another method
 // (RFC 9110 section 9.1), which nobody means.
 func Method(field, method string) error {
-	if !isToken(method) {
+	if !IsToken(method) {
 		return spec.Bad(field, method, "not an HTTP method", "give one like GET")
 	}
 	if upper := strings.ToUpper(method); upper != method && slices.Contains(standard, upper) {
@@ -32,7 +32,7 @@ func Method(field, method string) error {
 // Headers refuses a map of which a name cannot be that of a header, or a value not be its value.
 func Headers(field string, headers map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(headers)) { // the same refusal every time
-		if !isToken(name) {
+		if !IsToken(name) {
 			return spec.Bad(field, name, "not the name of a header", "give one like x-user")
 		}
 		if strings.ContainsFunc(headers[name], isControl) {
@@ -52,13 +52,22 @@ func NoneOf(field string, headers map[string]string, ours []string) error {
 	return nil
 }
 
-// isToken tells a token of section 5.6.2.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
+// IsToken tells a token of section 5.6.2.
+func IsToken[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if !tokenByte[text[i]] {
+			return false
+		}
+	}
+	return len(text) > 0
 }
+
+var tokenByte = func() (set [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" {
+		set[c] = true
+	}
+	return set
+}()
 
 // isControl tells the characters that section 5.5 does not allow in the value of a field.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
