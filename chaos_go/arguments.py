@@ -58,7 +58,7 @@ def whole(name: str, value: object, least: float = -math.inf, most: float = math
     Raises:
         BadInputError: The value is no such number.
     """
-    if not isinstance(value, int) or not is_number(value) or not least <= value <= most:
+    if not is_number(value) or not isinstance(value, int) or not least <= value <= most:
         raise BadInputError(name, value, _fix("whole number", _bounds(least, most), "", value))
     return value
 

@@ -137,7 +137,7 @@ def test_absent_fields_are_not_sent() -> None:
         ("{", "line='{': not JSON"),
         (LINE + LINE, "not JSON: Extra data"),
         ("[]", "give a JSON object"),
-        (LINE.replace("60", "NaN"), "NaN is not a number of JSON"),
+        (LINE.replace("60", "NaN"), "NaN is not a number in JSON"),
         (LINE.replace("60", "[" * 100_000), "not JSON: maximum recursion depth exceeded"),
         (LINE.replace("60", "9" * 400), "999...: give a value of type float"),
         (LINE.replace("60", "9" * 5000), "not JSON: Exceeds the limit"),
