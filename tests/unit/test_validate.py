@@ -43,7 +43,7 @@ MISTAKES = [
     ("method/0/background", "yes", "method[0].background: 'yes' is unknown"),
     ("method/0/pauses", {"afer": 1}, "method[0].pauses.afer: unknown key (did you mean after?)"),
     ("method/0/pauses", {"after": "20"}, "method[0].pauses.after: '20' is not a number of seconds"),
-    ("method/0/pauses", {"after": math.inf}, "pauses.after: inf is not a number of seconds"),
+    ("method/0/pauses", {"after": math.inf}, "method[0].pauses.after: inf is not a number"),
     ("method/0/pauses", {"after": -1}, "method[0].pauses.after: -1 is not a number of seconds"),
     ("method/0/name", ABSENT, "method[0].name: missing"),
     ("method/0/type", "acton", "method[0].type: 'acton' is unknown (did you mean action?)"),
