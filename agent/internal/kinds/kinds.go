@@ -5,5 +5,4 @@ package kinds
 import (
 	_ "chaosgo/agent/internal/httpfault" // aborts, delays and changes HTTP messages
 	_ "chaosgo/agent/internal/load"      // drives an open-loop load
-	_ "chaosgo/agent/internal/nullfault" // is held and breaks nothing
 )
