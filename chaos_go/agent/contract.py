@@ -106,8 +106,8 @@ class Armed(Line):
     agent_version: str
     protocol: int
     pid: int
-    untouched_connections: int
     existing_connections: int = 0
+    untouched_connections: int = 0
     existing_handling: str = ""
     existing_problem: str = ""
     worker_pid: int = 0

@@ -265,9 +265,7 @@ def test_control_in_the_old_spelling(namespace: Namespace, tmp_path: Path) -> No
 ARMED = '{"event":"armed","id":"x","at_unix_s":1,"armed":{"agent_version":"9.9.9",%s}}'
 STRANGERS = {
     "wrong version": (
-        "read -r line; echo '"
-        + ARMED % '"protocol":99,"pid":1,"untouched_connections":0'
-        + "'; exec cat >/dev/null",
+        "read -r line; echo '" + ARMED % '"protocol":99,"pid":1' + "'; exec cat >/dev/null",
         ["9.9.9", "make agent"],
     ),
     "unparsable": ("read -r line; echo 'Segmentation fault'; exec cat", ["Segmentation fault"]),

@@ -167,7 +167,6 @@ class FakeReach:
 
 def armed_detail(**changes: Any) -> Armed:
     values = {"agent_version": __version__, "protocol": PROTOCOL, "pid": 12}
-    values["untouched_connections"] = 0
     return Armed(**(values | changes))
 
 

@@ -24,7 +24,7 @@ SPEC = Spec(
 )
 ARMED = (
     '{"event":"armed","id":"x","at_unix_s":1,"armed":'
-    '{"agent_version":"0.0.1","protocol":2,"pid":1,"untouched_connections":0}}'
+    '{"agent_version":"0.0.1","protocol":2,"pid":1}}'
 )
 
 Program = Callable[[str], Path]

@@ -52,5 +52,5 @@ type Armed struct {
 	ExistingHandling string `json:"existing_handling,omitempty" jsonschema:"enum=takeover,enum=leave,enum=reset"`
 	ExistingProblem  string `json:"existing_problem,omitempty"`
 	// UntouchedConnections of these are left alone; the requests on them are not faulted.
-	UntouchedConnections int `json:"untouched_connections"`
+	UntouchedConnections int `json:"untouched_connections,omitempty"`
 }
