@@ -253,7 +253,7 @@ def test_options_that_are_not_numbers_are_reported_with_their_fix(file, option, 
     assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
-def test_a_picture_has_a_title_axes_and_a_legend(file, tmp_path):
+def test_a_picture_labels_its_lines_and_axes(file, tmp_path):
     drawing = tmp_path / "curve.svg"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
     text = drawing.read_text()

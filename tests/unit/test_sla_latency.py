@@ -105,7 +105,7 @@ def test_without_a_p99_the_answer_stays_as_it_is():
     assert with_p99(answer, Observations((Level(0, 9, 1), Level(300, 9, 2)), True)) == answer
 
 
-def test_every_load_has_its_own_curve_and_the_highest_load_comes_first():
+def test_every_load_has_its_own_curve_and_the_answer_that_of_the_highest():
     levels = [level(dose, dose + load, load=load) for load in (10, 50) for dose in (0, 500)]
     loads = tuple(Load(load, 0.0, (threshold(),)) for load in (10, 50))
     answer = Answer(0.0, 1.0, Fit(0, 1, 1), (threshold(),), loads)
