@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import inspect
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -108,7 +109,15 @@ def read(fault: object, dose: object) -> Dosed:
     dose = arguments.text("dose", dose)
     action = _find(module, func)
     _check_arguments(action, options, dose)
-    return Dosed(module, func, dict(options), dose, action)
+    return Dosed(module, func, _with_one_seed(action, options), dose, action)
+
+
+def _with_one_seed(action: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with a seed if they choose among places: all doses need the same places."""
+    chooses = "seed" in inspect.signature(action).parameters and given.get("scope")
+    if chooses and not given.get("seed"):
+        return {**given, "seed": random.SystemRandom().randrange(1, 2**31)}
+    return dict(given)
 
 
 def _find(module: str, func: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from fake_load import START, URL, World, second
 from chaos_go import stats
 from chaos_go.controls import evidence
 from chaos_go.errors import AgentLostError, BadInputError, NoEffectError, RenamedArgumentError
-from chaos_go.ladder import choice, guard, measure, plan, windows
+from chaos_go.ladder import choice, dose, guard, measure, plan, windows
 from chaos_go.ladder.record import Record, records
 from chaos_go.traffic.recording import Window
 from chaos_go.verdict import judge
@@ -766,3 +766,15 @@ def test_arguments_of_another_module_are_looked_up_there(table, shop, fault, dos
         climb(fault={"module": "dice", "func": "roll", **fault}, dose=dose)
     assert caught.value.field == field
     assert shop.held == []
+
+
+def test_every_dose_hits_the_same_places_although_no_seed_is_given():
+    fault = slow(target="port/8081,8082,8083", scope={"places": 1})
+    dosed = dose.read(fault, "delay_ms")
+    assert dosed.arguments["seed"] > 0
+    assert dosed.with_dose(5, 1, "a")["seed"] == dosed.with_dose(9, 1, "b")["seed"]
+    seeds = {dose.read(fault, "delay_ms").arguments["seed"] for _ in range(9)}
+    assert len(seeds) > 1  # another one for each ladder
+    given = slow(target="port/8081,8082", scope={"places": 1}, seed=7)
+    assert dose.read(given, "delay_ms").arguments["seed"] == 7
+    assert "seed" not in dose.read(slow(), "delay_ms").arguments
