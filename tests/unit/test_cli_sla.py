@@ -253,6 +253,7 @@ def test_options_that_are_not_numbers_are_reported_with_their_fix(file, option, 
     assert done.stderr.startswith(f"error: {option}={text!r}: {fix}")
 
 
+@pytest.mark.simulation
 def test_a_picture_labels_its_lines_and_axes(file, tmp_path):
     drawing = tmp_path / "curve.svg"
     assert call("plot", file(WITH_P99), "--budget", "1%", "-o", drawing).exit_code == 0
@@ -274,6 +275,7 @@ def test_with_several_loads_the_decay_is_drawn_too(file, tmp_path):
         assert part in text, part
 
 
+@pytest.mark.simulation
 def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_printed(file):
     rows = [line.split(",") for line in loads().split()[1:]]
     p99s = "\n".join(",".join([*row, str(int(row[0]) + 50)]) for row in rows)
@@ -288,6 +290,7 @@ def test_the_highest_load_at_which_a_p99_keeps_the_budget_is_printed(file):
     assert "p99='600': no P99 was measured at 20 requests/s; give p99_ms for two" in done.stderr
 
 
+@pytest.mark.simulation
 @pytest.mark.timeout(180)  # it calculates for seconds, longer on a busy machine
 def test_a_picture_is_drawn_also_where_there_is_no_limit(file, tmp_path):
     for content in (FLAT, "dose_ms,n,k\n0,50,0\n300,50,0\n", "dose_ms,n,k\n0,50,49\n300,50,49\n"):

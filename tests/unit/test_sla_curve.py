@@ -32,6 +32,7 @@ def test_the_curve_begins_at_the_background_and_ends_at_the_highest_impact():
     assert (drawn.edge_ms, drawn.logarithmic) == (pytest.approx(1.06 * 800), False)
 
 
+@pytest.mark.simulation
 def test_the_band_crosses_a_budget_in_its_interval():
     (one,) = drawing(observed(RISING), 0.01).curves
     (limit,), (stretch,) = one.load.thresholds, one.stretches
@@ -41,12 +42,14 @@ def test_the_band_crosses_a_budget_in_its_interval():
         assert crossed == pytest.approx(getattr(limit, f"{name}_ms"), rel=0.01)
 
 
+@pytest.mark.simulation
 def test_there_is_no_curve_below_a_budget_without_an_estimate():
     """The only dose has 6 %: the dose of a smaller risk is unknown, and no line begins at 0."""
     (one,) = drawing(observed((2, 60), (0.0, 300.0), n=1000), 0.01).curves
     assert [min(stretch.average.impacts) > 0.01 for stretch in one.stretches] == [True]
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("k", "doses"),
     [

@@ -64,6 +64,7 @@ garbage = st.lists(
 )
 
 
+@pytest.mark.simulation
 @given(garbage, counts_of, st.floats(1e-4, 0.9), st.floats(0.55, 0.999), st.booleans())
 @settings(max_examples=20, deadline=None)
 def test_garbage_never_crashes_and_never_gives_nan(rows, zero, budget, confidence, with_windows):
@@ -226,6 +227,7 @@ def test_falling_impact_is_no_trend():
     assert found.estimate_ms is None
 
 
+@pytest.mark.simulation
 def test_windows_that_vary_more_than_chance_widen_the_interval():
     risks = [0.002, 0.003, 0.003, 0.02, 0.036, 0.058]
     calm, wild = windowed(risks, 10), windowed(risks, 10, rho=0.01)
@@ -305,6 +307,7 @@ def test_thresholds_do_not_rise_with_the_load():
     assert only(lone[0]).estimate_ms < only(lone[1]).estimate_ms
 
 
+@pytest.mark.simulation
 def test_loads_with_different_shapes_are_fitted_separately():
     gentle, steep = at_loads(((50.0, 400),), shape=1.2), at_loads(((100.0, 400),), shape=7)
     both = Observations(gentle.levels + steep.levels, windowed=False)
