@@ -2,10 +2,10 @@
 
     python benchmarks/bench.py [--quick] [--only NAME] [--page FILE]
 
-Everything runs on loopback in a network namespace of its own. A full run writes the page; what is
-measured, how often and why a goal is missed are all in it. A goal that was missed in every round,
-and a ratio that is worse than that on the page by more than the noise of both, are shown in red. No
-figure ends the run with an error.
+Everything runs on loopback in a new network namespace. A full run writes the page. It says what was
+measured, how often, and why a goal was missed. Two things are shown in red: a goal that was missed in
+every round, and a ratio that is worse than on the page by more than the noise of both, if the page was
+measured on the same machine. No figure makes the run fail.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import contenders
 import namespace
 import rows
-from table import Report, Row, read
+from table import Ratios, Report, Row, read
 
 import chaos_go
 from chaos_go.errors import ChaosGoError
@@ -54,14 +54,14 @@ loopback. Ratios can be compared with those of other machines, absolute figures 
 subjects are measured only once: memory, the share of 30 %, and the delay (first of the agent, then
 of toxiproxy).
 
-A goal that only some of the rounds reached is missed within the noise. A ratio is WORSE when it is
-outside of the rounds of the page before, and the ratio of that page is outside of the rounds of
-this one.
+A goal is missed within the noise if some of the rounds reached it. A ratio is compared with the
+earlier run on the same machine and kernel. It is WORSE if it is outside the rounds of that run, and the
+ratio of that run is outside the rounds of this one.
 
-"relay" is a plain TCP relay (`io.Copy` both ways), "ReverseProxy" is `net/http/httputil` with
-enough idle connections, toxiproxy has no toxic but for the delay, and HAProxy has the same 503 rule
-as the agent. The way there and back is no part of a delay: its P50, measured without the delay, is
-taken off.
+"relay" is a plain TCP relay (`io.Copy` in both directions). "ReverseProxy" is `net/http/httputil`
+with enough idle connections. toxiproxy has no toxic except in the delay rows. HAProxy has the same
+503 rule as the agent. The error of a delay does not include the time of a request without a delay:
+the P50 of that time is subtracted.
 """
 
 
@@ -69,7 +69,8 @@ def main() -> int:
     """Parse the command line, measure, print the figures, and write the page after a full run."""
     options = _arguments()
     effort = QUICK if options.quick else FULL
-    report = Report(_about(effort), earlier=read(PAGE.read_text()) if PAGE.exists() else {})
+    about = _about(effort)
+    report = Report(about, earlier=_earlier(about))
     try:
         _allow_files(rows.FILES_NEEDED)
         namespace.enter()
@@ -131,6 +132,15 @@ def _about(effort: rows.Effort) -> list[str]:
         f"load average before the run: {os.getloadavg()[0]:.2f}; other load adds to latencies",
         f"priority of the run: nice {os.nice(0)}{_autogroup()}",
     ]
+
+
+def _earlier(about: Sequence[str]) -> Ratios:
+    """Return the ratios of the page, if it was measured on this machine; other kernels differ."""
+    if not PAGE.exists():
+        return {}
+    page = PAGE.read_text()
+    machine = next(line for line in about if line.startswith("machine: "))
+    return read(page) if f"- {machine}\n" in page else {}
 
 
 def _autogroup() -> str:
