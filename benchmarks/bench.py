@@ -3,9 +3,9 @@
     python benchmarks/bench.py [--quick] [--only NAME] [--page FILE]
 
 Everything runs on loopback in a new network namespace. A full run writes the page. It says what was
-measured, how often, and why a goal was missed. Two things are shown in red: a goal that was missed in
-every round, and a ratio that is worse than on the page by more than the noise of both, if the page was
-measured on the same machine. No figure makes the run fail.
+measured, how often, and why a goal was missed. Two things are shown in red: a goal that was missed
+in every round, and a ratio that is worse than on the page by more than the noise of both, if the
+page was measured on the same machine. No figure makes the run fail.
 """
 
 import argparse
@@ -55,8 +55,8 @@ subjects are measured only once: memory, the share of 30 %, and the delay (first
 of toxiproxy).
 
 A goal is missed within the noise if some of the rounds reached it. A ratio is compared with the
-earlier run on the same machine and kernel. It is WORSE if it is outside the rounds of that run, and the
-ratio of that run is outside the rounds of this one.
+earlier run on the same machine and kernel. It is WORSE if it is outside the rounds of that run, and
+the ratio of that run is outside the rounds of this one.
 
 "relay" is a plain TCP relay (`io.Copy` in both directions). "ReverseProxy" is `net/http/httputil`
 with enough idle connections. toxiproxy has no toxic except in the delay rows. HAProxy has the same
