@@ -10,12 +10,17 @@ The tree::
        |- AgentError               the agent failed; nothing of it is left
        |  |- CannotRunHereError    this place does not allow the fault or load
        |  `- AgentLostError        the agent was running and has ended unexpectedly
-       |- NoEffectError            a fault was armed and touched no request
+       |- ClusterError             the API server of Kubernetes refused, or did not answer
+       |  `- ForbiddenError        a permission is missing
+       |- NoEffectError            a fault was armed and touched nothing
        `- NotEnoughDataError       there is not enough data to calculate the number
 
 They are subclasses of ActivityFailed, so an activity need not catch them: Chaos Toolkit treats them
 as a failed activity. It keeps only the first line of a message, therefore each message is one line.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
 
@@ -92,8 +97,43 @@ class AgentLostError(AgentError):
     """The agent was running and then ended or went silent without a request to stop."""
 
 
+class ClusterError(ChaosGoError):
+    """The API server of Kubernetes refused a request, or did not answer.
+
+    Attributes:
+        status: The HTTP status of the answer; 0 when there was none.
+        details: The ``Status`` object of the answer; {} when there was none.
+    """
+
+    def __init__(
+        self, message: str, status: int = 0, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make the error."""
+        super().__init__(message)
+        self.status = status
+        self.details = dict(details or {})
+
+
+class ForbiddenError(ClusterError):
+    """A permission is missing.
+
+    Attributes:
+        verb: What was not allowed, for instance ``delete``.
+        path: The path of the object or collection.
+    """
+
+    def __init__(
+        self, verb: str, path: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Name the verb and the resource; the server's message names the user."""
+        fix = "`chaos go doctor EXPERIMENT` prints the Role that is missing"
+        super().__init__(f"not allowed to {verb} {path} (403): {message}; {fix}", 403, details)
+        self.verb = verb
+        self.path = path
+
+
 class NoEffectError(ChaosGoError):
-    """A fault was armed and touched no request."""
+    """A fault was armed and touched nothing."""
 
 
 class NotEnoughDataError(ChaosGoError):

@@ -6,11 +6,12 @@ from typing import Any
 
 from chaos_go.agent import kinds
 from chaos_go.agent.contract import Spec
+from chaos_go.agent.held import Held
 from chaos_go.agent.lease import Lease
 from chaos_go.errors import AgentError, AgentLostError
 
 
-class Fault:
+class Fault(Held):
     """A fault that was armed at all of its places. A place that is lost does not end the others.
 
     Attributes:
@@ -33,6 +34,16 @@ class Fault:
     def kind(self) -> kinds.Kind:
         """The kind of the fault or load."""
         return kinds.named(self.spec.kind)
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it breaks something; a load does not."""
+        return self.kind.is_fault
+
+    @property
+    def advice(self) -> str:
+        """What to check when nothing was touched."""
+        return self.leases[0].advice
 
     @property
     def place_names(self) -> str:
@@ -123,7 +134,7 @@ class Fault:
             "effect": self.effect,
             "untouched": self.untouched,
             "said": self.said,
-            "advice": self.leases[0].advice,
+            "advice": self.advice,
             "problem": self.problem,
             "places": [lease.record() for lease in self.leases],
         }

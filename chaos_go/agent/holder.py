@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,12 +20,13 @@ from chaos_go import __version__
 from chaos_go.agent import judge, kinds
 from chaos_go.agent.contract import DEFAULT_LEASE_S, PROTOCOL, Command, Spec
 from chaos_go.agent.fault import Fault
+from chaos_go.agent.held import Held
 from chaos_go.agent.lease import EXIT_S, Lease, say
 from chaos_go.agent.place import Place
 from chaos_go.agent.process import AgentProcess
 from chaos_go.errors import AgentError, BadInputError, CannotRunHereError, ChaosGoError
 
-__all__ = ["Fault", "LeaseHolder", "fault_window", "faults", "find", "hold", "stop_all"]
+__all__ = ["Fault", "LeaseHolder", "fault_window", "faults", "find", "hold", "keep", "stop_all"]
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -41,7 +42,7 @@ class LeaseHolder:
         self._changed = threading.Condition()
         self._arming: dict[_Key, threading.Lock] = {}  # so that one place gets one agent
         self._names: set[str] = set()  # of what is being armed
-        self._faults: list[Fault] = []
+        self._faults: list[Held] = []
         self._agents: list[tuple[_Key, AgentProcess]] = []
         self._beating = False
         self._stops_at_exit = False
@@ -89,12 +90,31 @@ class LeaseHolder:
                 raise
         return fault
 
-    def faults(self) -> list[Fault]:
+    def keep[T: Held](self, name: str, derived: str, begin: Callable[[str], T]) -> T:
+        """Begin something that no agent holds, and keep it until it has ended.
+
+        Args:
+            name: Its name; "" to derive one.
+            derived: The name of one that has none; with a number when it was used before.
+            begin: Puts it in place under the name it is given, or raises an error and leaves
+                nothing in place.
+
+        Raises:
+            BadInputError: The name is in use.
+        """
+        with self._reserved(name, derived) as reserved:
+            held = begin(reserved)
+            with self._changed:
+                self._faults.append(held)
+                self._stop_at_exit()
+        return held
+
+    def faults(self) -> list[Held]:
         """Return all faults and loads that were ever armed, in order, ended ones too."""
         with self._changed:
             return list(self._faults)
 
-    def find(self, name: str) -> Fault:
+    def find(self, name: str) -> Held:
         """Return the newest fault or load of this name.
 
         Raises:
@@ -124,7 +144,7 @@ class LeaseHolder:
         armed = {
             fault.id: fault
             for fault in self.faults()
-            if fault.kind.is_fault
+            if fault.is_fault
             and (fault.ended_unix_s is None or fault.ended_unix_s > since_unix_s)
         }
         if not armed:
@@ -267,12 +287,16 @@ class LeaseHolder:
         with self._changed:
             self._agents.append((key, agent))
             self._changed.notify_all()
-            if not self._stops_at_exit:
-                atexit.register(self.stop_all)
-                self._stops_at_exit = True
+            self._stop_at_exit()
             if not self._beating:
                 threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
                 self._beating = True
+
+    def _stop_at_exit(self) -> None:
+        """Register `stop_all`, once; the lock is held."""
+        if not self._stops_at_exit:
+            atexit.register(self.stop_all)
+            self._stops_at_exit = True
 
     def _beat(self) -> None:
         """Send heartbeats to all agents, four times per lease, until no agent is left."""
@@ -362,6 +386,7 @@ holder = LeaseHolder()
 """The faults and loads of this process."""
 
 hold = holder.hold
+keep = holder.keep
 faults = holder.faults
 find = holder.find
 fault_window = holder.fault_window

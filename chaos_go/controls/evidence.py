@@ -16,7 +16,7 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaos_go.agent import holder
-from chaos_go.agent.fault import Fault
+from chaos_go.agent.held import Held
 from chaos_go.controls.journal import section
 from chaos_go.ladder.record import RUNNING, records
 
@@ -95,8 +95,8 @@ def validate_control(control: dict[str, Any]) -> None:
         )
 
 
-def _faults() -> list[Fault]:
-    return [x for x in holder.faults() if x.kind.is_fault and id(x) not in _earlier]
+def _faults() -> list[Held]:
+    return [x for x in holder.faults() if x.is_fault and id(x) not in _earlier]
 
 
 def _end_all() -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def _end_all() -> list[dict[str, Any]]:
     ]
 
 
-def _stop(fault: Fault) -> str:
+def _stop(fault: Held) -> str:
     """Stop a fault; return why it could not be stopped, or ""."""
     try:
         fault.stop()

@@ -5,7 +5,7 @@ from typing import Any
 
 from chaos_go import arguments
 from chaos_go.agent import holder
-from chaos_go.agent.fault import Fault
+from chaos_go.agent.held import Held
 from chaos_go.errors import AgentLostError, BadInputError, ChaosGoError, NoEffectError
 
 __all__ = ["stop"]
@@ -30,7 +30,7 @@ def stop(name: str = "") -> list[dict[str, Any]]:
             at any of its places, or an agent was lost. Every fault that was asked for is over then.
     """
     arguments.text("name", name)
-    faults = [fault for fault in holder.faults() if fault.kind.is_fault]
+    faults = [fault for fault in holder.faults() if fault.is_fault]
     chosen = [fault for fault in faults if name in ("", fault.id)]
     if faults and not chosen:
         known = ", ".join(dict.fromkeys(fault.id for fault in faults))
@@ -46,7 +46,7 @@ def stop(name: str = "") -> list[dict[str, Any]]:
     return [fault.record() for fault in chosen]
 
 
-def _end(fault: Fault) -> ChaosGoError | None:
+def _end(fault: Held) -> ChaosGoError | None:
     """Wait for the end of a fault that was asked to stop; return its problem, or None."""
     try:
         fault.stop()
@@ -57,9 +57,11 @@ def _end(fault: Fault) -> ChaosGoError | None:
     return no_effect(fault)
 
 
-def no_effect(fault: Fault) -> NoEffectError | None:
+def no_effect(fault: Held) -> NoEffectError | None:
     """Return the error of a fault that touched nothing anywhere; None when it touched something."""
     if fault.effect is not False:
         return None
-    where, advice = fault.place_names, fault.leases[0].advice
-    return NoEffectError(f"fault {fault.id!r} at {where} touched nothing ({fault.said}); {advice}")
+    where = fault.place_names
+    return NoEffectError(
+        f"fault {fault.id!r} at {where} touched nothing ({fault.said}); {fault.advice}"
+    )

@@ -82,6 +82,9 @@ class Dosed:
             return
         record = self.action(**self.with_dose(dose_ms, duration_s, name))
         fault = holder.find(record["id"])
+        if not isinstance(fault, Fault):
+            fault.stop()
+            raise BadInputError("fault", record["id"], "give a fault that an agent holds")
         try:
             yield fault
         finally:

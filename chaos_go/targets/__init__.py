@@ -5,22 +5,29 @@ kind of target has its own file. `GRAMMAR` is the only description of the gramma
 """
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from chaos_go.arguments import NOT_UNICODE, has_variable, is_unicode
 from chaos_go.errors import TargetError
-from chaos_go.targets import pid, port, proxy, to
+from chaos_go.targets import node, pid, pods, port, proxy, to
+from chaos_go.targets.node import NodesTarget
+from chaos_go.targets.pods import PodsTarget
 from chaos_go.targets.target import Target
 
-__all__ = ["GRAMMAR", "Target", "describe", "read", "with_a_target"]
+__all__ = ["GRAMMAR", "NodesTarget", "PodsTarget", "Target", "describe", "read", "with_a_target"]
 
 GRAMMAR: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[str, str], Target]]] = {
     "port": (port.FORMS, port.read),
     "pid": (pid.FORMS, pid.read),
     "to": (to.FORMS, to.read),
     "proxy": (proxy.FORMS, proxy.read),
+    **{kind: (forms, pods.read) for kind, forms in pods.FORMS.items()},
+    **{kind: (forms, node.read) for kind, forms in node.FORMS.items()},
 }
 """Maps the word before the slash to the forms (an example and its meaning each) and the reader."""
+
+_EXAMPLES = ("port", "pid", "to", "proxy", "deployment", "pods")
 
 
 def read(text: object) -> Target:
@@ -34,14 +41,16 @@ def read(text: object) -> Target:
     Raises:
         TargetError: The kind is unknown, or the rest does not have the form of its kind.
     """
-    examples = ", ".join(forms[0][0] for forms, _ in GRAMMAR.values())
+    examples = ", ".join(GRAMMAR[kind][0][0][0] for kind in _EXAMPLES)
     if not isinstance(text, str):
         raise TargetError(text, f"give a text like {examples}")
     if not is_unicode(text):
         raise TargetError(text, NOT_UNICODE)
     kind, slash, rest = text.partition("/")
     if not slash or kind not in GRAMMAR:
-        raise TargetError(text, f"unknown kind of target; give one like {examples}")
+        close = get_close_matches(kind, GRAMMAR, 1) if slash else []
+        fix = f"did you mean {close[0]}/...?" if close else f"give one like {examples}"
+        raise TargetError(text, f"unknown kind of target; {fix}")
     return GRAMMAR[kind][1](text, rest)
 
 

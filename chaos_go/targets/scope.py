@@ -1,21 +1,30 @@
 """Chooses which places of a target are hit: by their number, as a share, or by name.
 
-Processes, ports and pods all need this choice. So it is made here, for every kind of target.
+Processes, ports and pods all need this choice. So it is made here, for everything that has a name.
 """
 
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from chaos_go import arguments
-from chaos_go.agent.place import Place
 from chaos_go.errors import BadInputError
 
 _KEYS = ("places", "max_percentage")
+_KEYS_OF_PODS = ("pods", "max_percentage", "container", "include_unready", "protected_namespace")
 _EXAMPLE = 'give a number, a share like "50%", "all", or a list of names'
+
+
+class Named(Protocol):
+    """Something to choose from."""
+
+    @property
+    def name(self) -> str:
+        """The name that users see."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,22 +32,30 @@ class Scope:
     """A choice among places. The default is all of them.
 
     Attributes:
+        key: The key that has the choice: ``places``, or ``pods`` for a target of pods.
         count: The number of places that are hit; None if no number was given.
         percentage: The share of places that is hit, in percent, rounded up to whole places; None if
             no share was given.
         names: The names of the places that are hit; empty if no names were given.
         max_percentage: The largest share that is allowed, in percent, unless the places are named;
             None for the bound of the kind of target.
+        container: The container of each pod; "" if none was given.
+        include_unready: Whether pods that are not Ready are chosen from as well.
+        protected_namespace: The protected namespace that is allowed; "" for none.
     """
 
+    key: str = "places"
     count: int | None = None
     percentage: float | None = None
     names: tuple[str, ...] = ()
     max_percentage: float | None = None
+    container: str = ""
+    include_unready: bool = False
+    protected_namespace: str = ""
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice[T: Named]:
     """The places that a scope chose.
 
     Attributes:
@@ -47,9 +64,34 @@ class Choice:
         seed: The seed of the random choice, or the one that was given.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[T, ...]
     record: dict[str, Any]
     seed: int
+
+
+def read_pods(given: object) -> Scope:
+    """Read the ``scope`` of an action on pods.
+
+    Args:
+        given: A mapping of ``pods`` (as ``places`` in `read`), ``max_percentage``, ``container``
+            (a name), ``include_unready`` (a bool) and ``protected_namespace`` (a name).
+
+    Raises:
+        BadInputError: A key is unknown, or a value has none of these forms.
+    """
+    scope = arguments.mapping("scope", given, _KEYS_OF_PODS)
+    choice = {"places": scope["pods"]} if "pods" in scope else {}
+    choice |= {key: scope[key] for key in ("max_percentage",) if key in scope}
+    return replace(
+        _read(choice, "pods"),
+        container=arguments.text("scope.container", scope.get("container", "")),
+        include_unready=arguments.flag(
+            "scope.include_unready", scope.get("include_unready", False)
+        ),
+        protected_namespace=arguments.text(
+            "scope.protected_namespace", scope.get("protected_namespace", "")
+        ),
+    )
 
 
 def read(given: object) -> Scope:
@@ -62,25 +104,30 @@ def read(given: object) -> Scope:
     Raises:
         BadInputError: A key is unknown, or a value has none of these forms.
     """
-    scope = arguments.mapping("scope", given, _KEYS)
-    most = None
+    return _read(arguments.mapping("scope", given, _KEYS), "places")
+
+
+def _read(scope: dict[str, Any], key: str) -> Scope:
+    most, field = None, f"scope.{key}"
     if "max_percentage" in scope:
         most = arguments.positive("scope.max_percentage", scope["max_percentage"], 100, "percent")
     places = scope.get("places", "all")
     if isinstance(places, list):
         if not places or not all(isinstance(name, str) for name in places):
-            raise BadInputError("scope.places", places, _EXAMPLE)
-        return Scope(names=tuple(places), max_percentage=most)
+            raise BadInputError(field, places, _EXAMPLE)
+        return Scope(key, names=tuple(places), max_percentage=most)
     if isinstance(places, str) and places != "all":
-        return Scope(percentage=_share(places), max_percentage=most)
+        return Scope(key, percentage=_share(places, field), max_percentage=most)
     if places == "all":
-        return Scope(max_percentage=most)
+        return Scope(key, max_percentage=most)
     if not isinstance(places, int) or isinstance(places, bool) or places < 1:
-        raise BadInputError("scope.places", places, _EXAMPLE)
-    return Scope(count=places, max_percentage=most)
+        raise BadInputError(field, places, _EXAMPLE)
+    return Scope(key, count=places, max_percentage=most)
 
 
-def choose(scope: Scope, places: Sequence[Place], most_percentage: float, seed: int) -> Choice:
+def choose[T: Named](
+    scope: Scope, places: Sequence[T], most_percentage: float, seed: int
+) -> Choice[T]:
     """Choose among places.
 
     Args:
@@ -95,7 +142,7 @@ def choose(scope: Scope, places: Sequence[Place], most_percentage: float, seed: 
             or for too large a share.
     """
     if scope.names:
-        return Choice(_by_name(scope.names, places), {"of": len(places), "by": "name"}, seed)
+        return Choice(_by_name(scope, places), {"of": len(places), "by": "name"}, seed)
     number = _number(scope, len(places))
     _refuse_too_many(scope, number, len(places), most_percentage)
     if number == len(places):
@@ -113,19 +160,19 @@ def _refuse_too_many(scope: Scope, number: int, of: int, most_percentage: float)
     if share <= allowed:
         return
     fix = (
-        f"{number} of {of} places are {share:.0f} %, which is more; raise it, hit fewer places by "
-        "scope.places, or name the places"
+        f"{number} of {of} {scope.key} are {share:.0f} %, which is more; raise it, hit fewer by "
+        f"scope.{scope.key}, or name them there"
     )
     raise BadInputError("scope.max_percentage", allowed, fix)
 
 
-def _share(text: str) -> float:
+def _share(text: str, field: str) -> float:
     try:
         percentage = float(text.removesuffix("%"))
     except ValueError:
         percentage = math.nan
     if not text.endswith("%") or not 0 < percentage <= 100:
-        raise BadInputError("scope.places", text, _EXAMPLE)
+        raise BadInputError(field, text, _EXAMPLE)
     return percentage
 
 
@@ -135,15 +182,15 @@ def _number(scope: Scope, of: int) -> int:
     if scope.count is None:
         return of
     if scope.count > of:
-        fix = f"the target has {of} places; give at most {of}"
-        raise BadInputError("scope.places", scope.count, fix)
+        fix = f"the target has {of} {scope.key}; give at most {of}"
+        raise BadInputError(f"scope.{scope.key}", scope.count, fix)
     return scope.count
 
 
-def _by_name(names: Sequence[str], places: Sequence[Place]) -> tuple[Place, ...]:
+def _by_name[T: Named](scope: Scope, places: Sequence[T]) -> tuple[T, ...]:
     known = {place.name for place in places}
-    for name in names:
+    for name in scope.names:
         if name not in known:
-            fix = f"the target has no such place; it has {', '.join(sorted(known))}"
-            raise BadInputError("scope.places", name, fix)
-    return tuple(place for place in places if place.name in names)
+            fix = f"the target has no such one; it has {', '.join(sorted(known))}"
+            raise BadInputError(f"scope.{scope.key}", name, fix)
+    return tuple(place for place in places if place.name in scope.names)

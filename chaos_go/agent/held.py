@@ -1,0 +1,88 @@
+"""What everything that is held has: faults and loads of agents, and faults in an API server."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+Replacement = tuple[float, float | None]
+"""When something was killed, and when its replacement served (None: not yet); unix seconds."""
+
+
+class Held(ABC):
+    """Something that is in place, or was. The holder knows it by its name.
+
+    Attributes:
+        id: Its name.
+    """
+
+    id: str
+
+    @property
+    @abstractmethod
+    def is_fault(self) -> bool:
+        """Whether it breaks something; a load does not."""
+
+    @property
+    @abstractmethod
+    def place_names(self) -> str:
+        """The names of all places, as one text."""
+
+    @property
+    @abstractmethod
+    def state(self) -> str:
+        """``armed`` while it is in place anywhere; then ``lost`` or ``ended``."""
+
+    @property
+    @abstractmethod
+    def armed_unix_s(self) -> float:
+        """From when on it was in place everywhere, in seconds since 1970."""
+
+    @property
+    @abstractmethod
+    def ended_unix_s(self) -> float | None:
+        """Until when it was in place everywhere, in seconds since 1970; None before."""
+
+    @property
+    @abstractmethod
+    def effect(self) -> bool | None:
+        """Whether something was touched anywhere; None while that is not known yet."""
+
+    @property
+    @abstractmethod
+    def said(self) -> str:
+        """One line about what was seen and done."""
+
+    @property
+    @abstractmethod
+    def advice(self) -> str:
+        """What to check when nothing was touched, beginning with a verb."""
+
+    @property
+    @abstractmethod
+    def problem(self) -> str:
+        """What went wrong; empty if nothing did."""
+
+    @property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """What was killed and replaced, in order; empty for faults that kill nothing."""
+        return ()
+
+    @abstractmethod
+    def ask_to_stop(self) -> None:
+        """Ask for the end of it, without waiting. Does nothing where it has ended."""
+
+    @abstractmethod
+    def stop(self, timeout_s: float = 5.0) -> dict[str, Any]:
+        """End it everywhere, wait until it is undone, and return the record.
+
+        A second stop changes nothing.
+
+        Args:
+            timeout_s: Seconds that it may take; 5 by default.
+
+        Raises:
+            ChaosGoError: It is not known to be undone. The message tells why.
+        """
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Return what is known, as plain JSON, without values that may be secrets."""

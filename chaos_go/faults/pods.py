@@ -1,0 +1,119 @@
+"""Faults on pods and nodes of Kubernetes, through its API server."""
+
+from dataclasses import replace
+from typing import Any
+
+from chaos_go import arguments
+from chaos_go.agent import holder
+from chaos_go.agent.contract import LONGEST_DURATION_S
+from chaos_go.errors import BadInputError, TargetError
+from chaos_go.faults._kill import Plan, PodKill
+from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.presence import Presence
+from chaos_go.targets import PodsTarget, guard, read
+from chaos_go.targets import scope as scopes
+
+__all__ = ["kill"]
+
+_ONE: dict[str, Any] = {"pods": 1}
+
+
+def kill(
+    target: str,
+    mode: str = "delete",
+    scope: dict[str, Any] = _ONE,
+    grace_period_s: int = -1,
+    interval_s: float = 0.0,
+    wait_for_recovery: bool = False,
+    duration_s: float = 60.0,
+    seed: int = 0,
+    name: str = "",
+    *,
+    secrets: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Kill pods of a workload, and watch how it recovers.
+
+    The first kill is done when the action returns. Then the fault stays in place until `stop` or
+    until its duration ends: probes measure this time, and further rounds happen in it.
+
+    Args:
+        target: The pods, for instance ``deployment/shop/users`` or ``pods/shop/app=users``.
+        mode: ``delete``, or ``evict``: the Eviction API, which respects PodDisruptionBudgets. An
+            eviction that a budget refuses is in the record; it is no error.
+        scope: Which pods each round kills, as a mapping. ``pods``: a number, a share like "50%",
+            "all", or a list of names (1). ``max_percentage``: the largest share of pods that may be
+            missing because of this fault (50). ``include_unready``: also pods that are not Ready
+            (false). ``protected_namespace``: repeats the namespace of the target, when it is
+            kube-system, kube-public, kube-node-lease or the one that runs this experiment ("").
+        grace_period_s: Seconds between SIGTERM and SIGKILL; 0 kills at once; -1 for
+            ``terminationGracePeriodSeconds`` of the pod.
+        interval_s: Seconds between two rounds; 0 for one round only.
+        wait_for_recovery: Whether a round also waits until the workload is fully available again.
+        duration_s: Seconds until the fault ends by itself, more than 0 and at most 3600.
+        seed: Seed of the random choice; 0 draws one, which is in the record.
+        name: Name of the fault; "" derives one from the target.
+        secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
+
+    Returns:
+        The record: ``id``, ``said``, ``places`` (each pod with its uid, node, images and owner),
+        ``kills`` and more.
+
+    Raises:
+        ActivityFailed: A value is invalid, no pod matches, more pods than allowed would be missing,
+            or the API server refused. No pod was killed then.
+    """
+    plan = _plan(target, mode, scope, grace_period_s, interval_s, wait_for_recovery, seed)
+    arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
+    found = read_pods(target, secrets)
+    client = connect(secrets)
+    selection = found.select()
+    guard.refuse_protected(found.text, selection.namespace, plan.scope)
+    candidates = guard.candidates(found.text, selection, plan.scope)
+    choice = scopes.choose(plan.scope, candidates, found.most_percentage, seed)
+    guard.refuse_too_many(plan.scope, choice.places, selection, found.most_percentage)
+    plan = replace(plan, seed=choice.seed)
+    asked = {"target": target, "mode": mode, "interval_s": interval_s, "seed": choice.seed}
+
+    def begin(reserved: str) -> PodKill:
+        presence = Presence(
+            client, selection.namespace, selection.selector, selection.pods, selection.workload
+        )
+        fault = PodKill(reserved, plan, duration_s, client, presence, choice.places, asked)
+        fault.begin()
+        return fault
+
+    derived = f"kill-{found.slug}"[:80]
+    fault = holder.keep(arguments.text("name", name), derived, begin)
+    return fault.record() | ({"scope": choice.record} if choice.record else {})
+
+
+def read_pods(target: object, secrets: dict[str, str] | None) -> PodsTarget:
+    """Read a target of pods.
+
+    Raises:
+        TargetError: It is another kind of target.
+    """
+    found = read(target)
+    if not isinstance(found, PodsTarget):
+        fix = "this fault acts on pods; give one like deployment/shop/users or pods/shop/app=users"
+        raise TargetError(target, fix)
+    return replace(found, secrets=dict(secrets or {}))
+
+
+def _plan(
+    target: str, mode: object, scope: object, grace_period_s: object, interval_s: object,
+    wait_for_recovery: object, seed: object,
+) -> Plan:  # fmt: skip
+    if mode not in ("delete", "evict"):
+        raise BadInputError("mode", mode, "give delete or evict")
+    grace = arguments.whole("grace_period_s", grace_period_s, -1, 3600)
+    return Plan(
+        target=target,
+        mode=str(mode),
+        grace_period_s=None if grace < 0 else grace,
+        interval_s=arguments.number("interval_s", interval_s, 3600, "seconds", least=0),
+        wait_for_recovery=arguments.flag("wait_for_recovery", wait_for_recovery),
+        scope=scopes.read_pods(scope),
+        most_percentage=PodsTarget.most_percentage,
+        seed=arguments.whole("seed", seed, 0),
+    )

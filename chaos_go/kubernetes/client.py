@@ -1,0 +1,237 @@
+"""Requests to the API server: JSON in, JSON out, a timeout on every call, retries with backoff.
+
+The API conventions of Kubernetes are followed: an error is a ``Status`` object with a reason and
+details; 429 may carry ``Retry-After``.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from chaos_go.errors import ClusterError, ForbiddenError, shorten
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+Object = dict[str, Any]
+"""An object of the API as JSON."""
+
+_CONNECT_S, _READ_S = 5.0, 15.0
+_BUSY = (429, 500, 502, 503, 504)
+_RETRIES = Retry(
+    total=7,
+    backoff_factor=0.1,  # 0.1 s, 0.2 s ... 6.4 s: about 13 s in all, an API server's restart
+    backoff_max=5.0,
+    backoff_jitter=0.1,
+    status_forcelist=_BUSY,
+    allowed_methods=("GET", "PATCH", "DELETE"),  # POST creates or evicts: never twice by accident
+    raise_on_status=False,
+    respect_retry_after_header=True,
+)
+_WORDS = {
+    "GET": "get", "LIST": "list", "POST": "create", "PATCH": "patch", "DELETE": "delete",
+    "WATCH": "watch",
+}  # fmt: skip
+
+
+class Client:
+    """One cluster, as one user. Thread-safe.
+
+    Attributes:
+        host: The address of the API server.
+        namespace: The namespace of the context, for targets that name none.
+        configuration: Where the server is and who we are; shared with streams into pods.
+    """
+
+    def __init__(self, configuration: "Configuration", namespace: str) -> None:
+        """Make a client; nothing is sent."""
+        self.host = str(configuration.host).rstrip("/")
+        self.namespace = namespace
+        self.configuration = configuration
+        self._session = _session(configuration, _RETRIES)
+        self._streams = _session(configuration, Retry(total=0, raise_on_status=False))
+
+    def get(self, path: str, **query: Any) -> Object:
+        """Return an object.
+
+        Args:
+            path: Path of the object, for instance ``/api/v1/namespaces/shop/pods/users-0``.
+            query: Parameters of the request.
+
+        Raises:
+            ClusterError: The server refused, or did not answer in time.
+        """
+        return self._json("GET", path, query)
+
+    def items(self, path: str, **query: Any) -> tuple[list[Object], str]:
+        """Return all objects of a collection and the resource version of the list.
+
+        Large collections are read in pages, so that the server is not overloaded.
+        """
+        found: list[Object] = []
+        more: Object = {"limit": 500}
+        while True:
+            page = self._json("GET", path, {**query, **more}, verb="list")
+            found += page.get("items") or []
+            meta = page.get("metadata") or {}
+            if not meta.get("continue"):
+                return found, str(meta.get("resourceVersion", ""))
+            more = {"limit": 500, "continue": meta["continue"]}
+
+    def create(self, path: str, body: Object) -> Object:
+        """Create an object, and return it as the server stored it. It is never tried twice."""
+        return self._json("POST", path, {}, body)
+
+    def patch(self, path: str, body: Object | list[Object], **query: Any) -> Object:
+        """Change an object by a merge patch (a mapping, RFC 7386) or JSON patch (a list, RFC 6902)."""
+        kind = "json-patch" if isinstance(body, list) else "merge-patch"
+        return self._json("PATCH", path, query, body, f"application/{kind}+json")
+
+    def delete(self, path: str, body: Object | None = None) -> Object:
+        """Delete an object; ``body`` are the DeleteOptions."""
+        return self._json("DELETE", path, {}, body)
+
+    @contextmanager
+    def watch(self, path: str, timeout_s: float, **query: Any) -> Iterator[Iterator[Object]]:
+        """Open a watch and give its events as they arrive, until the server or the timeout ends it.
+
+        Args:
+            path: Path of the collection.
+            timeout_s: Seconds after which the server ends the watch, and the longest silence.
+            query: Parameters, among them ``resourceVersion``.
+
+        Raises:
+            ClusterError: The server refused, for instance with 410 when the version is too old, or
+                the connection broke.
+        """
+        asked = {**query, "watch": "1", "timeoutSeconds": max(1, int(timeout_s))}
+        answer = self._send(self._streams, "GET", path, asked, None, "", stream=True, verb="watch",
+                            read_s=timeout_s + 5)  # fmt: skip
+        with answer:
+            try:
+                yield (json.loads(line) for line in answer.iter_lines(chunk_size=None) if line)
+            except (requests.RequestException, ValueError) as error:
+                raise ClusterError(f"the watch of {path} broke: {shorten(str(error))}") from error
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: Object | list[Object] | None = None,
+        content_type: str = "application/json",
+        verb: str = "",
+    ) -> Object:
+        answer = self._send(
+            self._session, method, path, query, body, content_type, verb=verb or _WORDS[method]
+        )
+        try:
+            parsed: Object = answer.json()
+        except ValueError as error:
+            raise ClusterError(f"{self.host}{path}: the answer is not JSON; is this an API server?"
+                               ) from error  # fmt: skip
+        return parsed
+
+    def _send(
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: Object | list[Object] | None,
+        content_type: str,
+        verb: str,
+        stream: bool = False,
+        read_s: float = _READ_S,
+    ) -> requests.Response:
+        headers = {"Accept": "application/json", **self._authorization()}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        began_s = time.monotonic()
+        try:
+            answer = session.request(
+                method,
+                self.host + path,
+                params={key: value for key, value in query.items() if value not in ("", None)},
+                data=None if body is None else json.dumps(body),
+                headers=headers,
+                timeout=(_CONNECT_S, read_s),
+                stream=stream,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            took = f"after {time.monotonic() - began_s:.1f} s"
+            raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
+        if answer.status_code >= 300:
+            raise _refusal(answer, verb, path, self.host)
+        return answer
+
+    def _authorization(self) -> dict[str, str]:
+        """Return the header that says who we are; a token that expires is renewed first."""
+        for name in ("BearerToken", "authorization"):  # 36 and later, 35 and our own settings
+            if token := self.configuration.get_api_key_with_prefix(name):
+                return {"Authorization": str(token)}
+        if self.configuration.username:
+            return {"Authorization": str(self.configuration.get_basic_auth_token())}
+        return {}
+
+
+class _Adapter(HTTPAdapter):
+    """Connections whose certificate may have another name than the address has."""
+
+    def __init__(self, server_name: str | None, retries: Retry) -> None:
+        self._server_name = server_name
+        super().__init__(max_retries=retries, pool_maxsize=16)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._server_name:
+            kwargs |= {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+        super().init_poolmanager(*args, **kwargs)
+
+
+def _session(configuration: "Configuration", retries: Retry) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # a proxy or a .netrc for other servers must not be used here
+    session.verify = configuration.verify_ssl and (configuration.ssl_ca_cert or True)
+    if configuration.cert_file and configuration.key_file:
+        session.cert = (configuration.cert_file, configuration.key_file)
+    elif configuration.cert_file:
+        session.cert = configuration.cert_file  # one file with both
+    if configuration.proxy:
+        session.proxies = {"http": configuration.proxy, "https": configuration.proxy}
+    adapter = _Adapter(configuration.tls_server_name, retries)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason of an error: the outer ones repeat the URL."""
+    reason = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    if isinstance(reason, BaseException):
+        return _reason(reason)
+    return shorten(str(error)) or type(error).__name__
+
+
+def _refusal(answer: requests.Response, verb: str, path: str, host: str) -> ClusterError:
+    """Return the error for an answer that is no success."""
+    try:
+        status: Object = answer.json()
+    except ValueError:
+        status = {}
+    if not isinstance(status, dict):
+        status = {}
+    message = str(status.get("message") or shorten(answer.text) or answer.reason)
+    code = answer.status_code
+    if code == 401:
+        fix = "the credentials are not valid or have expired; log in again, or renew the token"
+        return ClusterError(f"{host} answers 401: {message}; {fix}", code, status)
+    if code == 403:
+        return ForbiddenError(verb, path, message, status)
+    return ClusterError(f"{host} answers {code} to {verb} {path}: {message}", code, status)

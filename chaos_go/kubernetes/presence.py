@@ -1,0 +1,265 @@
+"""What became of the pods of a workload: which were Ready, killed and replaced, and when.
+
+Threads of `chaos_go.kubernetes.watch` write it; the fault and the probes read it.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos_go.kubernetes import pods as pod_objects
+from chaos_go.kubernetes import workload as workloads
+from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.watch import Change, Follower
+from chaos_go.kubernetes.workload import Workload
+
+SETTLE_S = 1.0
+"""Seconds for which a workload must stay fully available before it counts as recovered.
+
+The status of a controller may still be of the time before a kill for a moment.
+"""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One pod that was killed.
+
+    Attributes:
+        pod: The pod before it was killed.
+        at_unix_s: When the request to kill it was sent, in seconds since 1970.
+        replacement: Name of the pod that became Ready in its place; "" before.
+        replaced_unix_s: When that pod became Ready; None before.
+    """
+
+    pod: Pod
+    at_unix_s: float
+    replacement: str = ""
+    replaced_unix_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Level:
+    """How many pods were Ready from a time on.
+
+    Attributes:
+        at_unix_s: The time, in seconds since 1970.
+        ready: The number of Ready pods.
+        wanted: The number of pods that the workload wants.
+        is_full: Whether the workload was fully available, without any killed pod.
+    """
+
+    at_unix_s: float
+    ready: int
+    wanted: int
+    is_full: bool
+
+
+class Presence:
+    """The pods of one workload or selection, from now on. Every method is thread-safe."""
+
+    def __init__(
+        self, client: Client, namespace: str, selector: str, pods: Iterable[Pod],
+        workload: Workload | None,
+    ) -> None:  # fmt: skip
+        """Begin to watch.
+
+        Args:
+            client: The cluster.
+            namespace: Namespace of the pods.
+            selector: Label selector that all of them match; "" for all pods of the namespace.
+            pods: The pods as they were selected; their owners tell which new pods belong to them.
+            workload: The workload; None when pods, a selector or a service were named.
+
+        Raises:
+            ClusterError: The API server refused, or did not answer.
+        """
+        first = list(pods)
+        self._owners = {pod.owner for pod in first} - {""}
+        self._uids = {pod.uid for pod in first}
+        self._pods: dict[str, Pod] = {}
+        self._workload = workload
+        self._wanted_at_first = sum(pod.is_ready for pod in first)
+        self._kills: list[Kill] = []
+        self._levels: list[Level] = []
+        self._restarts: dict[tuple[str, str], tuple[int, int]] = {}
+        self._oom_kills: set[tuple[str, str, int]] = set()
+        self._changed = threading.Condition()
+        self._followers = [Follower(client, PODS.path(namespace), self._on_pod, selector)]
+        if workload:
+            path = workload.resource.path(workload.namespace)
+            only = f"metadata.name={workload.name}"
+            self._followers.append(Follower(client, path, self._on_workload, field_selector=only))
+
+    def stop(self) -> None:
+        """End the watches; what was seen stays."""
+        for follower in self._followers:
+            follower.stop()
+
+    def add_kill(self, pod: Pod, at_unix_s: float) -> None:
+        """Take note that a pod was killed."""
+        with self._changed:
+            self._kills.append(Kill(pod, at_unix_s))
+            self._note(at_unix_s)
+
+    @property
+    def kills(self) -> tuple[Kill, ...]:
+        """What was killed, in order."""
+        with self._changed:
+            return tuple(self._kills)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """How many pods were Ready over time, one entry per change."""
+        with self._changed:
+            return tuple(self._levels)
+
+    @property
+    def restarts(self) -> int:
+        """How often containers of the pods were restarted since the begin."""
+        with self._changed:
+            return sum(last - first for first, last in self._restarts.values())
+
+    @property
+    def oom_kills(self) -> int:
+        """How many of these ends of containers were OOM kills."""
+        with self._changed:
+            return len(self._oom_kills)
+
+    @property
+    def blind_s(self) -> float:
+        """For how many seconds the API server has not been reachable; 0 while it is."""
+        return max(follower.blind_s for follower in self._followers)
+
+    @property
+    def unavailable(self) -> int:
+        """How many pods are missing or not Ready right now."""
+        with self._changed:
+            last = self._levels[-1] if self._levels else None
+            return max(0, last.wanted - last.ready) if last else 0
+
+    def alive(self) -> list[Pod]:
+        """Return the pods that are there now and are not being deleted, in order of name."""
+        with self._changed:
+            found = [pod for pod in self._pods.values() if not pod.is_terminating]
+        return sorted(found, key=lambda pod: pod.name)
+
+    def recovered_unix_s(self, since_unix_s: float) -> float | None:
+        """Return from when on the workload was fully available again; None when it is not yet.
+
+        It must have stayed so for `SETTLE_S`.
+        """
+        with self._changed:
+            since = None
+            for level in self._levels:
+                if level.at_unix_s < since_unix_s:
+                    continue
+                if not level.is_full:
+                    since = None
+                elif since is None:
+                    since = level.at_unix_s
+            return since if since is not None and time.time() - since >= SETTLE_S else None
+
+    def wait_for_recovery(
+        self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None
+    ) -> float | None:
+        """Wait until the workload is fully available again; return when that was, or None.
+
+        Args:
+            since_unix_s: Time of the kill, in seconds since 1970.
+            timeout_s: Seconds to wait at most.
+            until: Ends the wait when it is set.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            if (at := self.recovered_unix_s(since_unix_s)) is not None:
+                return at
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or (until is not None and until.is_set()):
+                return None
+            with self._changed:
+                self._changed.wait(min(left_s, 0.1))
+
+    def why_not_recovered(self) -> str:
+        """Return what is missing, in the words of the cluster."""
+        with self._changed:
+            pods, workload = list(self._pods.values()), self._workload
+            killed = {kill.pod.uid for kill in self._kills}
+        reasons = [f"pod {x.name}: {x.why_not_ready()}" for x in pods if not x.is_ready]
+        # A replacement that does not come up says more than a killed pod that is still there.
+        reasons.sort(key=lambda text: any(x.name in text for x in pods if x.uid in killed))
+        if workload and workload.problem:
+            reasons.insert(0, f"{workload.text}: {workload.problem}")
+        if not reasons and workload:
+            reasons = [f"{workload.text}: {workload.available} of {workload.wanted} are available"]
+        return "; ".join(reasons[:3]) or "no pod has taken its place: nothing owns it"
+
+    def record(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return {
+            "kills": [
+                {
+                    **kill.pod.record(),
+                    "killed_unix_s": kill.at_unix_s,
+                    "replacement": kill.replacement,
+                    "replaced_unix_s": kill.replaced_unix_s,
+                }
+                for kill in self.kills
+            ],
+            "ready": [[x.at_unix_s, x.ready, x.wanted] for x in self.levels],
+        }
+
+    def _on_pod(self, change: Change) -> None:
+        pod = pod_objects.read(change.object)
+        if pod.uid not in self._uids and pod.owner not in self._owners:
+            return
+        with self._changed:
+            if change.is_gone:
+                self._pods.pop(pod.uid, None)
+            else:
+                was = self._pods.get(pod.uid)
+                self._pods[pod.uid] = pod
+                self._count_restarts(pod)
+                if pod.is_ready and not (was and was.is_ready):
+                    self._assign(pod, change.at_unix_s)
+            self._note(change.at_unix_s)
+
+    def _on_workload(self, change: Change) -> None:
+        if self._workload is None or change.is_gone:
+            return
+        with self._changed:
+            self._workload = workloads.read(self._workload.resource, change.object)
+            self._note(change.at_unix_s)
+
+    def _count_restarts(self, pod: Pod) -> None:
+        """Count from the first sight of each container. A new pod begins at 0."""
+        for container in pod.containers:
+            key = (pod.uid, container.name)
+            begin = container.restarts if pod.uid in self._uids else 0
+            first, last = self._restarts.get(key, (begin, begin))
+            self._restarts[key] = (first, max(last, container.restarts))
+            if container.oom_killed and container.restarts > first:
+                self._oom_kills.add((*key, container.restarts))
+
+    def _assign(self, pod: Pod, at_unix_s: float) -> None:
+        """Give a pod that became Ready to the oldest kill that has no replacement yet."""
+        for number, kill in enumerate(self._kills):
+            if kill.replaced_unix_s is None and kill.pod.uid != pod.uid:
+                if pod.uid in self._uids:
+                    return  # it was there before the kill
+                self._kills[number] = replace(kill, replacement=pod.name, replaced_unix_s=at_unix_s)
+                return
+
+    def _note(self, at_unix_s: float) -> None:
+        """Take note of how many pods are Ready, if that has changed; the lock is held."""
+        killed = {kill.pod.uid for kill in self._kills}
+        ready = sum(pod.is_ready for pod in self._pods.values() if pod.uid not in killed)
+        wanted = self._workload.wanted if self._workload else self._wanted_at_first
+        is_full = ready >= wanted and (self._workload is None or self._workload.is_available)
+        last = self._levels[-1] if self._levels else None
+        if last is None or (ready, wanted, is_full) != (last.ready, last.wanted, last.is_full):
+            self._levels.append(Level(at_unix_s, ready, wanted, is_full))
+        self._changed.notify_all()

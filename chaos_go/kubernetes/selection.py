@@ -1,0 +1,181 @@
+"""Which pods a target names, looked up in the API server. No pod at all is an error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from chaos_go.errors import ClusterError, TargetError
+from chaos_go.kubernetes import pods as pod_objects
+from chaos_go.kubernetes import workload as workloads
+from chaos_go.kubernetes.client import Client, Object
+from chaos_go.kubernetes.kinds import NAMESPACES, PODS, SERVICES, SLICES, WORKLOADS, Resource
+from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.workload import Workload
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a target names.
+
+    Attributes:
+        text: The whole text of the target, for messages.
+        kind: The word before the first slash, for instance ``deployment`` or ``pods``.
+        namespace: Its namespace; "" for the one of the context.
+        name: The name, or the label selector of ``pods``.
+    """
+
+    text: str
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pods of a target.
+
+    Attributes:
+        namespace: Their namespace.
+        selector: A label selector that all of them match; "" when there is none.
+        workload: The workload that was named; None for pods, a selector and a service.
+        pods: All pods of the target that are not being deleted, Ready or not, in order of name.
+        ports: For a service, maps the number and the name of each of its ports to the port of the
+            pods; empty otherwise.
+    """
+
+    namespace: str
+    selector: str
+    workload: Workload | None
+    pods: tuple[Pod, ...]
+    ports: dict[str, int]
+
+
+def select(client: Client, asked: Asked) -> Selection:
+    """Look up the pods of a target.
+
+    Raises:
+        TargetError: The namespace, the workload or a pod does not exist, or no pod matches.
+        ClusterError: The API server refused, or did not answer.
+    """
+    namespace = asked.namespace or client.namespace
+    if asked.kind in WORKLOADS:
+        found = _of_workload(client, asked, namespace, WORKLOADS[asked.kind])
+    elif asked.kind == "service":
+        found = _of_service(client, asked, namespace)
+    elif asked.kind == "pod":
+        pod = _get(client, asked, namespace, PODS)
+        found = Selection(namespace, "", None, (pod_objects.read(pod),), {})
+    else:
+        found = Selection(namespace, asked.name, None, list_pods(client, namespace, asked.name), {})
+    alive = tuple(pod for pod in found.pods if not pod.is_terminating and _is_live(pod))
+    if not alive:
+        raise TargetError(asked.text, _nothing(client, asked, namespace, len(found.pods)))
+    return Selection(found.namespace, found.selector, found.workload, alive, found.ports)
+
+
+def list_pods(client: Client, namespace: str, selector: str = "", **query: str) -> tuple[Pod, ...]:
+    """Return the pods of a namespace that match a label selector, in order of name."""
+    items, _ = client.items(PODS.path(namespace), labelSelector=selector, **query)
+    return tuple(sorted(map(pod_objects.read, items), key=lambda pod: pod.name))
+
+
+def _is_live(pod: Pod) -> bool:
+    return pod.phase not in ("Succeeded", "Failed")
+
+
+def _of_workload(client: Client, asked: Asked, namespace: str, resource: Resource) -> Selection:
+    workload = workloads.read(resource, _get(client, asked, namespace, resource))
+    matching = list_pods(client, namespace, workload.selector)
+    # A pod without an owner may carry the same labels; it is none of the workload's.
+    own = [x for x in matching if workload.uid == x.owner_uid or workload.text == x.owner]
+    return Selection(namespace, workload.selector, workload, tuple(own), {})
+
+
+def _of_service(client: Client, asked: Asked, namespace: str) -> Selection:
+    """Return the pods behind a service by its EndpointSlices, which also map its ports."""
+    service = _get(client, asked, namespace, SERVICES)
+    label = f"kubernetes.io/service-name={asked.name}"
+    slices, _ = client.items(SLICES.path(namespace), labelSelector=label)
+    uids = {
+        (endpoint.get("targetRef") or {}).get("uid")
+        for one in slices
+        for endpoint in one.get("endpoints") or []
+    }
+    selector = workloads.selector_text({"matchLabels": service["spec"].get("selector")})
+    behind = tuple(x for x in list_pods(client, namespace, selector) if x.uid in uids)
+    return Selection(namespace, selector, None, behind, _service_ports(service, slices))
+
+
+def _service_ports(service: Object, slices: Sequence[Object]) -> dict[str, int]:
+    targets = {
+        port.get("name") or "": port["port"]
+        for one in slices
+        for port in one.get("ports") or []
+        if port.get("port") and port.get("protocol", "TCP") == "TCP"
+    }
+    ports = {}
+    for port in service["spec"].get("ports") or []:
+        name = port.get("name") or ""
+        if name in targets:
+            ports[str(port["port"])] = targets[name]
+            if name:
+                ports[name] = targets[name]
+    return ports
+
+
+def _get(client: Client, asked: Asked, namespace: str, resource: Resource) -> Object:
+    try:
+        return client.get(resource.path(namespace, asked.name))
+    except ClusterError as error:
+        if error.status != 404:
+            raise
+    refuse_missing_namespace(client, asked.text, namespace)
+    known = _names(client, namespace, resource)
+    close = get_close_matches(asked.name, known, 1)
+    there = f"; did you mean {close[0]}?" if close else f"; it has {_listed(known)}"
+    fix = f"namespace {namespace} has no {resource.kind} {asked.name!r}{there}"
+    raise TargetError(asked.text, fix)
+
+
+def refuse_missing_namespace(client: Client, target: str, namespace: str) -> None:
+    """Refuse a namespace that does not exist, if this user may see that.
+
+    Raises:
+        TargetError: There is no such namespace.
+    """
+    try:
+        client.get(NAMESPACES.path(name=namespace))
+    except ClusterError as error:
+        if error.status == 404:
+            known = _names(client, "", NAMESPACES)
+            there = f"; the cluster has {_listed(known)}" if known else ""
+            fix = f"there is no namespace {namespace!r}{there}"
+            raise TargetError(target, fix) from error
+
+
+def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
+    """Return why no pod matched."""
+    refuse_missing_namespace(client, asked.text, namespace)
+    if passed:
+        return f"all {passed} of its pods have ended or are being deleted; wait, and try again"
+    if asked.kind == "pods":
+        present = sorted(
+            {f"{k}={v}" for pod in list_pods(client, namespace) for k, v in pod.labels.items()}
+        )
+        return f"no pod of namespace {namespace} matches; their labels are {_listed(present)}"
+    return f"it has no pod in namespace {namespace}; scale it up, or name another"
+
+
+def _names(client: Client, namespace: str, resource: Resource) -> list[str]:
+    try:
+        items, _ = client.items(resource.path(namespace))
+    except ClusterError:
+        return []
+    return sorted(item["metadata"]["name"] for item in items)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (", ".join(names[:_MOST_NAMED]) or "none") + more

@@ -1,0 +1,142 @@
+"""Follows a collection: a list, then a watch, again and again until it is told to stop.
+
+A watch that the server closes goes on from its last resource version. One that has become too old
+(410) begins with a new list, whose differences to what was known are events too.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chaos_go.errors import ClusterError
+from chaos_go.kubernetes.client import Client, Object
+
+logger = logging.getLogger("chaostoolkit")
+
+_WATCH_S = 60.0  # the server ends each watch after this time
+_PAUSE_S = 0.2  # between two tries; the client itself backs off further
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of an object.
+
+    Attributes:
+        at_unix_s: When this process learned of it, in seconds since 1970.
+        is_gone: Whether the object was deleted; it is then the last version of it.
+        object: The object.
+    """
+
+    at_unix_s: float
+    is_gone: bool
+    object: Object
+
+
+class Follower:
+    """Follows one collection in a thread of its own, from the first list on."""
+
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        on_change: Callable[[Change], None],
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        """List the collection, report every object, and follow it from then on.
+
+        Args:
+            client: The cluster.
+            path: Path of the collection.
+            on_change: Called for each change, in this thread for the first list and then in the
+                thread of the follower.
+            label_selector: Only objects with these labels.
+            field_selector: Only objects with these fields.
+
+        Raises:
+            ClusterError: The first list failed.
+        """
+        self._client = client
+        self._path = path
+        self._query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        self._on_change = on_change
+        self._known: dict[str, Object] = {}
+        self._stopped = threading.Event()
+        self._fails_since: float | None = None
+        self._version = self._list()
+        threading.Thread(target=self._follow, name=f"watch {path}", daemon=True).start()
+
+    @property
+    def blind_s(self) -> float:
+        """For how many seconds the server has not been reachable; 0 while it is."""
+        since = self._fails_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def stop(self) -> None:
+        """End it, without waiting for its thread."""
+        self._stopped.set()
+
+    def _list(self) -> str:
+        items, version = self._client.items(self._path, **self._query)
+        now = time.time()
+        seen = {item["metadata"]["uid"]: item for item in items}
+        for uid in list(self._known.keys() - seen.keys()):
+            self._report(Change(now, True, self._known.pop(uid)))
+        for uid, item in seen.items():
+            before = self._known.get(uid)
+            if before is None or _version(before) != _version(item):
+                self._known[uid] = item
+                self._report(Change(now, False, item))
+        return version
+
+    def _follow(self) -> None:
+        is_current = True
+        while not self._stopped.is_set():
+            try:
+                if not is_current:
+                    self._version = self._list()
+                    is_current = True
+                self._fails_since = None
+                self._watch()
+            except ClusterError as error:
+                if error.status == 410:
+                    is_current = False
+                    continue
+                if self._fails_since is None:
+                    self._fails_since = time.monotonic()
+                    logger.debug("watch of %s: %s", self._path, error)
+                is_current = False
+                self._stopped.wait(_PAUSE_S)
+
+    def _watch(self) -> None:
+        query = {**self._query, "resourceVersion": self._version, "allowWatchBookmarks": "true"}
+        with self._client.watch(self._path, _WATCH_S, **query) as events:
+            for event in events:
+                if self._stopped.is_set():
+                    return
+                self._take(event)
+
+    def _take(self, event: Object) -> None:
+        item = event["object"]
+        if event["type"] == "ERROR":
+            raise ClusterError(f"the watch of {self._path} ended: {item.get('message')}",
+                               int(item.get("code") or 0), item)  # fmt: skip
+        self._version = _version(item)
+        if event["type"] == "BOOKMARK":
+            return
+        uid = item["metadata"]["uid"]
+        is_gone = event["type"] == "DELETED"
+        if is_gone:
+            self._known.pop(uid, None)
+        else:
+            self._known[uid] = item
+        self._report(Change(time.time(), is_gone, item))
+
+    def _report(self, change: Change) -> None:
+        self._on_change(change)
+
+
+def _version(item: Object) -> str:
+    return str(item["metadata"].get("resourceVersion", ""))

@@ -1,0 +1,79 @@
+"""What bounds a fault in a cluster: protected namespaces, and the share of a workload."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from chaos_go.errors import BadInputError, TargetError
+from chaos_go.kubernetes.connection import own_namespace
+from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.selection import Selection
+from chaos_go.targets.scope import Scope
+
+PROTECTED = ("kube-system", "kube-public", "kube-node-lease")
+
+
+def refuse_protected(target: str, namespace: str, scope: Scope) -> None:
+    """Refuse a protected namespace that the scope does not name.
+
+    Raises:
+        TargetError: The namespace runs the cluster, or this experiment.
+    """
+    why = "it runs the cluster" if namespace in PROTECTED else ""
+    if namespace == own_namespace():
+        why = "it runs this experiment"
+    if why and scope.protected_namespace != namespace:
+        fix = f"namespace {namespace} is protected, since {why}; to allow it, give "
+        raise TargetError(target, fix + f"scope: {{protected_namespace: {namespace}}}")
+
+
+def candidates(target: str, selection: Selection, scope: Scope) -> tuple[Pod, ...]:
+    """Return the pods that may be chosen: those that are Ready, unless the scope asks for all.
+
+    Raises:
+        TargetError: None is Ready.
+        BadInputError: A pod has no container of the name in the scope.
+    """
+    pods = selection.pods
+    if not scope.include_unready:
+        pods = tuple(pod for pod in pods if pod.is_ready)
+    if not pods:
+        first = selection.pods[0]
+        fix = (
+            f"none of its {len(selection.pods)} pods is Ready ({first.name}: "
+            f"{first.why_not_ready()}); wait, or give scope: {{include_unready: true}}"
+        )
+        raise TargetError(target, fix)
+    for pod in pods if scope.container else ():
+        names = [container.name for container in pod.containers]
+        if scope.container not in names:
+            fix = f"pod {pod.name} has no such container; it has {', '.join(names)}"
+            raise BadInputError("scope.container", scope.container, fix)
+    return pods
+
+
+def refuse_too_many(
+    scope: Scope, chosen: Sequence[Pod], selection: Selection, most_percentage: float
+) -> None:
+    """Refuse when too many pods of any workload would be missing, those already missing included.
+
+    A label selector may match several workloads, of which a draw may hit one alone.
+
+    Raises:
+        BadInputError: The share is too large.
+    """
+    if scope.names:
+        return
+    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    of = Counter(pod.owner for pod in selection.pods)
+    hit = {pod.uid for pod in chosen}
+    missing = Counter(x.owner for x in selection.pods if x.uid in hit or not x.is_ready)
+    if (workload := selection.workload) and workload.wanted > of[workload.text]:
+        missing[workload.text] += workload.wanted - of[workload.text]
+        of[workload.text] = workload.wanted
+    for owner, number in missing.items():
+        if owner and 100 * number / of[owner] > allowed:
+            fix = (
+                f"{number} of {of[owner]} pods of {owner} would be missing, which is more than "
+                f"{allowed:g} %; raise it, hit fewer by scope.pods, or name the pods there"
+            )
+            raise BadInputError("scope.max_percentage", allowed, fix)

@@ -1,0 +1,61 @@
+"""``node/worker-2`` and ``nodes/zone=b``: nodes of a Kubernetes cluster, for cordon and drain.
+
+A target of pods stands for the nodes on which these pods run, see `chaos_go.faults.pods.drain`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from chaos_go.agent.contract import Way
+from chaos_go.agent.place import Place
+from chaos_go.errors import CannotRunHereError, TargetError
+from chaos_go.targets.target import Target
+
+FORMS = {
+    "node": (("node/worker-2", "this node of the cluster, for cordon and drain"),),
+    "nodes": (("nodes/zone=b", "the nodes that match this label selector"),),
+}
+
+
+@dataclass(frozen=True)
+class NodesTarget(Target):
+    """Nodes of a cluster.
+
+    Attributes:
+        name: Name of the node; "" for a selector.
+        selector: Label selector; "" for a name.
+        secrets: The secrets of the activity, which say which cluster; not part of the text.
+    """
+
+    name: str = ""
+    selector: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    most_percentage: ClassVar[float] = 50.0
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """None: no fault on traffic has a node as its target."""
+        return ()
+
+    def places(self) -> tuple[Place, ...]:
+        """Refuse: no fault on traffic has a node as its target.
+
+        Raises:
+            CannotRunHereError: Always.
+        """
+        fix = "faults on traffic have no nodes as targets; give the service, for instance port/8081"
+        raise CannotRunHereError(f"target={self.text!r}: {fix}")
+
+
+def read(target: str, rest: str) -> Target:
+    """Read the name of a node or a label selector.
+
+    Raises:
+        TargetError: It is empty.
+    """
+    kind = target.partition("/")[0]
+    if not rest:
+        raise TargetError(target, f"the name is missing; give one like {FORMS[kind][0][0]}")
+    return NodesTarget(target, name=rest) if kind == "node" else NodesTarget(target, selector=rest)
