@@ -16,6 +16,7 @@ from chaos_go.agent.contract import Spec, Way
 from chaos_go.agent.judge import Asked
 from chaos_go.agent.line import Line
 from chaos_go.arguments import has_variable, number, renames, text
+from chaos_go.errors import TargetError
 from chaos_go.targets import Target, read, scope, with_a_target
 from chaos_go.targets.scope import Scope
 
@@ -69,7 +70,10 @@ def request(
         duration_s=number("duration_s", duration_s, unit="seconds"),
         detail=detail,
     )
-    return Request(action, read(target), scope.read(scope_given), seed, spec)
+    where = read(target)
+    if where.no_traffic:
+        raise TargetError(target, where.no_traffic)
+    return Request(action, where, scope.read(scope_given), seed, spec)
 
 
 Record = dict[str, Any]

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_go.agent.held import Replacement
 from chaos_go.errors import ClusterError, TargetError
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.kinds import PODS
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.watched import Watched
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.scope import Scope
 
@@ -64,7 +64,7 @@ class Outcome:
     accepted_unix_s: float | None
 
 
-class PodKill(ClusterFault):
+class PodKill(Watched, ClusterFault):
     """Kills pods, once or in rounds, and watches what becomes of their workload."""
 
     def __init__(
@@ -79,7 +79,6 @@ class PodKill(ClusterFault):
         self._first = tuple(first)
         self._outcomes: list[Outcome] = []
         self._rounds = 0
-        self._unrecovered = ""
 
     @property
     def place_names(self) -> str:
@@ -118,38 +117,11 @@ class PodKill(ClusterFault):
         if self.blocked:
             count = _count(len(self.blocked), "eviction")
             parts.append(f"{count} refused: {self.blocked[0].blocked}")
-        if self._unrecovered:
-            parts.append(self._unrecovered)
-        elif (took := self.recovery_s()) is not None:
-            parts.append(f"fully available again after {took:.2f} s")
-        return "; ".join(parts)
-
-    @property
-    def replacements(self) -> tuple[Replacement, ...]:
-        """When each pod was killed, and when its replacement was Ready."""
-        return tuple((kill.at_unix_s, kill.replaced_unix_s) for kill in self.presence.kills)
-
-    def recovery_s(self) -> float | None:
-        """Return the longest time from a kill to full availability, in seconds; None if not yet."""
-        longest = 0.0
-        for kill in self.presence.kills:
-            at = self.presence.recovered_unix_s(kill.at_unix_s)
-            if at is None:
-                return None
-            longest = max(longest, at - kill.at_unix_s)
-        return longest if self.presence.kills else None
-
-    def not_recovered(self, after_s: float) -> str:
-        """Take note that the workload had not recovered in time; return why, in one line."""
-        reason = self.presence.why_not_recovered()
-        self._unrecovered = f"not recovered {after_s:.1f} s after the kill: {reason}"
-        return self._unrecovered
+        return "; ".join(part for part in (*parts, self.recovery_said()) if part)
 
     def record(self) -> dict[str, Any]:
         """Return what is known, with the kills and the number of Ready pods over time."""
-        violations = [self._unrecovered] if self._unrecovered else []
-        more = {"recovery_s": self.recovery_s(), "violations": violations}
-        return super().record() | self.presence.record() | more
+        return super().record() | self.watched_record()
 
     def _put_in_place(self) -> None:
         try:
@@ -216,6 +188,7 @@ class PodKill(ClusterFault):
     def _take(self, outcome: Outcome) -> None:
         with self._lock:
             self._outcomes.append(outcome)
+            self.evictions_blocked = len(self.blocked)
         where = f"pod {outcome.pod.name} on node {outcome.pod.node}"
         if outcome.blocked:
             logger.info("fault %r: eviction of %s refused: %s", self.id, where, outcome.blocked)

@@ -6,11 +6,11 @@ from typing import Any
 from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
-from chaos_go.errors import BadInputError, TargetError
+from chaos_go.errors import BadInputError
 from chaos_go.faults._kill import Plan, PodKill
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.presence import Presence
-from chaos_go.targets import PodsTarget, guard, read
+from chaos_go.targets import PodsTarget, guard, read_pods
 from chaos_go.targets import scope as scopes
 
 __all__ = ["kill"]
@@ -85,19 +85,6 @@ def kill(
     derived = f"kill-{found.slug}"[:80]
     fault = holder.keep(arguments.text("name", name), derived, begin)
     return fault.record() | ({"scope": choice.record} if choice.record else {})
-
-
-def read_pods(target: object, secrets: dict[str, str] | None) -> PodsTarget:
-    """Read a target of pods.
-
-    Raises:
-        TargetError: It is another kind of target.
-    """
-    found = read(target)
-    if not isinstance(found, PodsTarget):
-        fix = "this fault acts on pods; give one like deployment/shop/users or pods/shop/app=users"
-        raise TargetError(target, fix)
-    return replace(found, secrets=dict(secrets or {}))
 
 
 def _plan(

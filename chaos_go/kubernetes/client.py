@@ -89,7 +89,7 @@ class Client:
         return self._json("POST", path, {}, body)
 
     def patch(self, path: str, body: Object | list[Object], **query: Any) -> Object:
-        """Change an object by a merge patch (a mapping, RFC 7386) or JSON patch (a list, RFC 6902)."""
+        """Change an object: a mapping is a merge patch (RFC 7386), a list JSON patch (RFC 6902)."""
         kind = "json-patch" if isinstance(body, list) else "merge-patch"
         return self._json("PATCH", path, query, body, f"application/{kind}+json")
 

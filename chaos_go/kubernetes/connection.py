@@ -119,8 +119,8 @@ def _read_kubeconfig(configuration: "Configuration", source: _Source) -> str:
                 path, wanted or None, client_configuration=configuration, persist_config=False
             )
     except Exception as error:  # a kubeconfig is read by many libraries, each with its own errors
-        fix = f"cannot be used ({shorten(str(error)) or type(error).__name__}); correct the kubeconfig"
-        raise BadInputError("KUBECONFIG", path, fix) from error
+        said = shorten(str(error)) or type(error).__name__
+        raise BadInputError("KUBECONFIG", path, f"cannot be read: {said}; correct it") from error
     if wanted and wanted not in known:
         fix = f"the kubeconfig has no such context; it has {', '.join(sorted(known))}"
         raise BadInputError("KUBERNETES_CONTEXT", wanted, fix)

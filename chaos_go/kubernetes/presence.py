@@ -141,6 +141,12 @@ class Presence:
             last = self._levels[-1] if self._levels else None
             return max(0, last.wanted - last.ready) if last else 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the workload is fully available right now."""
+        with self._changed:
+            return bool(self._levels) and self._levels[-1].is_full
+
     def alive(self) -> list[Pod]:
         """Return the pods that are there now and are not being deleted, in order of name."""
         with self._changed:
@@ -153,15 +159,16 @@ class Presence:
         It must have stayed so for `SETTLE_S`.
         """
         with self._changed:
-            since = None
-            for level in self._levels:
-                if level.at_unix_s < since_unix_s:
-                    continue
-                if not level.is_full:
-                    since = None
-                elif since is None:
-                    since = level.at_unix_s
-            return since if since is not None and time.time() - since >= SETTLE_S else None
+            later = [level for level in self._levels if level.at_unix_s >= since_unix_s]
+        since = None
+        for level in later:
+            if not level.is_full:
+                if since is not None and level.at_unix_s - since >= SETTLE_S:
+                    return since
+                since = None
+            elif since is None:
+                since = level.at_unix_s
+        return since if since is not None and time.time() - since >= SETTLE_S else None
 
     def wait_for_recovery(
         self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None

@@ -5,6 +5,7 @@ kind of target has its own file. `GRAMMAR` is the only description of the gramma
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +16,16 @@ from chaos_go.targets.node import NodesTarget
 from chaos_go.targets.pods import PodsTarget
 from chaos_go.targets.target import Target
 
-__all__ = ["GRAMMAR", "NodesTarget", "PodsTarget", "Target", "describe", "read", "with_a_target"]
+__all__ = [
+    "GRAMMAR",
+    "NodesTarget",
+    "PodsTarget",
+    "Target",
+    "describe",
+    "read",
+    "read_pods",
+    "with_a_target",
+]
 
 GRAMMAR: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[str, str], Target]]] = {
     "port": (port.FORMS, port.read),
@@ -52,6 +62,23 @@ def read(text: object) -> Target:
         fix = f"did you mean {close[0]}/...?" if close else f"give one like {examples}"
         raise TargetError(text, f"unknown kind of target; {fix}")
     return GRAMMAR[kind][1](text, rest)
+
+
+def read_pods(target: object, secrets: Mapping[str, str] | None = None) -> PodsTarget:
+    """Read a target of pods.
+
+    Args:
+        target: One of the forms of Kubernetes in `GRAMMAR`.
+        secrets: The secrets of the activity, which say which cluster.
+
+    Raises:
+        TargetError: It is another kind of target.
+    """
+    found = read(target)
+    if not isinstance(found, PodsTarget):
+        fix = "pods are needed here; give one like deployment/shop/users or pods/shop/app=users"
+        raise TargetError(target, fix)
+    return replace(found, secrets=dict(secrets or {}))
 
 
 def with_a_target(arguments: Mapping[str, Any]) -> dict[str, Any]:

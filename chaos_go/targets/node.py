@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
-from chaos_go.errors import CannotRunHereError, TargetError
+from chaos_go.errors import TargetError
 from chaos_go.targets.target import Target
 
 FORMS = {
@@ -33,6 +33,9 @@ class NodesTarget(Target):
     secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     most_percentage: ClassVar[float] = 50.0
+    no_traffic: ClassVar[str] = (
+        "faults on traffic have no nodes as targets; give the service, for instance port/8081"
+    )
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -40,13 +43,12 @@ class NodesTarget(Target):
         return ()
 
     def places(self) -> tuple[Place, ...]:
-        """Refuse: no fault on traffic has a node as its target.
+        """Refuse: no agent acts there.
 
         Raises:
-            CannotRunHereError: Always.
+            TargetError: Always.
         """
-        fix = "faults on traffic have no nodes as targets; give the service, for instance port/8081"
-        raise CannotRunHereError(f"target={self.text!r}: {fix}")
+        raise TargetError(self.text, self.no_traffic)
 
 
 def read(target: str, rest: str) -> Target:

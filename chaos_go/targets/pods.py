@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
-from chaos_go.errors import CannotRunHereError, TargetError, shorten
+from chaos_go.errors import TargetError, shorten
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.selection import Asked, Selection, select
 from chaos_go.targets.target import Target
@@ -63,6 +63,10 @@ class PodsTarget(Target):
     secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     most_percentage: ClassVar[float] = 50.0
+    no_traffic: ClassVar[str] = (
+        "this release has no faults on the traffic of pods; give a service on this host, for "
+        "instance port/8081, or use chaos_go.faults.pods"
+    )
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -81,15 +85,12 @@ class PodsTarget(Target):
         return select(connect(self.secrets), self.asked)
 
     def places(self) -> tuple[Place, ...]:
-        """Refuse: no fault on traffic reaches into pods yet.
+        """Refuse: no agent acts there.
 
         Raises:
-            CannotRunHereError: Always.
+            TargetError: Always.
         """
-        raise CannotRunHereError(
-            f"target={self.text!r}: this release has no faults on the traffic of pods; give a "
-            "service on this host (port/..., pid/..., to/...), or use chaos_go.faults.pods"
-        )
+        raise TargetError(self.text, self.no_traffic)
 
 
 def read(target: str, rest: str) -> Target:

@@ -160,8 +160,8 @@ def _refuse_too_many(scope: Scope, number: int, of: int, most_percentage: float)
     if share <= allowed:
         return
     fix = (
-        f"{number} of {of} {scope.key} are {share:.0f} %, which is more; raise it, hit fewer by "
-        f"scope.{scope.key}, or name them there"
+        f"{number} of {of} {scope.key} are {share:.0f} %, which is more; raise it, hit fewer "
+        f"{scope.key} by scope.{scope.key}, or name the {scope.key}"
     )
     raise BadInputError("scope.max_percentage", allowed, fix)
 
@@ -191,6 +191,6 @@ def _by_name[T: Named](scope: Scope, places: Sequence[T]) -> tuple[T, ...]:
     known = {place.name for place in places}
     for name in scope.names:
         if name not in known:
-            fix = f"the target has no such one; it has {', '.join(sorted(known))}"
+            fix = f"the target has no such {scope.key[:-1]}; it has {', '.join(sorted(known))}"
             raise BadInputError(f"scope.{scope.key}", name, fix)
     return tuple(place for place in places if place.name in scope.names)

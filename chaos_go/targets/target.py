@@ -18,11 +18,14 @@ class Target(ABC):
         text: The target as it was given.
         most_percentage: The largest share of its places that may be hit, in percent, unless the
             scope has its own.
+        no_traffic: Why faults on traffic cannot have such a target, and what to give; "" if they
+            can.
     """
 
     text: str
 
     most_percentage: ClassVar[float] = 100.0
+    no_traffic: ClassVar[str] = ""
 
     @property
     @abstractmethod

@@ -118,12 +118,19 @@ def test_port_that_is_too_large_is_judged_by_the_agent(port: str) -> None:
     assert judgement(f"pid/1:{port}") == f"target={wrong}: not a port; give 1 to 65535"
 
 
-@pytest.mark.parametrize(
-    "target", ["users", "", "ports/8081", "Port/80", "deployment/users", "/80"]
-)
+@pytest.mark.parametrize("target", ["users", "", "/80", "host/a"])
 def test_unknown_kind_names_the_known_ones(target: str) -> None:
     message = refusal(target)
     assert "port/8081, pid/1234, to/users:8082, proxy/127.0.0.1:9081->127.0.0.1:8081" in message
+    assert "deployment/shop/users, pods/shop/app=users" in message
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [("ports/8081", "port"), ("Port/80", "port"), ("deploymnt/users", "deployment")],
+)
+def test_misspelt_kind_names_the_nearest(target: str, kind: str) -> None:
+    assert f"unknown kind of target; did you mean {kind}/...?" in refusal(target)
 
 
 @pytest.mark.parametrize("target", [8081, None, {"port": 8081}])
@@ -147,7 +154,7 @@ def test_every_form_of_the_grammar_can_be_read_without_looking_anything_up(
         read = targets.read(form)
         assert read.text == form
         assert read.slug.startswith(form.partition("/")[0])
-        assert read.most_percentage == 100
+        assert read.most_percentage == (50 if read.no_traffic else 100)
         assert meaning
 
 

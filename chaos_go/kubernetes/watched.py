@@ -1,0 +1,63 @@
+"""What faults on pods have in common: they watch what becomes of the pods, for the probes."""
+
+from abc import ABC
+from typing import Any
+
+from chaos_go.agent.held import Replacement
+from chaos_go.kubernetes.presence import Presence
+
+
+class Watched(ABC):
+    """A fault that watches its pods.
+
+    Attributes:
+        presence: What became of the pods since the fault began.
+        evictions_blocked: How many evictions the API server refused because of a budget.
+    """
+
+    presence: Presence
+    evictions_blocked: int = 0
+    _unrecovered: str = ""
+
+    @property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """When each pod was killed, and when its replacement was Ready."""
+        return tuple((kill.at_unix_s, kill.replaced_unix_s) for kill in self.presence.kills)
+
+    def recovery_s(self) -> float | None:
+        """Return the longest time from a kill to full availability, in seconds.
+
+        None before the workload has recovered from every kill, and without any kill.
+        """
+        took = [
+            None if at is None else at - kill.at_unix_s
+            for kill in self.presence.kills
+            for at in [self.presence.recovered_unix_s(kill.at_unix_s)]
+        ]
+        known = [seconds for seconds in took if seconds is not None]
+        return max(known) if known and len(known) == len(took) else None
+
+    def not_recovered(self, after_s: float) -> str:
+        """Take note that the pods had not recovered in time; return why, in one line.
+
+        The verdict of the run is then ``violated``.
+        """
+        reason = self.presence.why_not_recovered()
+        self._unrecovered = f"not recovered {after_s:.1f} s after the kill: {reason}"
+        return self._unrecovered
+
+    def recovery_said(self) -> str:
+        """Return one line about the recovery; "" when nothing was killed."""
+        took = self.recovery_s()
+        return self._unrecovered or (
+            "" if took is None else f"fully available again after {took:.2f} s"
+        )
+
+    def watched_record(self) -> dict[str, Any]:
+        """Return what the journal keeps: the kills, Ready pods over time, what is violated."""
+        return {
+            **self.presence.record(),
+            "recovery_s": self.recovery_s(),
+            "evictions_blocked": self.evictions_blocked,
+            "violations": [self._unrecovered] if self._unrecovered else [],
+        }

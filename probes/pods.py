@@ -1,0 +1,213 @@
+"""Probes of pods: recovery, readiness, restarts, OOM kills, and evictions that a budget refused.
+
+With the name of a fault they measure the time since it began, from what the fault itself watched.
+Before that fault has begun they look at the cluster as it is now: the baseline.
+"""
+
+import logging
+import time
+from typing import Any
+
+from chaos_go import arguments
+from chaos_go.agent import holder
+from chaos_go.errors import BadInputError, NotEnoughDataError
+from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.watched import Watched
+from chaos_go.targets import read_pods
+
+__all__ = [
+    "evictions_blocked",
+    "oom_kills",
+    "ready_ratio",
+    "recovery_detail",
+    "recovery_s",
+    "restarts",
+]
+
+logger = logging.getLogger("chaostoolkit")
+
+LONGEST_WAIT_S = 3600.0
+LONG_WAIT_S = 2.0  # a probe that waits longer says so in the log
+
+
+def recovery_s(
+    target: str,
+    fault: str = "",
+    timeout_s: float = 120.0,
+    *,
+    secrets: dict[str, str] | None = None,
+) -> float:
+    """Return the seconds from the kill until the workload was fully available again.
+
+    Fully available: every pod that the workload wants is Ready, none of them was killed, and its
+    controller agrees (``observedGeneration`` is checked). After several kills it is the longest of
+    these times. The probe waits for the recovery. When the workload has not recovered in time, the
+    probe returns the seconds since the kill, and the verdict is violated whatever the tolerance is.
+
+    Args:
+        target: The pods, for instance ``deployment/shop/users``.
+        fault: Name of the fault that kills them. Before it has begun, and with "", the probe
+            returns the seconds that it waited until all were available; 0.0 when they were.
+        timeout_s: Seconds after the kill, or after the call, until which the probe waits.
+        secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
+
+    Raises:
+        ActivityFailed: There is no such fault, it killed no pod, or, before the fault, not all pods
+            were available in time.
+    """
+    return float(recovery_detail(target, fault, timeout_s, secrets=secrets)["value"])
+
+
+def recovery_detail(
+    target: str,
+    fault: str = "",
+    timeout_s: float = 120.0,
+    *,
+    secrets: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the time of `recovery_s`, and for each kill the pod and its replacement.
+
+    Args:
+        target: The pods, see `recovery_s`.
+        fault: Name of the fault that kills them, see `recovery_s`.
+        timeout_s: Seconds until which the probe waits, see `recovery_s`.
+        secrets: Which cluster; given by Chaos Toolkit.
+
+    Returns:
+        ``value`` in seconds, ``recovered``, ``reason`` (why not; "" if it has) and ``kills``, each
+        with ``pod``, ``node``, ``killed_unix_s``, ``replacement`` and ``replaced_unix_s``.
+
+    Raises:
+        ActivityFailed: As `recovery_s`.
+    """
+    timeout_s = arguments.positive("timeout_s", timeout_s, LONGEST_WAIT_S, "seconds")
+    read_pods(target)
+    watched = _watched(fault)
+    if watched is None:
+        return _availability(target, timeout_s, secrets)
+    kills = watched.presence.kills
+    if not kills:
+        raise NotEnoughDataError(f"fault {fault!r} killed no pod, so there is no recovery")
+    left_s = kills[-1].at_unix_s + timeout_s - time.time()
+    if left_s > LONG_WAIT_S:
+        logger.info("waiting up to %.0f s for %s to recover", left_s, target)
+    watched.presence.wait_for_recovery(kills[-1].at_unix_s, max(0.0, left_s))
+    took, reason = watched.recovery_s(), ""
+    if took is None:
+        took = time.time() - kills[0].at_unix_s
+        reason = watched.not_recovered(took)
+        logger.warning("%s: %s", target, reason)
+    kept = watched.presence.record()["kills"]
+    return {"value": took, "recovered": not reason, "reason": reason, "kills": kept}
+
+
+def ready_ratio(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> float:
+    """Return the Ready pods as a fraction of the pods that the workload wants, 0 to 1.
+
+    Args:
+        target: The pods, for instance ``deployment/shop/users``.
+        fault: Name of a fault. The probe then returns the lowest ratio since the fault began.
+            Before it has begun, and with "", it returns the ratio of now.
+        secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
+
+    Raises:
+        ActivityFailed: There is no such fault, no pod matches, or the API server refused.
+    """
+    read_pods(target)
+    watched = _watched(fault)
+    if watched is not None:
+        return min(x.ready / x.wanted for x in watched.presence.levels if x.wanted)
+    selection = read_pods(target, secrets).select()
+    workload = selection.workload
+    wanted = workload.wanted if workload else len(selection.pods)
+    if not wanted:
+        raise NotEnoughDataError(f"{target} wants no pods, so there is no ratio; scale it up")
+    return sum(pod.is_ready for pod in selection.pods) / wanted
+
+
+def restarts(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> int:
+    """Return how often containers of the pods were restarted.
+
+    Args:
+        target: The pods, for instance ``deployment/shop/users``.
+        fault: Name of a fault. The probe then counts the restarts since the fault began. Before it
+            has begun the probe returns 0. With "" it returns all restarts of the present pods.
+        secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
+
+    Raises:
+        ActivityFailed: There is no such fault, no pod matches, or the API server refused.
+    """
+    watched = _watched(fault)
+    if watched is not None:
+        return watched.presence.restarts
+    pods = read_pods(target, secrets).select().pods
+    return 0 if fault else sum(x.restarts for pod in pods for x in pod.containers)
+
+
+def oom_kills(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> int:
+    """Return how many containers of the pods were killed because they were out of memory.
+
+    Args:
+        target: The pods, for instance ``deployment/shop/users``.
+        fault: Name of a fault. The probe then counts since the fault began. Before it has begun the
+            probe returns 0. With "" it returns the present containers whose last end was one.
+        secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
+
+    Raises:
+        ActivityFailed: There is no such fault, no pod matches, or the API server refused.
+    """
+    watched = _watched(fault)
+    if watched is not None:
+        return watched.presence.oom_kills
+    pods = read_pods(target, secrets).select().pods
+    return 0 if fault else sum(x.oom_killed for pod in pods for x in pod.containers)
+
+
+def evictions_blocked(fault: str) -> int:
+    """Return how many evictions of a fault were refused because of a PodDisruptionBudget.
+
+    Args:
+        fault: Name of the fault. Before it has begun, the probe returns 0.
+
+    Raises:
+        ActivityFailed: There were faults on pods, but none of this name.
+    """
+    arguments.filled("fault", fault)
+    watched = _watched(fault)
+    return watched.evictions_blocked if watched else 0
+
+
+def _watched(fault: str) -> Watched | None:
+    """Return the fault of this name; None without a name, and before any fault has begun.
+
+    Raises:
+        BadInputError: There were faults, but none of this name, or it is none on pods.
+    """
+    arguments.text("fault", fault)
+    if not fault or not any(held.is_fault for held in holder.faults()):
+        return None
+    found = holder.find(fault)
+    if not isinstance(found, Watched):
+        raise BadInputError("fault", fault, "this fault is none on pods; name one that is")
+    return found
+
+
+def _availability(target: str, timeout_s: float, secrets: dict[str, str] | None) -> dict[str, Any]:
+    """Wait until all pods of a target are available, for the baseline."""
+    began_unix_s = time.time()
+    selection = read_pods(target, secrets).select()
+    client = connect(secrets)
+    presence = Presence(
+        client, selection.namespace, selection.selector, selection.pods, selection.workload
+    )
+    try:
+        if presence.is_full:
+            return {"value": 0.0, "recovered": True, "reason": "", "kills": []}
+        at = presence.wait_for_recovery(began_unix_s, timeout_s)
+        if at is None:
+            why = presence.why_not_recovered()
+            raise NotEnoughDataError(f"{target} is not available after {timeout_s:g} s: {why}")
+        return {"value": at - began_unix_s, "recovered": True, "reason": "", "kills": []}
+    finally:
+        presence.stop()
