@@ -14,7 +14,8 @@ export GOFLAGS := -buildvcs=false
 
 READY := .venv/.ready
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GO_MODULES := agent demo benchmarks
+# Not with them: tests/cluster/kubebox and coredns, whose 2,800 packages vet would compile once more.
+GO_MODULES := agent demo benchmarks tests/cluster/tools
 PYTHON_CODE := chaos_go probes demo benchmarks scripts tests setup.py
 AGENT := chaos_go/agent/bin/chaos-agent-linux-amd64 chaos_go/agent/bin/chaos-agent-linux-arm64
 SHOP := demo/bin/shop
@@ -31,6 +32,9 @@ export GORACE := atexit_sleep_ms=100
 WORKERS ?= 2
 EXPERIMENT ?= experiments/users-answer-503.yaml
 ARGS ?=
+# The laboratory of `make cluster`; CHAOS_GO_CLUSTER=name chooses another one than "default".
+NODES ?= 1
+KUBERNETES ?= 1.36.3
 # How long `make fuzz` looks for new inputs of each fuzz target.
 FUZZTIME ?= 20s
 
@@ -74,11 +78,23 @@ $(TOXIPROXY): benchmarks/go.mod benchmarks/go.sum | $(READY)
 bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## compare the agent with its peers (ARGS="--quick --only latency")
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/demo $(PYTHON) benchmarks/bench.py $(ARGS)
 
+.PHONY: cluster
+cluster: $(AGENT) $(SHOP) | $(READY) ## start a real Kubernetes in namespaces (NODES=3, KUBERNETES=1.37.2)
+	@tests/cluster/cluster start --nodes $(NODES) --kubernetes $(KUBERNETES)
+
+.PHONY: cluster-stop
+cluster-stop: | $(READY) ## stop it and remove everything
+	@tests/cluster/cluster stop
+
+.PHONY: image
+image: $(AGENT) | $(READY) ## write the image of the agent for pods (ARGS="--arch arm64")
+	@$(PYTHON) scripts/image.py agent dist/chaos-agent-image.tar $(ARGS)
+
 .PHONY: check
 check: lint contract-check docs-check unit ## check format, lint, types, layers, contract and docs; run unit tests
 
 .PHONY: test
-test: check simulation integration ## run everything: check, simulations, integration tests
+test: check simulation integration e2e ## run everything: check, simulations, integration and e2e tests
 
 .PHONY: unit
 unit: unit-go unit-python ## run the unit tests of both languages
@@ -107,6 +123,11 @@ simulation: $(AGENT) | $(READY) ## fit drawn data and several loads: calculates 
 .PHONY: integration
 integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, services, experiments
 	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile $(ARGS)
+
+# One worker: e2e tests wait for the cluster most of the time, and the cluster needs the processors.
+.PHONY: e2e
+e2e: $(AGENT) $(SHOP) ## run tests on a real Kubernetes (builds it first: 6 to 10 min, only once)
+	@$(PYTHON) -m pytest -q -rs -m e2e --timeout 120 $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages

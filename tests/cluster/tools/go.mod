@@ -1,0 +1,3 @@
+module chaosgo/tests/cluster/tools
+
+go 1.26.0
