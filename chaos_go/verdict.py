@@ -230,6 +230,8 @@ def _judge_record(record: _Object) -> Iterator[Finding]:
     """Judge whether one fault is over everywhere, and whether it did something."""
     problems = [finding for place in record["places"] if (finding := _judge_place(record, place))]
     yield from problems
+    for violation in record.get("violations") or []:
+        yield "violated", f"fault {record['id']}: {violation}"
     fault, said = f"fault {record['id']} at {_places(record)}", record.get("said", "")
     if not record["places"]:
         yield "unsafe", f"fault {record['id']} may still be in place: its record names no place"

@@ -68,14 +68,33 @@ class PodKill(Watched, ClusterFault):
     """Kills pods, once or in rounds, and watches what becomes of their workload."""
 
     def __init__(
-        self, name: str, plan: Plan, duration_s: float, client: Client, presence: Presence,
-        first: Sequence[Pod], asked: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Make the fault; the pods of the first round are chosen already."""
+        self,
+        name: str,
+        plan: Plan,
+        duration_s: float,
+        client: Client,
+        presence: Presence,
+        selected: Sequence[Pod],
+        first: Sequence[Pod],
+        asked: dict[str, Any],
+    ) -> None:
+        """Make the fault.
+
+        Args:
+            name: Its name.
+            plan: What it does.
+            duration_s: Seconds after which it ends.
+            client: The cluster.
+            presence: Watches the pods.
+            selected: All pods of the target, for the journal.
+            first: The pods of the first round.
+            asked: The arguments of the action, for the journal.
+        """
         super().__init__(name, "pod-kill", asked, duration_s)
         self.presence = presence
         self._plan = plan
         self._client = client
+        self._selected = tuple(selected)
         self._first = tuple(first)
         self._outcomes: list[Outcome] = []
         self._rounds = 0
@@ -121,7 +140,8 @@ class PodKill(Watched, ClusterFault):
 
     def record(self) -> dict[str, Any]:
         """Return what is known, with the kills and the number of Ready pods over time."""
-        return super().record() | self.watched_record()
+        resolved = [pod.record() for pod in self._selected]
+        return super().record() | self.watched_record() | {"resolved": resolved}
 
     def _put_in_place(self) -> None:
         try:
@@ -223,7 +243,7 @@ class PodKill(Watched, ClusterFault):
         return [
             self._place(
                 f"pod/{x.pod.namespace}/{x.pod.name}",
-                **x.pod.record(),
+                uid=x.pod.uid,
                 blocked=x.blocked,
                 asked_unix_s=x.at_unix_s,
                 accepted_unix_s=x.accepted_unix_s,

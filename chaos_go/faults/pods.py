@@ -78,7 +78,9 @@ def kill(
         presence = Presence(
             client, selection.namespace, selection.selector, selection.pods, selection.workload
         )
-        fault = PodKill(reserved, plan, duration_s, client, presence, choice.places, asked)
+        fault = PodKill(
+            reserved, plan, duration_s, client, presence, selection.pods, choice.places, asked
+        )
         fault.begin()
         return fault
 

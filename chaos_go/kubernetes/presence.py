@@ -88,11 +88,15 @@ class Presence:
         self._restarts: dict[tuple[str, str], tuple[int, int]] = {}
         self._oom_kills: set[tuple[str, str, int]] = set()
         self._changed = threading.Condition()
+        self._has_listed = False  # before that, not all pods are known
         self._followers = [Follower(client, PODS.path(namespace), self._on_pod, selector)]
         if workload:
             path = workload.resource.path(workload.namespace)
             only = f"metadata.name={workload.name}"
             self._followers.append(Follower(client, path, self._on_workload, field_selector=only))
+        with self._changed:
+            self._has_listed = True
+            self._note(time.time())
 
     def stop(self) -> None:
         """End the watches; what was seen stays."""
@@ -209,7 +213,9 @@ class Presence:
         return {
             "kills": [
                 {
-                    **kill.pod.record(),
+                    "pod": kill.pod.name,
+                    "uid": kill.pod.uid,
+                    "node": kill.pod.node,
                     "killed_unix_s": kill.at_unix_s,
                     "replacement": kill.replacement,
                     "replaced_unix_s": kill.replaced_unix_s,
@@ -262,6 +268,8 @@ class Presence:
 
     def _note(self, at_unix_s: float) -> None:
         """Take note of how many pods are Ready, if that has changed; the lock is held."""
+        if not self._has_listed:
+            return
         killed = {kill.pod.uid for kill in self._kills}
         ready = sum(pod.is_ready for pod in self._pods.values() if pod.uid not in killed)
         wanted = self._workload.wanted if self._workload else self._wanted_at_first
