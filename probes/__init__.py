@@ -1,4 +1,4 @@
-"""Probes: those of `traffic` measure a running load, those of `http` drive a load themselves."""
+"""Probes: those of `traffic` and `recovery` measure a running load; those of `http` drive one."""
 
 from chaos_go import discover
 

@@ -39,8 +39,28 @@ class Histogram(Line):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failure(Line):
+    """One failed request.
+
+    Attributes:
+        at_ms: Its intended send time, in milliseconds from the start of its second.
+        took_ms: Milliseconds from then until it had failed.
+        cause: A status from 500, such as ``503``; ``timeout``, ``refused``, ``reset``, ``closed``
+            (before the end of the answer), ``unreachable``, ``unresolved`` or ``other``.
+    """
+
+    at_ms: float
+    took_ms: float
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadSecond(Totals):
-    """The results of the requests that were due in one second; at the end, of all requests."""
+    """The results of the requests that were due in one second; at the end, of all requests.
+
+    ``failures_by_cause`` counts all failed requests of the second. ``failures`` lists the first 200
+    that ended, until the load has listed 50,000.
+    """
 
     start_unix_s: float
     intended: int
@@ -54,6 +74,8 @@ class LoadSecond(Totals):
     impact_n: int
     latency: Histogram
     service_time: Histogram
+    failures_by_cause: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def touched(self) -> int | None:

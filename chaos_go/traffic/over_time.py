@@ -27,7 +27,7 @@ def series(whole: Window, window_s: int = WINDOW_S) -> Series:
         window_s: Length of a window in seconds; 5 by default.
     """
     stops = range(window_s, len(whole.seconds) + 1)
-    windows = [_cut(whole, whole.seconds[stop - window_s : stop]) for stop in stops]
+    windows = [cut(whole, whole.seconds[stop - window_s : stop]) for stop in stops]
     return Series(
         name=whole.traffic,
         window_s=window_s,
@@ -55,6 +55,12 @@ def read(journal: Mapping[str, Any]) -> list[Series]:
     return found
 
 
+def cut(whole: Window, seconds: Sequence[LoadSecond]) -> Window:
+    """Return the window of some seconds of a window, which follow each other."""
+    start, end = seconds[0].start_unix_s, seconds[-1].start_unix_s + 1
+    return replace(whole, start_unix_s=start, end_unix_s=end, seconds=seconds)
+
+
 def _read(name: str, record: Any) -> Series:
     try:
         seconds = [LoadSecond.from_dict(second) for second in record["seconds"]]
@@ -63,11 +69,6 @@ def _read(name: str, record: Any) -> Series:
     except (KeyError, TypeError, ValueError) as error:
         fix = f"not what chaos_go.controls.traffic writes ({error!r}); run it again"
         raise BadInputError("traffic", name, fix) from error
-
-
-def _cut(whole: Window, seconds: Sequence[LoadSecond]) -> Window:
-    start, end = seconds[0].start_unix_s, seconds[-1].start_unix_s + 1
-    return replace(whole, start_unix_s=start, end_unix_s=end, seconds=seconds)
 
 
 def _or_nan(value: float | None) -> float:

@@ -175,17 +175,39 @@ class Recording:
             origin = self._wait_for_origin()
             first = math.ceil(start_unix_s - origin - _GRID_S)
             stop = math.floor(end_unix_s - origin + _GRID_S)
-            if first < 0:
-                raise NotEnoughDataError(
-                    f"traffic {self.name!r} began {-first} s after the window did; "
-                    "start the load first, with the control chaos_go.controls.traffic"
-                )
+            self._refuse_before_start(first)
             if stop <= first:
                 raise NotEnoughDataError(
                     f"traffic {self.name!r}: a window of {end_unix_s - start_unix_s:.1f} s holds "
                     "no whole second; make it longer"
                 )
             return self._numbers(origin, first, stop)
+
+    def covering(self, start_unix_s: float, end_unix_s: float, before_s: float = 0.0) -> Window:
+        """Return the whole seconds that a period touches, once they have arrived.
+
+        Args:
+            start_unix_s: Start of the period, in seconds since 1970.
+            end_unix_s: Its end, in seconds since 1970. The second that it lies in is waited for.
+            before_s: Seconds before the period that are wanted too, as far as the load ran by then;
+                0 by default.
+
+        Raises:
+            NotEnoughDataError: As `between`.
+        """
+        with self._changed:
+            origin = self._wait_for_origin()
+            self._refuse_before_start(math.floor(start_unix_s - origin + _GRID_S))
+            first = max(0, math.floor(start_unix_s - before_s - origin + _GRID_S))
+            stop = math.ceil(end_unix_s - origin - _GRID_S)
+            return self._numbers(origin, first, max(stop, first + 1))
+
+    def _refuse_before_start(self, first: int) -> None:
+        if first < 0:
+            raise NotEnoughDataError(
+                f"traffic {self.name!r} began {-first} s after the window did; "
+                "start the load first, with the control chaos_go.controls.traffic"
+            )
 
     def _numbers(self, origin: float, first: int, stop: int) -> Window:
         """Return the seconds first..stop-1, counted from the first one of the load."""

@@ -128,16 +128,18 @@ def impact_rate(window: Window) -> Estimate:
 
 def as_detail(estimate: Estimate, window: Window) -> dict[str, object]:
     """Return an estimate and its window as plain JSON values."""
+    return {**asdict(estimate), "window": window_as_detail(window)}
+
+
+def window_as_detail(window: Window) -> dict[str, object]:
+    """Return the times and counters of a window as plain JSON values."""
     counters = ("intended", "sent", "late", "dropped", "timeouts", "connection_errors")
     return {
-        **asdict(estimate),
-        "window": {
-            "traffic": window.traffic,
-            "start_unix_s": window.start_unix_s,
-            "end_unix_s": window.end_unix_s,
-            "seconds": len(window.seconds),
-            **{counter: window.total(counter) for counter in counters},
-        },
+        "traffic": window.traffic,
+        "start_unix_s": window.start_unix_s,
+        "end_unix_s": window.end_unix_s,
+        "seconds": len(window.seconds),
+        **{counter: window.total(counter) for counter in counters},
     }
 
 

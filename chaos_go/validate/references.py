@@ -9,6 +9,7 @@ from chaos_go.validate.keys import suggest
 
 _FAULTS = "chaos_go.faults"
 _TRAFFIC, _EVIDENCE = "chaos_go.controls.traffic", "chaos_go.controls.evidence"
+_READERS = ("probes.traffic", "probes.recovery")  # the modules of probes that read a load
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -55,7 +56,7 @@ def _traffic(experiment: dict[str, Any]) -> Iterator[str]:
     ]
     for path, provider in _providers(experiment):
         name = provider.get("arguments", {}).get("traffic", "")
-        if provider["module"] != "probes.traffic":
+        if provider["module"] not in _READERS:
             continue
         if not loads:
             yield f"{path}: it reads a load, and no control {_TRAFFIC} drives one"

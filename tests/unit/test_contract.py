@@ -286,7 +286,7 @@ def test_totals_of_a_fault_on_requests(counts: Any, touched: int, said: str) -> 
 def test_totals_of_a_load() -> None:
     counts = dict.fromkeys(LoadSecond.__dataclass_fields__, 0)
     empty: dict[str, Any] = {"statuses": {}, "latency": Histogram(counts={})}
-    empty["service_time"] = empty["latency"]
+    empty |= {"service_time": empty["latency"], "failures": [], "failures_by_cause": {}}
     second = LoadSecond(**{**counts, **empty, "intended": 40, "sent": 39})
     assert second.touched is None
     assert second.said() == "39 of 40 requests sent"

@@ -37,6 +37,7 @@ def test_discover_finds_us_whatever_the_hash_seed(seed, tmp_path):
         ("chaos_go.faults.http", "abort"),
         ("chaos_go.faults", "stop"),
         ("probes.traffic", "p99_ms"),
+        ("probes.recovery", "requests_lost"),
         ("probes.http", "error_rate"),
         ("chaos_go.controls.evidence", "after_experiment_control"),
     } <= names

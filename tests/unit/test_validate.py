@@ -67,6 +67,12 @@ MISTAKES = [
     ("method/0", {"ref": "nobody"}, "method[0].ref: no activity 'nobody'"),
     (f"{PROBE}/provider/arguments/fault", "user-503", "(did you mean users-503?)"),
     (f"{PROBE}/provider/arguments/traffic", "chekout", "(did you mean checkout?)"),
+    (
+        f"{PROBE}/provider",
+        {"type": "python", "module": "probes.recovery", "func": "requests_lost",
+         "arguments": {"fault": "users-503", "traffic": "chekout"}},
+        "(did you mean checkout?)",
+    ),
     (f"{PROBE}/background", True, "probes[0].background: Chaos Toolkit ignores it"),
     (f"{PROBE}/tolerance", ABSENT, "probes[0].tolerance: missing"),
     (f"{PROBE}/tolerance", 0.5, "0.5 is not a valid tolerance"),

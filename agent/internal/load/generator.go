@@ -102,7 +102,7 @@ func (g *Generator) due(intended, next time.Time) {
 	case g.jobs <- j:
 	default:
 		g.underWay.Add(-1)
-		g.ledger.finish(j.second, result{dropped: true})
+		g.ledger.finish(j, result{dropped: true})
 	}
 }
 
@@ -126,7 +126,7 @@ func (g *Generator) work() {
 	for j := range g.jobs {
 		r := g.serve(j)
 		g.underWay.Add(-1)
-		g.ledger.finish(j.second, r)
+		g.ledger.finish(j, r)
 	}
 }
 

@@ -52,6 +52,9 @@ func balance(t *testing.T, seconds []LoadSecond, totals LoadSecond) {
 		if s.Sent+s.Dropped != s.Intended || answered+s.Timeouts+s.ConnectionErrors != s.Sent {
 			t.Errorf("second %d does not add up: %+v", i, s)
 		}
+		if n := s.Timeouts + s.ConnectionErrors + serverErrors(s); count(s.FailuresByCause) != n {
+			t.Errorf("second %d: %d failures have the causes %v", i, n, s.FailuresByCause)
+		}
 		if n := count(s.Latency.Counts); n != answered+s.Timeouts || n != count(s.ServiceTime.Counts) {
 			t.Errorf("second %d: %d latencies of %d answers and %d timeouts", i, n, answered, s.Timeouts)
 		}
@@ -70,6 +73,15 @@ func balance(t *testing.T, seconds []LoadSecond, totals LoadSecond) {
 func count[K comparable](counts map[K]uint64) (n uint64) {
 	for _, c := range counts {
 		n += c
+	}
+	return n
+}
+
+func serverErrors(s LoadSecond) (n uint64) {
+	for status, c := range s.Statuses {
+		if status >= "500" {
+			n += c
+		}
 	}
 	return n
 }

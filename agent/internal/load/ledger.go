@@ -1,11 +1,19 @@
 package load
 
 import (
+	"math"
 	"strconv"
 	"sync"
 	"time"
 
 	"chaosgo/agent/internal/histogram"
+)
+
+// Bounds of the failed requests that are listed one by one, for the memory of whoever keeps the seconds: all
+// are counted.
+const (
+	mostListedOfSecond = 200
+	mostListed         = 50_000
 )
 
 // ledger counts every request in the second of its intended time. It emits a second when it is over and
@@ -19,6 +27,7 @@ type ledger struct {
 	open   []*second // seconds that were not emitted yet
 	next   time.Time // when the next request is due
 	totals LoadSecond
+	listed int // failures that were listed in all seconds
 }
 
 type second struct {
@@ -32,10 +41,11 @@ func newLedger(emit func(LoadSecond)) *ledger {
 
 func newRecord(start float64) *LoadSecond {
 	return &LoadSecond{
-		StartUnixS:  start,
-		Statuses:    map[string]uint64{},
-		Latency:     Histogram{Counts: map[int]uint64{}},
-		ServiceTime: Histogram{Counts: map[int]uint64{}},
+		StartUnixS:      start,
+		Statuses:        map[string]uint64{},
+		FailuresByCause: map[string]uint64{},
+		Latency:         Histogram{Counts: map[int]uint64{}},
+		ServiceTime:     Histogram{Counts: map[int]uint64{}},
 	}
 }
 
@@ -59,13 +69,27 @@ func (l *ledger) intend(intended, next time.Time) int {
 }
 
 // finish counts what became of a request.
-func (l *ledger) finish(number int, r result) {
+func (l *ledger) finish(j job, r result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.at(number)
+	s := l.at(j.second)
 	s.underWay--
 	book(&s.record, &r)
+	if r.cause != "" {
+		l.list(&s.record, j, &r)
+	}
 	l.release(time.Now())
+}
+
+// list adds a failed request to the list of its second, as long as the bounds allow.
+func (l *ledger) list(record *LoadSecond, j job, r *result) {
+	if len(record.Failures) >= mostListedOfSecond || l.listed >= mostListed {
+		return
+	}
+	l.listed++
+	start := l.origin.Add(time.Duration(j.second) * time.Second)
+	record.Failures = append(record.Failures,
+		Failure{AtMS: milliseconds(j.intended.Sub(start)), TookMS: milliseconds(r.latency), Cause: r.cause})
 }
 
 // pass emits the seconds that are over now.
@@ -122,6 +146,9 @@ func book(record *LoadSecond, r *result) {
 	if r.late {
 		record.Late++
 	}
+	if r.cause != "" {
+		record.FailuresByCause[r.cause]++
+	}
 	switch {
 	case r.status != 0:
 		record.Statuses[strconv.Itoa(r.status)]++
@@ -151,6 +178,7 @@ func add(to, from *LoadSecond) {
 	to.Impact += from.Impact
 	to.ImpactN += from.ImpactN
 	merge(to.Statuses, from.Statuses)
+	merge(to.FailuresByCause, from.FailuresByCause)
 	merge(to.Latency.Counts, from.Latency.Counts)
 	merge(to.ServiceTime.Counts, from.ServiceTime.Counts)
 }
@@ -160,5 +188,8 @@ func merge[K comparable](to, from map[K]uint64) {
 		to[key] += n
 	}
 }
+
+// milliseconds has whole microseconds, so that a time is a short text on the wire.
+func milliseconds(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
 
 func unixS(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

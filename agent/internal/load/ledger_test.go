@@ -47,6 +47,7 @@ func randomResults(random *rand.Rand) []result {
 		results[i] = result{
 			status: []int{0, 200, 503}[random.IntN(3)], timeout: random.IntN(2) == 0,
 			dropped: random.IntN(5) == 0, late: random.IntN(5) == 0,
+			cause:  []string{"", "reset", "503"}[random.IntN(3)],
 			judged: true, impact: random.IntN(3) == 0,
 			latency:     time.Duration(random.Int64N(int64(2 * time.Second))),
 			serviceTime: time.Duration(random.Int64N(int64(time.Second))),

@@ -20,6 +20,7 @@ const maxJudged = 1 << 20
 type result struct {
 	status      int // 0 without an answer
 	timeout     bool
+	cause       string // why it failed, "" if it did not
 	dropped     bool
 	late        bool
 	judged      bool // whether its impact could be judged
@@ -38,6 +39,7 @@ func (g *Generator) send() result {
 		r.status = 0
 		r.timeout = isTimeout(err)
 	}
+	r.cause = causeOf(r.status, err)
 	r.judged = g.load.Impact != nil && (r.status != 0 || r.timeout)
 	r.impact = r.judged && hurts(g.load.Impact, &r, body)
 	return r
