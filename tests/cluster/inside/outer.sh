@@ -1,8 +1,10 @@
 #!/bin/bash
 # Runs lab.sh in new namespaces. When that has ended, however it ended, this removes the empty cgroups and everything in
 # the folder but the logs. It is outside of the namespaces; the laboratory also lives without it.
+exec 8<&0 # bash gives background jobs /dev/null as standard input
 unshare --mount --propagation private --net --pid --uts --ipc --fork --kill-child=KILL --mount-proc \
-  bash "$LAB_INSIDE/lab.sh" &
+  bash "$LAB_INSIDE/lab.sh" <&8 8<&- &
+exec 8<&-
 wait $!
 # A moment passes until the kernel lets go of the last one.
 for _ in $(seq 100); do

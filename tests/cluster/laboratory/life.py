@@ -47,6 +47,7 @@ def check_machine() -> None:
     if missing:
         wanted = " ".join(sorted({NEEDED_COMMANDS[name] for name in missing}))
         raise LaboratoryError(f"there is no {', '.join(missing)}; run: apt-get install {wanted}")
+    packages.check_machine()
 
 
 def start(
