@@ -51,7 +51,11 @@ def check_machine() -> None:
 
 
 def start(
-    places: Places, nodes: int = 1, version: str = build.DEFAULT_VERSION, tether: int | None = None
+    places: Places,
+    nodes: int = 1,
+    version: str = build.DEFAULT_VERSION,
+    tether: int | None = None,
+    audit: Path | None = None,
 ) -> Running:
     """Start a laboratory and wait until pods can run in it. This process enters its network.
 
@@ -61,6 +65,8 @@ def start(
         version: Version of Kubernetes.
         tether: File descriptor of the read end of a pipe: the laboratory ends when nobody has the
             write end open any more. None for a laboratory that runs until it is stopped.
+        audit: Policy of the audit log that the API server writes to `Places.audit_log`; None for no
+            such log, which would cost every request some time.
 
     Raises:
         LaboratoryError: It cannot run here, or was not ready in time.
@@ -77,6 +83,8 @@ def start(
     for member in ("control-plane", *names):
         for folder in ("run", "lib", "log"):
             (places.state / member / folder).mkdir(parents=True)
+    if audit:
+        shutil.copy(audit, places.audit_policy)
     network.write_resolver(places)
     images.write_all(places.images, unpacked)
     _write_keys(places, tools, names)
