@@ -88,7 +88,7 @@ cluster-stop: | $(READY) ## stop it and remove everything
 
 .PHONY: image
 image: $(AGENT) | $(READY) ## write the image of the agent for pods (ARGS="--arch arm64")
-	@$(PYTHON) scripts/image.py agent dist/chaos-agent-image.tar $(ARGS)
+	@$(PYTHON) scripts/container_image.py agent dist/chaos-agent-image.tar $(ARGS)
 
 .PHONY: check
 check: lint contract-check docs-check unit ## check format, lint, types, layers, contract and docs; run unit tests

@@ -1,4 +1,4 @@
-"""A skipped integration test fails as root in CI, with the reason; otherwise it is skipped."""
+"""A skipped integration or e2e test fails as root in CI, with the reason; otherwise it is skipped."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ import pytest
 @pytest.mark.integration
 def test_needs_more(): pytest.skip("no namespaces here")
 
-@pytest.mark.integration
+@pytest.mark.e2e
 @pytest.mark.skipif(True, reason="other kernel")
 def test_needs_another(): pass
 
@@ -28,7 +28,7 @@ def test_of_a_unit(): pytest.skip("fine")
 def test_skips(tmp_path, ci, failed):
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
     (tmp_path / "test_x.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = integration\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  integration\n  e2e\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-rfs", "-p", "no:cacheprovider", tmp_path],
         env={**os.environ, **QUICK, "CI": ci},
@@ -42,8 +42,9 @@ def test_skips(tmp_path, ci, failed):
     assert not failed or "as root in CI: Skipped: no namespaces here" in done.stdout
 
 
-def test_a_module_that_skips_itself(tmp_path):
-    folder = tmp_path / "integration"
+@pytest.mark.parametrize("kind", ["integration", "e2e"])
+def test_a_module_that_skips_itself(tmp_path, kind):
+    folder = tmp_path / kind
     folder.mkdir()
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text().replace("os.geteuid() == 0", "True"))
     (folder / "test_x.py").write_text("import pytest\npytest.skip('no', allow_module_level=True)\n")

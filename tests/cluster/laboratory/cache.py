@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import LaboratoryError
 from .places import cache
 
 SAY_EVERY_S = 15.0
@@ -46,10 +47,15 @@ def part(name: str, key: str, build: Callable[[Path], None], expected: str = "")
         key: Hash of everything that it is made of.
         build: Fills the folder that it gets.
         expected: How long that takes, for the user; "" if it is a matter of a second.
+
+    Raises:
+        LaboratoryError: It is not in the cache, and CHAOS_GO_CLUSTER_BUILD is "no".
     """
     folder = cache() / f"{name}-{key}"
     if folder.is_dir():
         return folder
+    if os.environ.get("CHAOS_GO_CLUSTER_BUILD") == "no":
+        raise LaboratoryError(f"{name} is not built yet; run: tests/cluster/cluster build")
     cache().mkdir(parents=True, exist_ok=True)
     with _locked(cache() / f"{name}.lock", name):
         if folder.is_dir():

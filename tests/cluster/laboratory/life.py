@@ -18,6 +18,7 @@ from .places import API_ADDRESS, API_INSIDE_ADDRESS, HERE, INSIDE, Places, node_
 from .processes import Running
 
 READY_WITHIN_S = 90.0
+CLEAN_WITHIN_S = 20.0
 LOOK_S = 0.05
 NEEDED_COMMANDS = {"unshare": "util-linux", "mount": "mount", "ip": "iproute2", "bash": "bash"}
 """Command -> its Debian package."""
@@ -46,6 +47,7 @@ def check_machine() -> None:
     if missing:
         wanted = " ".join(sorted({NEEDED_COMMANDS[name] for name in missing}))
         raise LaboratoryError(f"there is no {', '.join(missing)}; run: apt-get install {wanted}")
+    packages.check_machine()
 
 
 def start(
@@ -69,6 +71,7 @@ def start(
     build.coredns()
     started = time.monotonic()
     stop(places)
+    shutil.rmtree(places.logs, ignore_errors=True)
     for folder in (places.shared, places.images, places.logs):
         folder.mkdir(parents=True)
     for member in ("control-plane", *names):
@@ -132,11 +135,13 @@ def _launch(
 
     while not (pid := first_process()):
         time.sleep(LOOK_S)
-    return Running(places, pid)
+    return Running(places, pid, outer.pid)
 
 
 def _remember(running: Running, settings: dict[str, object]) -> None:
-    mine = {"pid": running.pid, "started_at": processes.started_at(running.pid)}
+    mine: dict[str, object] = {}
+    for role, pid in (("first", running.pid), ("outer", running.outer)):
+        mine[role] = {"pid": pid, "started_at": processes.started_at(pid)}
     unfinished = running.places.settings.with_suffix(".unfinished")
     unfinished.write_text(json.dumps({**settings, **mine}))
     unfinished.replace(running.places.settings)
@@ -200,13 +205,13 @@ def stop(places: Places) -> bool:
     running = Running.find(places)
     if running is not None:
         processes.kill(running.pid)
+    if (outer := processes.recorded(places, "outer")) and not processes.ends(outer, CLEAN_WITHIN_S):
+        processes.kill(outer)
+    # What outer.sh has not removed, because it was killed too.
     cgroups.remove(places.cgroup)
-    if places.state.is_dir():
-        for path in places.state.iterdir():
-            if path.name == "lock" or (path == places.logs and running is not None):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    for path in places.state.iterdir() if places.state.is_dir() else ():
+        if path.is_dir() and path != places.logs:
+            shutil.rmtree(path)
+        elif path.name != "lock" and path != places.logs:
+            path.unlink()
     return running is not None

@@ -41,13 +41,22 @@ def packages() -> Path:
     return cache.part("debian-packages", key, _fetch, "under a minute")
 
 
-def _fetch(folder: Path) -> None:
+def check_machine() -> None:
+    """Find out whether packages can be fetched and unpacked here.
+
+    Raises:
+        LaboratoryError: This is no Debian and nothing like it.
+    """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise LaboratoryError(
             "the laboratory takes containerd, runc, CNI plugins and nft from Debian packages, and "
             "here are no apt-get and dpkg-deb; run it on Debian or Ubuntu, or use a cluster that is "
             "already there: KUBECONFIG and CHAOS_GO_TEST_CONTEXT"
         )
+
+
+def _fetch(folder: Path) -> None:
+    check_machine()
     downloads = folder / "downloads"
     downloads.mkdir()
     # As root apt would download as another user, who may not write here.

@@ -70,30 +70,48 @@ def kill(pid: int) -> None:
         time.sleep(LOOK_S)
 
 
+def ends(pid: int, within_s: float) -> bool:
+    """Wait until a process has ended; return whether it has."""
+    when, end = started_at(pid), time.monotonic() + within_s
+    while when and started_at(pid) == when and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    return started_at(pid) != when or not when
+
+
+def recorded(places: Places, role: str) -> int:
+    """Return a process of the laboratory that still runs; 0 if it does not.
+
+    Args:
+        places: The files of the laboratory.
+        role: "first" for PID 1, or "outer" for the process that cleans up after it.
+    """
+    try:
+        entry = json.loads(places.settings.read_text())[role]
+    except (OSError, ValueError, KeyError):
+        return 0
+    return int(entry["pid"]) if started_at(entry["pid"]) == entry["started_at"] else 0
+
+
 class Running:
     """The processes of a laboratory that runs."""
 
-    def __init__(self, places: Places, pid: int) -> None:
+    def __init__(self, places: Places, pid: int, outer: int) -> None:
         """Remember a laboratory.
 
         Args:
             places: Its files.
             pid: Its PID 1, as the machine numbers it.
+            outer: The process that cleans up after it.
         """
         self.places = places
         self.pid = pid
+        self.outer = outer
 
     @classmethod
     def find(cls, places: Places) -> "Running | None":
         """Return the running laboratory; None if there is none."""
-        try:
-            settings = json.loads(places.settings.read_text())
-        except (OSError, ValueError):
-            return None
-        pid = settings.get("pid", 0)
-        if not pid or started_at(pid) != settings["started_at"]:
-            return None
-        return cls(places, pid)
+        pid = recorded(places, "first")
+        return cls(places, pid, recorded(places, "outer")) if pid else None
 
     @classmethod
     def get(cls, places: Places) -> "Running":

@@ -1,6 +1,6 @@
 """Write a container image of static binaries, without Docker and without root.
 
-    python scripts/image.py agent dist/chaos-agent-image.tar [--arch arm64]
+    python scripts/container_image.py agent dist/chaos-agent-image.tar [--arch arm64]
 
 The file is a docker-archive: `docker load -i`, `podman load -i`, `ctr images import` and `kind load
 image-archive` read it. The same input gives the same bytes.
@@ -71,7 +71,7 @@ class Image:
             "os": "linux",
             "config": {"Entrypoint": [self.entrypoint], "Env": ["PATH=/bin:/"], "User": self.user},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}"]},
-            "history": [{"created_by": "scripts/image.py of chaos_go"}],
+            "history": [{"created_by": "scripts/container_image.py of chaos_go"}],
         }
         config_json = json.dumps(config).encode()
         config_name = f"{_sha256(config_json)}.json"
