@@ -94,6 +94,12 @@ def recovery_detail(
         logger.info("waiting up to %.0f s for %s to recover", left_s, target)
     watched.presence.wait_for_recovery(kills[-1].at_unix_s, max(0.0, left_s))
     took, reason = watched.recovery_s(), ""
+    if took is None and watched.presence.ended_unix_s is not None:
+        seen_s = watched.presence.ended_unix_s - kills[-1].at_unix_s
+        raise NotEnoughDataError(
+            f"fault {fault!r} was stopped {seen_s:.1f} s after its last kill, before {target} had "
+            "recovered, so the recovery was not seen; measure it before the stop"
+        )
     if took is None:
         took = time.time() - kills[0].at_unix_s
         reason = watched.not_recovered(took)

@@ -138,4 +138,5 @@ class Fault(Held):
             "problem": self.problem,
             "places": [lease.record() for lease in self.leases],
         }
-        return record | ({"scope": self.scope} if self.scope else {})
+        more = {"scope": self.scope, "violations": list(self.violations)}
+        return record | {key: value for key, value in more.items() if value}

@@ -12,9 +12,12 @@ class Held(ABC):
 
     Attributes:
         id: Its name.
+        violations: What the probes found that no tolerance allows, for instance pods that did not
+            recover; each makes the verdict of the run ``violated``.
     """
 
     id: str
+    violations: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -65,6 +68,10 @@ class Held(ABC):
     def replacements(self) -> tuple[Replacement, ...]:
         """What was killed and replaced, in order; empty for faults that kill nothing."""
         return ()
+
+    def add_violation(self, text: str) -> None:
+        """Take note of something that no tolerance allows."""
+        self.violations = (*self.violations, text)
 
     @abstractmethod
     def ask_to_stop(self) -> None:

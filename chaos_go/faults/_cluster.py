@@ -118,6 +118,7 @@ class ClusterFault(Held):
             "advice": self.advice,
             "problem": self.problem,
             "places": self._places(),
+            "violations": list(self.violations),
         }
 
     def _place(self, name: str, **more: Any) -> dict[str, Any]:

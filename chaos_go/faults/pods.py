@@ -10,8 +10,9 @@ from chaos_go.errors import BadInputError
 from chaos_go.faults._kill import Plan, PodKill
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.presence import Presence
-from chaos_go.targets import PodsTarget, guard, read_pods
+from chaos_go.targets import guard, read_pods
 from chaos_go.targets import scope as scopes
+from chaos_go.targets.target import MOST_PERCENTAGE
 
 __all__ = ["kill"]
 
@@ -71,7 +72,7 @@ def kill(
     candidates = guard.candidates(found.text, selection, plan.scope)
     choice = scopes.choose(plan.scope, candidates, found.most_percentage, seed)
     guard.refuse_too_many(plan.scope, choice.places, selection, found.most_percentage)
-    plan = replace(plan, seed=choice.seed)
+    plan = replace(plan, seed=choice.seed, most_percentage=found.most_percentage)
     asked = {"target": target, "mode": mode, "interval_s": interval_s, "seed": choice.seed}
 
     def begin(reserved: str) -> PodKill:
@@ -103,6 +104,6 @@ def _plan(
         interval_s=arguments.number("interval_s", interval_s, 3600, "seconds", least=0),
         wait_for_recovery=arguments.flag("wait_for_recovery", wait_for_recovery),
         scope=scopes.read_pods(scope),
-        most_percentage=PodsTarget.most_percentage,
+        most_percentage=MOST_PERCENTAGE,
         seed=arguments.whole("seed", seed, 0),
     )

@@ -88,6 +88,7 @@ class Presence:
         self._restarts: dict[tuple[str, str], tuple[int, int]] = {}
         self._oom_kills: set[tuple[str, str, int]] = set()
         self._changed = threading.Condition()
+        self._ended_unix_s: float | None = None
         self._has_listed = False  # before that, not all pods are known
         self._followers = [Follower(client, PODS.path(namespace), self._on_pod, selector)]
         if workload:
@@ -99,9 +100,17 @@ class Presence:
             self._note(time.time())
 
     def stop(self) -> None:
-        """End the watches; what was seen stays."""
+        """End the watches; what was seen stays. A second stop changes nothing."""
         for follower in self._followers:
             follower.stop()
+        with self._changed:
+            self._ended_unix_s = self._ended_unix_s or time.time()
+            self._changed.notify_all()
+
+    @property
+    def ended_unix_s(self) -> float | None:
+        """When the watches ended, in seconds since 1970; None while they go on."""
+        return self._ended_unix_s
 
     def add_kill(self, pod: Pod, at_unix_s: float) -> None:
         """Take note that a pod was killed."""
@@ -172,7 +181,8 @@ class Presence:
                 since = None
             elif since is None:
                 since = level.at_unix_s
-        return since if since is not None and time.time() - since >= SETTLE_S else None
+        seen_until = self._ended_unix_s or time.time()
+        return since if since is not None and seen_until - since >= SETTLE_S else None
 
     def wait_for_recovery(
         self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None
@@ -189,7 +199,7 @@ class Presence:
             if (at := self.recovered_unix_s(since_unix_s)) is not None:
                 return at
             left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or (until is not None and until.is_set()):
+            if left_s <= 0 or self._ended_unix_s or (until is not None and until.is_set()):
                 return None
             with self._changed:
                 self._changed.wait(min(left_s, 0.1))

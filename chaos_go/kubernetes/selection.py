@@ -13,6 +13,7 @@ from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.workload import Workload
 
 _MOST_NAMED = 10
+_OF_CONTROLLERS = ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,12 @@ def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
         return f"all {passed} of its pods have ended or are being deleted; wait, and try again"
     if asked.kind == "pods":
         present = sorted(
-            {f"{k}={v}" for pod in list_pods(client, namespace) for k, v in pod.labels.items()}
+            {
+                f"{key}={value}"
+                for pod in list_pods(client, namespace)
+                for key, value in pod.labels.items()
+                if key not in _OF_CONTROLLERS
+            }
         )
         return f"no pod of namespace {namespace} matches; their labels are {_listed(present)}"
     return f"it has no pod in namespace {namespace}; scale it up, or name another"

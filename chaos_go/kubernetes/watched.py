@@ -1,13 +1,12 @@
 """What faults on pods have in common: they watch what becomes of the pods, for the probes."""
 
-from abc import ABC
 from typing import Any
 
-from chaos_go.agent.held import Replacement
+from chaos_go.agent.held import Held, Replacement
 from chaos_go.kubernetes.presence import Presence
 
 
-class Watched(ABC):
+class Watched(Held):
     """A fault that watches its pods.
 
     Attributes:
@@ -17,7 +16,6 @@ class Watched(ABC):
 
     presence: Presence
     evictions_blocked: int = 0
-    _unrecovered: str = ""
 
     @property
     def replacements(self) -> tuple[Replacement, ...]:
@@ -43,15 +41,19 @@ class Watched(ABC):
         The verdict of the run is then ``violated``.
         """
         reason = self.presence.why_not_recovered()
-        self._unrecovered = f"not recovered {after_s:.1f} s after the kill: {reason}"
-        return self._unrecovered
+        violation = f"not recovered {after_s:.1f} s after the kill: {reason}"
+        self.add_violation(violation)
+        return violation
 
     def recovery_said(self) -> str:
         """Return one line about the recovery; "" when nothing was killed."""
         took = self.recovery_s()
-        return self._unrecovered or (
-            "" if took is None else f"fully available again after {took:.2f} s"
-        )
+        if took is not None:
+            return f"fully available again after {took:.2f} s"
+        if not self.presence.kills:
+            return ""
+        over = self.presence.ended_unix_s is not None
+        return "not seen to be fully available again" if over else "not fully available yet"
 
     def watched_record(self) -> dict[str, Any]:
         """Return what the journal keeps: the kills, Ready pods over time, what is violated."""
@@ -59,5 +61,4 @@ class Watched(ABC):
             **self.presence.record(),
             "recovery_s": self.recovery_s(),
             "evictions_blocked": self.evictions_blocked,
-            "violations": [self._unrecovered] if self._unrecovered else [],
         }

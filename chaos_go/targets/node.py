@@ -10,7 +10,7 @@ from typing import ClassVar
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
 from chaos_go.errors import TargetError
-from chaos_go.targets.target import Target
+from chaos_go.targets.target import MOST_PERCENTAGE, Target
 
 FORMS = {
     "node": (("node/worker-2", "this node of the cluster, for cordon and drain"),),
@@ -32,10 +32,14 @@ class NodesTarget(Target):
     selector: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    most_percentage: ClassVar[float] = 50.0
     no_traffic: ClassVar[str] = (
         "faults on traffic have no nodes as targets; give the service, for instance port/8081"
     )
+
+    @property
+    def most_percentage(self) -> float:
+        """100 for a node that is named; otherwise 50."""
+        return 100.0 if self.name else MOST_PERCENTAGE
 
     @property
     def ways(self) -> tuple[Way, ...]:

@@ -15,7 +15,7 @@ from chaos_go.agent.place import Place
 from chaos_go.errors import TargetError, shorten
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.selection import Asked, Selection, select
-from chaos_go.targets.target import Target
+from chaos_go.targets.target import MOST_PERCENTAGE, Target
 
 KINDS = ("deployment", "statefulset", "daemonset", "replicaset", "job", "service", "pod", "pods")
 FORMS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -62,11 +62,15 @@ class PodsTarget(Target):
     dependency: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    most_percentage: ClassVar[float] = 50.0
     no_traffic: ClassVar[str] = (
         "this release has no faults on the traffic of pods; give a service on this host, for "
         "instance port/8081, or use chaos_go.faults.pods"
     )
+
+    @property
+    def most_percentage(self) -> float:
+        """100 for a pod that is named; otherwise 50."""
+        return 100.0 if self.asked.kind == "pod" else MOST_PERCENTAGE
 
     @property
     def ways(self) -> tuple[Way, ...]:

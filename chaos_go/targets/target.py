@@ -9,6 +9,9 @@ from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
 from chaos_go.errors import TargetError, shorten
 
+MOST_PERCENTAGE = 50.0
+"""The largest share of the pods of a workload, or of nodes, unless the user says otherwise."""
+
 
 @dataclass(frozen=True)
 class Target(ABC):
@@ -16,16 +19,18 @@ class Target(ABC):
 
     Attributes:
         text: The target as it was given.
-        most_percentage: The largest share of its places that may be hit, in percent, unless the
-            scope has its own.
         no_traffic: Why faults on traffic cannot have such a target, and what to give; "" if they
             can.
     """
 
     text: str
 
-    most_percentage: ClassVar[float] = 100.0
     no_traffic: ClassVar[str] = ""
+
+    @property
+    def most_percentage(self) -> float:
+        """The largest share of its places that may be hit, in percent, without a scope's own."""
+        return 100.0
 
     @property
     @abstractmethod
