@@ -20,7 +20,7 @@ class Entry:
         resource: The resource with its subresource, for instance ``pods/status``.
         namespace: The namespace.
         name: Name of the object.
-        code: Status of the answer.
+        ok: Whether it was done; not so after a conflict, for instance.
         received_unix_s: When the server had read the request, in seconds since 1970.
         answered_unix_s: When the answer was complete, in seconds since 1970.
         answer: The object in the answer; empty if the policy does not ask for it.
@@ -30,7 +30,7 @@ class Entry:
     resource: str
     namespace: str
     name: str
-    code: int
+    ok: bool
     received_unix_s: float
     answered_unix_s: float
     answer: dict[str, Any]
@@ -71,16 +71,16 @@ def killed(entries: Iterable[Entry], namespace: str, pod: str) -> Entry | None:
     """Return the request that killed a pod: the first accepted delete or eviction of it."""
     kinds = {("delete", "pods"), ("create", "pods/eviction")}
     for x in entries:
-        if (x.verb, x.resource) in kinds and (x.namespace, x.name) == (namespace, pod):
-            if x.code < 300:
-                return x
+        is_kill = (x.verb, x.resource) in kinds and x.ok
+        if is_kill and (x.namespace, x.name) == (namespace, pod):
+            return x
     return None
 
 
 def became_ready(entries: Iterable[Entry], namespace: str, pod: str) -> Entry | None:
     """Return the kubelet's request that made a pod Ready."""
     for x in entries:
-        if x.resource == "pods/status" and (x.namespace, x.name) == (namespace, pod):
+        if _is(x, "pods/status", namespace, pod):
             conditions = x.answer["status"].get("conditions") or []
             if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
                 return x
@@ -92,13 +92,19 @@ def fully_available(
 ) -> Entry | None:
     """Return the controller's request that made a Deployment fully available, after a time."""
     for x in entries:
-        if x.resource != "deployments/status" or (x.namespace, x.name) != (namespace, deployment):
+        if not _is(x, "deployments/status", namespace, deployment):
             continue
         wanted, status = x.answer["spec"]["replicas"], x.answer["status"]
         is_full = status.get("availableReplicas", 0) >= wanted
         if x.received_unix_s >= since_unix_s and is_full:
             return x
     return None
+
+
+def _is(entry: Entry, resource: str, namespace: str, name: str) -> bool:
+    """Tell whether a request changed this object."""
+    is_named = (entry.namespace, entry.name) == (namespace, name)
+    return entry.ok and entry.resource == resource and is_named
 
 
 def _read(line: str) -> Entry:
@@ -110,7 +116,7 @@ def _read(line: str) -> Entry:
         resource="/".join(part for part in parts if part),
         namespace=about.get("namespace", ""),
         name=about.get("name", ""),
-        code=event.get("responseStatus", {}).get("code", 0),
+        ok=event.get("responseStatus", {}).get("code", 0) in range(200, 300),
         received_unix_s=_unix_s(event["requestReceivedTimestamp"]),
         answered_unix_s=_unix_s(event["stageTimestamp"]),
         answer=event.get("responseObject") or {},

@@ -5,10 +5,12 @@ creates their nodes, renews their leases, and says of each pod what a kubelet wo
 is being deleted ends at once.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -63,7 +65,10 @@ class Crowd:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         """Stop; the cluster, which ends soon, keeps the objects."""
         self._ended.set()
@@ -77,16 +82,14 @@ class Crowd:
 
     def size_kb(self) -> float:
         """Return the mean size of a pod as JSON, in kB."""
-        import json
-
         items, _ = self._client.items(PODS.path(NAMESPACE))
         return len(json.dumps(items)) / len(items) / 1e3
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_S):
             for name in self._nodes:
-                self._quietly(lambda name=name: self._client.patch(
-                    LEASES.path("kube-node-lease", name), _lease(name)))  # fmt: skip
+                path = LEASES.path("kube-node-lease", name)
+                self._quietly(partial(self._client.patch, path, _lease(name)))
 
     def _on_pod(self, change: Change) -> None:
         """Do what a kubelet does with a new pod, and with one that is being deleted; each once."""
@@ -98,10 +101,10 @@ class Crowd:
         self._doing.add(key)
         path = PODS.path(NAMESPACE, meta["name"])
         if is_ending:
-            self._submit(lambda: self._client.delete(path, {"gracePeriodSeconds": 0}))
+            self._submit(partial(self._client.delete, path, {"gracePeriodSeconds": 0}))
         else:
             status = _status(change.object, len(self._doing))
-            self._submit(lambda: self._client.patch(f"{path}/status", {"status": status}))
+            self._submit(partial(self._client.patch, f"{path}/status", {"status": status}))
 
     def _submit(self, request: Callable[[], object]) -> None:
         if not self._ended.is_set():

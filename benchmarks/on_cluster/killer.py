@@ -1,8 +1,10 @@
-"""Kills pods with chaos_go or with its peer, in a process of its own, and tells when and at what cost.
+"""Kills pods with chaos_go or its peer, in a process of its own, and tells when and at what cost.
 
-    python killer.py '{"tool": "chaos_go", "namespace": "figures", "name": "users", "imports": "all"}'
+    python killer.py '{"tool": "chaos_go", "namespace": "figures", "name": "users"}'
 
-It kills whenever it reads a line with arguments from standard input, and answers each with a line.
+It kills whenever it reads a line from standard input, a JSON object with further arguments of the
+action, and answers each with a line. With ``"imports": "all"`` it imports the package kubernetes
+before.
 """
 
 import json

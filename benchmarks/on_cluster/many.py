@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,9 @@ def one_kill(lab: Lab, crowd: Crowd, scope: object) -> dict[str, float]:
     """Kill in a new process, and measure it until all is quiet again."""
     with Child("chaos_go", NAMESPACE, WORKLOAD, imports="all") as child:
         told = child.kill({"scope": scope})
-        asked = [
-            lab.log.wait_for(f"the kill of {pod}", lambda x, pod=pod: audit.killed(x, NAMESPACE, pod))
-            for pod in told["pods"][:1]
-        ]
+        first = told["pods"][0]
+        find = partial(audit.killed, namespace=NAMESPACE, pod=first)
+        asked = lab.log.wait_for(f"the kill of {first}", find)
         used_s = processor_s(child.pid)
         crowd.wait_until_available()
         follow_s = processor_s(child.pid) - used_s
@@ -49,7 +49,7 @@ def one_kill(lab: Lab, crowd: Crowd, scope: object) -> dict[str, float]:
         time.sleep(IDLE_S)
         idle_s = (processor_s(child.pid) - before_s) / IDLE_S
         return {
-            "resolved": asked[0].received_unix_s - told["called_unix_s"],
+            "resolved": asked.received_unix_s - told["called_unix_s"],
             "returned": told["returned_unix_s"] - told["called_unix_s"],
             "follow": follow_s,
             "idle": 1000 * idle_s,

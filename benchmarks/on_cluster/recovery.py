@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import probes.pods
 from table import Reach, Rounds, Row
 
+import probes.pods
 from chaos_go.agent import holder
 from chaos_go.errors import ClusterError
 from chaos_go.faults import pods
