@@ -66,7 +66,11 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs to find the cluster."""
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBERNETES_CONTEXT": self.context}
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBERNETES_CONTEXT": self.context,
+        }
 
     def api_client(self) -> client.ApiClient:
         """Return a new client of the API, with the rights of the administrator."""
