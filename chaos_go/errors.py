@@ -125,6 +125,7 @@ class ForbiddenError(ClusterError):
         resource: Plural name of the resource, for instance ``pods``; "" for other paths.
         subresource: Part of the resource, for instance ``eviction``; "" for the resource itself.
         namespace: Its namespace; "" for a resource that is in none, and for all namespaces.
+        is_logged: Whether the missing rule was logged.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class ForbiddenError(ClusterError):
         self.subresource, self.namespace = parts.get("subresource", ""), parts.get("namespace", "")
         self.verb = verb
         self.path = path
+        self.is_logged = False
         what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource or path
         where = f" in namespace {self.namespace}" if self.namespace else ""
         fix = "`chaos go doctor EXPERIMENT` prints the Role that is missing"

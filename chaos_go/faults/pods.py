@@ -37,7 +37,7 @@ def _kill_needs(target: str, mode: str) -> Iterator[Permission]:
 
 @needs(
     _kill_needs,
-    examples=(
+    (
         {"target": "deployment/shop/users"},
         {"target": "deployment/shop/users", "mode": "evict"},
         {"target": "service/shop/users"},

@@ -54,9 +54,10 @@ def needs[**P, R](
 
 
 def log_missing(error: ForbiddenError) -> None:
-    """Log the rule whose lack the API server answered with 403, as Roles contain it."""
-    if not error.resource:
+    """Log the rule whose lack the API server answered with 403, as Roles contain it; only once."""
+    if error.is_logged or not error.resource:
         return
+    error.is_logged = True
     lacking = permissions.missing(error)
     kind = "ClusterRole" if lacking.is_cluster_wide else "Role"
     where = "" if lacking.is_cluster_wide else f" in namespace {lacking.namespace}"
