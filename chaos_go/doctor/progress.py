@@ -13,8 +13,8 @@ class Progress:
     """The step that is being done. Thread-safe enough: it is only shown."""
 
     def __init__(self) -> None:
-        """Begin without a step."""
-        self.step = ""
+        """Begin with what comes first."""
+        self.step = "reading the configuration"
         self._began_s = time.monotonic()
         self._over = threading.Event()
 
