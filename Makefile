@@ -161,7 +161,7 @@ contract-check: | $(READY)
 	@cd agent && go run ./cmd/contract -check
 
 .PHONY: docs
-docs: | $(READY) ## write docs/reference/activities.md from the docstrings
+docs: | $(READY) ## write the generated pages of docs/reference
 	@$(PYTHON) scripts/reference.py
 
 .PHONY: docs-check

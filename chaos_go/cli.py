@@ -60,6 +60,47 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
     context.exit(1 if problems else 0)
 
 
+@go.command(short_help="Check cluster, permissions and targets before a run.")
+@click.argument("experiment", required=False, default="", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
+@click.option("--role", is_flag=True, help="print only the minimal Role of EXPERIMENT, as YAML")
+@click.pass_context
+def doctor(context: click.Context, experiment: str, as_json: bool, role: bool) -> None:
+    """Check, before anything is changed, what EXPERIMENT needs; without it, the cluster.
+
+    Checked are the cluster and its clock, every permission, protected namespaces, the pods of each
+    target, PodDisruptionBudgets, and the agent of this host. When a permission is missing, the Role
+    that grants it follows the table, for `kubectl apply -f -`.
+
+    Exit code: 0 when nothing failed (there may be warnings, and what could not be checked), 1 when
+    a check failed, 4 setup-error (EXPERIMENT cannot be read).
+    """
+    import json
+
+    from chaos_go import doctor as examining
+    from chaos_go.doctor import table
+    from chaos_go.doctor.progress import Progress
+    from chaos_go.errors import ChaosGoError
+
+    if role and (as_json or not experiment):
+        raise click.UsageError("--role needs an EXPERIMENT, and prints YAML, not JSON")
+    progress = Progress()
+    try:
+        with progress.shown():
+            if role:
+                click.echo(examining.role(experiment, progress), nl=False)
+                return
+            report = examining.examine(experiment, progress)
+    except ChaosGoError as error:
+        raise _refuse(error) from error
+    if as_json:
+        click.echo(json.dumps(report.record(), indent=2))
+    else:
+        click.echo("\n".join(table.lines(report)))
+        click.echo(f"\n{report.role}" if report.role else "", nl=False)
+    context.exit(report.exit_code)
+
+
 @go.command(short_help="Draw P99 and error rate over time, and the faults.")
 @click.argument("journal", type=click.Path())
 @click.option(

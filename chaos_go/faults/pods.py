@@ -1,5 +1,6 @@
 """Faults on pods and nodes of Kubernetes, through its API server."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,12 @@ from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError
 from chaos_go.faults._kill import Plan, PodKill
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.targets import guard, read_pods
 from chaos_go.targets import scope as scopes
@@ -19,6 +25,25 @@ __all__ = ["kill"]
 _ONE: dict[str, Any] = {"pods": 1}
 
 
+def _kill_needs(target: str, mode: str) -> Iterator[Permission]:
+    asked = read_pods(target, None).asked
+    yield from selections.permissions(asked)
+    yield from presences.permissions(asked)
+    if mode == "evict":
+        yield of(PODS, "create", namespace=asked.namespace, subresource="eviction")
+    else:
+        yield of(PODS, "delete", namespace=asked.namespace)
+
+
+@needs(
+    _kill_needs,
+    (
+        {"target": "deployment/shop/users"},
+        {"target": "deployment/shop/users", "mode": "evict"},
+        {"target": "service/shop/users"},
+        {"target": "pods/shop/app=users"},
+    ),
+)
 def kill(
     target: str,
     mode: str = "delete",

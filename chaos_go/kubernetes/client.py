@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -40,6 +41,40 @@ _WORDS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the address of a cluster and the credentials came from.
+
+    Attributes:
+        source: ``kubeconfig``, ``service account`` or ``environment``.
+        kubeconfig: Path of the kubeconfig; several are separated by colons.
+        context: Name of the context in the kubeconfig.
+        user: Name of the user in the kubeconfig. The API server may know another name.
+    """
+
+    source: str
+    kubeconfig: str = ""
+    context: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the API server, and when it came.
+
+    Attributes:
+        body: The answer.
+        date: Its header ``Date``; "" without one.
+        sent_unix_s: When the request was sent, in seconds since 1970 by the clock of this host.
+        received_unix_s: When the answer had arrived.
+    """
+
+    body: Object
+    date: str
+    sent_unix_s: float
+    received_unix_s: float
+
+
 class Client:
     """One cluster, as one user. Thread-safe.
 
@@ -47,12 +82,16 @@ class Client:
         host: The address of the API server.
         namespace: The namespace of the context, for targets that name none.
         configuration: Where the server is and who we are; shared with streams into pods.
+        origin: Where these came from.
     """
 
-    def __init__(self, configuration: "Configuration", namespace: str) -> None:
+    def __init__(
+        self, configuration: "Configuration", namespace: str, origin: Origin | None = None
+    ) -> None:
         """Make a client; nothing is sent."""
         self.host = str(configuration.host).rstrip("/")
         self.namespace = namespace
+        self.origin = origin or Origin("environment")
         self.configuration = configuration
         self._session = _session(configuration, _RETRIES)
         self._streams = _session(configuration, Retry(total=0, raise_on_status=False))
@@ -83,6 +122,18 @@ class Client:
             if not meta.get("continue"):
                 return found, str(meta.get("resourceVersion", ""))
             more = {"limit": 500, "continue": meta["continue"]}
+
+    def ask_once(self, path: str) -> Answer:
+        """Return an object with the time that the request took. It is not tried a second time.
+
+        Raises:
+            ClusterError: The server refused, or did not answer in time.
+        """
+        sent_unix_s = time.time()
+        answer = self._send(self._streams, "GET", path, {}, None, "", verb="get")
+        received_unix_s = time.time()
+        date = answer.headers.get("Date", "")
+        return Answer(_parsed(answer), date, sent_unix_s, received_unix_s)
 
     def create(self, path: str, body: Object) -> Object:
         """Create an object, and return it as the server stored it. It is never tried twice."""
@@ -131,12 +182,7 @@ class Client:
         answer = self._send(
             self._session, method, path, query, body, content_type, verb=verb or _WORDS[method]
         )
-        try:
-            parsed: Object = answer.json()
-        except ValueError as error:
-            raise ClusterError(f"{self.host}{path}: the answer is not JSON; is this an API server?"
-                               ) from error  # fmt: skip
-        return parsed
+        return _parsed(answer)
 
     def _send(
         self,
@@ -209,6 +255,16 @@ def _session(configuration: "Configuration", retries: Retry) -> requests.Session
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _parsed(answer: requests.Response) -> Object:
+    try:
+        parsed = answer.json()
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ClusterError(f"{answer.url}: the answer is no JSON object; is this an API server?")
+    return parsed
 
 
 def _reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaos_go.errors import BadInputError, ClusterError, shorten
-from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.client import Client, Origin
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -85,12 +85,12 @@ def _client(source: _Source) -> Client:
 
     configuration = Configuration(host="")  # not the default, which other code may have changed
     files = [Path(x).expanduser() for x in source.kubeconfig.split(os.pathsep) if x]
-    namespace = "default"
+    namespace, origin = "default", Origin("environment")
     if any(file.exists() for file in files):
-        namespace = _read_kubeconfig(configuration, source)
+        namespace, origin = _read_kubeconfig(configuration, source)
     elif source.in_pod:
         _read_service_account(configuration)
-        namespace = own_namespace() or namespace
+        namespace, origin = own_namespace() or namespace, Origin("service account")
     elif host := source.get("KUBERNETES_HOST"):
         _read_settings(configuration, source, host)
     elif source.kubeconfig != _KUBECONFIG:
@@ -102,11 +102,11 @@ def _client(source: _Source) -> Client:
         configuration.verify_ssl = False
     elif verify.lower() not in ("", "true", "1", "yes"):
         raise BadInputError("KUBERNETES_VERIFY_SSL", verify, "give true or false")
-    return Client(configuration, namespace)
+    return Client(configuration, namespace, origin)
 
 
-def _read_kubeconfig(configuration: "Configuration", source: _Source) -> str:
-    """Read a kubeconfig into the configuration; return the namespace of its context."""
+def _read_kubeconfig(configuration: "Configuration", source: _Source) -> tuple[str, Origin]:
+    """Read a kubeconfig into the configuration; return the namespace of its context, and it."""
     from kubernetes import config
 
     path = os.pathsep.join(str(Path(x).expanduser()) for x in source.kubeconfig.split(os.pathsep))
@@ -125,7 +125,9 @@ def _read_kubeconfig(configuration: "Configuration", source: _Source) -> str:
         fix = f"the kubeconfig has no such context; it has {', '.join(sorted(known))}"
         raise BadInputError("KUBERNETES_CONTEXT", wanted, fix)
     context = known[wanted] if wanted else current
-    return str(context["context"].get("namespace") or "default")
+    inside = context["context"]
+    origin = Origin("kubeconfig", path, context["name"], str(inside.get("user", "")))
+    return str(inside.get("namespace") or "default"), origin
 
 
 def _read_service_account(configuration: "Configuration") -> None:

@@ -5,15 +5,17 @@ Threads of `chaos_go.kubernetes.watch` write it; the fault and the probes read i
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client
-from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.kinds import PODS, WORKLOADS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.selection import Asked
 from chaos_go.kubernetes.watch import Change, Follower
 from chaos_go.kubernetes.workload import Workload
 
@@ -56,6 +58,13 @@ class Level:
     ready: int
     wanted: int
     is_full: bool
+
+
+def permissions(asked: Asked) -> Iterator[Permission]:
+    """Yield what a `Presence` of these pods needs."""
+    yield of(PODS, "list", "watch", namespace=asked.namespace)
+    if asked.kind in WORKLOADS:
+        yield of(WORKLOADS[asked.kind], "list", "watch", namespace=asked.namespace)
 
 
 class Presence:

@@ -1,6 +1,6 @@
 """Which pods a target names, looked up in the API server. No pod at all is an error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -9,6 +9,7 @@ from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client, Object
 from chaos_go.kubernetes.kinds import NAMESPACES, PODS, SERVICES, SLICES, WORKLOADS, Resource
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.workload import Workload
 
@@ -74,6 +75,17 @@ def select(client: Client, asked: Asked) -> Selection:
     if not alive:
         raise TargetError(asked.text, _nothing(client, asked, namespace, len(found.pods)))
     return Selection(found.namespace, found.selector, found.workload, alive, found.ports)
+
+
+def permissions(asked: Asked) -> Iterator[Permission]:
+    """Yield what `select` needs. What makes its errors more helpful is not needed."""
+    if asked.kind in WORKLOADS:
+        yield of(WORKLOADS[asked.kind], "get", namespace=asked.namespace)
+    elif asked.kind == "service":
+        yield of(SERVICES, "get", namespace=asked.namespace)
+        yield of(SLICES, "list", namespace=asked.namespace)
+    verb = "get" if asked.kind == "pod" else "list"
+    yield of(PODS, verb, namespace=asked.namespace)
 
 
 def list_pods(client: Client, namespace: str, selector: str = "", **query: str) -> tuple[Pod, ...]:
