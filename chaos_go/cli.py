@@ -40,6 +40,29 @@ def verdict(context: click.Context, journal: str) -> None:
     context.exit(judged.exit_code)
 
 
+@go.command(short_help="Restore what a killed run left changed in a cluster.")
+@click.argument("file", type=click.Path())
+@click.option("--dry-run", is_flag=True, help="change nothing, say what would be done")
+@click.pass_context
+def undo(context: click.Context, file: str, dry_run: bool) -> None:
+    """Restore what FILE says is still changed in a cluster.
+
+    FILE is a journal, or the file chaos-go-undo-*.json that a killed run leaves in its folder. The
+    cluster is the one of KUBECONFIG and KUBERNETES_CONTEXT, and must be the one of the record.
+
+    Exit code: 0 when everything is restored or nothing had to be, 1 when something is not restored,
+    4 when FILE cannot be read.
+    """
+    from chaos_go import undo as undoing
+    from chaos_go.errors import BadInputError
+
+    try:
+        is_over = undoing.undo(file, dry_run, click.echo)
+    except BadInputError as error:
+        raise _refuse(error) from error
+    context.exit(0 if is_over else 1)
+
+
 @go.command(short_help="Find what Chaos Toolkit would silently ignore.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.pass_context

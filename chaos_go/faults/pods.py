@@ -8,7 +8,11 @@ from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError
+from chaos_go.faults._cordon import cordon
+from chaos_go.faults._drain import drain
 from chaos_go.faults._kill import Plan, PodKill
+from chaos_go.faults._restart import rollout_restart
+from chaos_go.faults._scale import scale
 from chaos_go.kubernetes import presence as presences
 from chaos_go.kubernetes import selection as selections
 from chaos_go.kubernetes.access import needs
@@ -20,7 +24,7 @@ from chaos_go.targets import guard, read_pods
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.target import MOST_PERCENTAGE
 
-__all__ = ["kill"]
+__all__ = ["cordon", "drain", "kill", "rollout_restart", "scale"]
 
 _ONE: dict[str, Any] = {"pods": 1}
 

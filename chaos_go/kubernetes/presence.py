@@ -33,12 +33,14 @@ class Kill:
     Attributes:
         pod: The pod before it was killed.
         at_unix_s: When the request to kill it was sent, in seconds since 1970.
+        serves_on: Whether it serves until its controller ends it, as in a rolling restart.
         replacement: Name of the pod that became Ready in its place; "" before.
         replaced_unix_s: When that pod became Ready; None before.
     """
 
     pod: Pod
     at_unix_s: float
+    serves_on: bool = False
     replacement: str = ""
     replaced_unix_s: float | None = None
 
@@ -78,7 +80,7 @@ class Presence:
 
         Args:
             client: The cluster.
-            namespace: Namespace of the pods.
+            namespace: Namespace of the pods; "" for all namespaces.
             selector: Label selector that all of them match; "" for all pods of the namespace.
             pods: The pods as they were selected; their owners tell which new pods belong to them.
             workload: The workload; None when pods, a selector or a service were named.
@@ -87,7 +89,7 @@ class Presence:
             ClusterError: The API server refused, or did not answer.
         """
         first = list(pods)
-        self._owners = {pod.owner for pod in first} - {""}
+        self._owners = {(pod.namespace, pod.owner) for pod in first if pod.owner}
         self._uids = {pod.uid for pod in first}
         self._pods: dict[str, Pod] = {}
         self._workload = workload
@@ -121,10 +123,20 @@ class Presence:
         """When the watches ended, in seconds since 1970; None while they go on."""
         return self._ended_unix_s
 
-    def add_kill(self, pod: Pod, at_unix_s: float) -> None:
-        """Take note that a pod was killed."""
+    def has(self, pod: Pod) -> bool:
+        """Return whether a pod is one of those that are watched."""
+        return pod.uid in self._uids or (pod.namespace, pod.owner) in self._owners
+
+    def add_kill(self, pod: Pod, at_unix_s: float, serves_on: bool = False) -> None:
+        """Take note that a pod was killed.
+
+        Args:
+            pod: The pod before it was killed.
+            at_unix_s: When the request to kill it was sent, in seconds since 1970.
+            serves_on: Whether it serves until its controller ends it.
+        """
         with self._changed:
-            self._kills.append(Kill(pod, at_unix_s))
+            self._kills.append(Kill(pod, at_unix_s, serves_on))
             self._note(at_unix_s)
 
     @property
@@ -246,7 +258,7 @@ class Presence:
 
     def _on_pod(self, change: Change) -> None:
         pod = pod_objects.read(change.object)
-        if pod.uid not in self._uids and pod.owner not in self._owners:
+        if not self.has(pod):
             return
         with self._changed:
             if change.is_gone:
@@ -279,7 +291,8 @@ class Presence:
     def _assign(self, pod: Pod, at_unix_s: float) -> None:
         """Give a pod that became Ready to the oldest kill that has no replacement yet."""
         for number, kill in enumerate(self._kills):
-            if kill.replaced_unix_s is None and kill.pod.uid != pod.uid:
+            of_same = (kill.pod.namespace, kill.pod.owner) == (pod.namespace, pod.owner)
+            if kill.replaced_unix_s is None and kill.pod.uid != pod.uid and of_same:
                 if pod.uid in self._uids:
                     return  # it was there before the kill
                 self._kills[number] = replace(kill, replacement=pod.name, replaced_unix_s=at_unix_s)
@@ -289,10 +302,11 @@ class Presence:
         """Take note of how many pods are Ready, if that has changed; the lock is held."""
         if not self._has_listed:
             return
-        killed = {kill.pod.uid for kill in self._kills}
-        ready = sum(pod.is_ready for pod in self._pods.values() if pod.uid not in killed)
+        killed = {kill.pod.uid: kill.serves_on for kill in self._kills}
+        serving = [x for x in self._pods.values() if x.is_ready and killed.get(x.uid, True)]
+        ready, stays = len(serving), sum(x.uid not in killed for x in serving)
         wanted = self._workload.wanted if self._workload else self._wanted_at_first
-        is_full = ready >= wanted and (self._workload is None or self._workload.is_available)
+        is_full = stays >= wanted and (self._workload is None or self._workload.is_available)
         last = self._levels[-1] if self._levels else None
         if last is None or (ready, wanted, is_full) != (last.ready, last.wanted, last.is_full):
             self._levels.append(Level(at_unix_s, ready, wanted, is_full))

@@ -88,6 +88,17 @@ def permissions(asked: Asked) -> Iterator[Permission]:
     yield of(PODS, verb, namespace=asked.namespace)
 
 
+def find(client: Client, asked: Asked) -> Object:
+    """Return the workload that a target names, which may have no pods.
+
+    Raises:
+        TargetError: It, or its namespace, does not exist.
+        ClusterError: The API server refused, or did not answer.
+    """
+    namespace = asked.namespace or client.namespace
+    return _get(client, asked, namespace, WORKLOADS[asked.kind])
+
+
 def list_pods(client: Client, namespace: str, selector: str = "", **query: str) -> tuple[Pod, ...]:
     """Return the pods of a namespace that match a label selector, in order of name."""
     items, _ = client.items(PODS.path(namespace), labelSelector=selector, **query)
