@@ -50,7 +50,14 @@ func shopCommand(t *testing.T, args ...string) *exec.Cmd {
 // start runs a role on a free port and returns its address, which it reads from the first line of stderr.
 func start(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
+	return startInto(t, io.Discard, args...)
+}
+
+// startInto is start; the role writes its stdout to a writer.
+func startInto(t *testing.T, stdout io.Writer, args ...string) (*exec.Cmd, string) {
+	t.Helper()
 	cmd := shopCommand(t, append(args, "--listen", "127.0.0.1:0")...)
+	cmd.Stdout = stdout
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

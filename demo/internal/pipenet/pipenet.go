@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 )
 
 // Network connects dialers to listeners by host name.
@@ -35,17 +36,21 @@ func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error)
 	l := n.listeners[address]
 	n.mu.Unlock()
 	if l == nil {
-		return nil, fmt.Errorf("dial %s: connection refused", address)
+		return nil, refused(address)
 	}
 	client, server := net.Pipe()
 	select {
 	case l.accept <- server:
 		return client, nil
 	case <-l.closed:
-		return nil, fmt.Errorf("dial %s: connection refused", address)
+		return nil, refused(address)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func refused(address string) error {
+	return fmt.Errorf("dial %s: %w", address, syscall.ECONNREFUSED)
 }
 
 type listener struct {

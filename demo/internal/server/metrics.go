@@ -19,10 +19,16 @@ func NewRegistry() *prometheus.Registry {
 	return registry
 }
 
+const (
+	durationsName = "shop_http_request_duration_seconds"
+	// aborted is the code of a request whose connection was closed in the middle of its answer.
+	aborted = "aborted"
+)
+
 // measured records the duration of requests by route and code, and the number of requests in flight.
 func measured(next http.Handler, registry prometheus.Registerer) http.Handler {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "shop_http_request_duration_seconds", Help: "Time from request to end of answer.", Buckets: durationBucketsS,
+		Name: durationsName, Help: "Time from request to end of answer.", Buckets: durationBucketsS,
 	}, []string{"route", "code"})
 	inFlight := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "shop_http_requests_in_flight", Help: "Requests that have begun and are not answered yet.",
@@ -31,13 +37,40 @@ func measured(next http.Handler, registry prometheus.Registerer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inFlight.Inc()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		began := time.Now()
+		began, code := time.Now(), aborted
 		defer func() { // deferred, because a handler may panic with http.ErrAbortHandler
 			inFlight.Dec()
-			durations.WithLabelValues(routeOf(r), strconv.Itoa(recorder.status)).Observe(time.Since(began).Seconds())
+			durations.WithLabelValues(routeOf(r), code).Observe(time.Since(began).Seconds())
 		}()
 		next.ServeHTTP(recorder, r)
+		code = strconv.Itoa(recorder.status)
 	})
+}
+
+// Counts returns the number of requests that were answered, by route and code.
+func (s *Service) Counts() (map[string]map[string]uint64, error) {
+	families, err := s.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]map[string]uint64{}
+	for _, family := range families {
+		if family.GetName() != durationsName {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, label := range metric.GetLabel() {
+				labels[label.GetName()] = label.GetValue()
+			}
+			route := labels["route"]
+			if counts[route] == nil {
+				counts[route] = map[string]uint64{}
+			}
+			counts[route][labels["code"]] = metric.GetHistogram().GetSampleCount()
+		}
+	}
+	return counts, nil
 }
 
 // routeOf returns the pattern that matched the request. The path itself would create one series per user.

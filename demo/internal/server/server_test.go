@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,13 +31,14 @@ func read(t *testing.T, url string) string {
 
 func TestWhatEveryRoleAnswers(t *testing.T) {
 	tea := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	server := httptest.NewServer(Handler("kitchen", map[string]http.Handler{"GET /tea/{kind}": tea}, NewRegistry()))
+	server := httptest.NewServer(New("kitchen", map[string]http.Handler{"GET /tea/{kind}": tea}, NewRegistry(), 0))
 	defer server.Close()
 	read(t, server.URL+"/tea/green")
 	read(t, server.URL+"/tea/black")
 	read(t, server.URL+"/coffee")
 	for path, wants := range map[string][]string{
 		"/healthz": {`200 {"status":"ok","role":"kitchen"}`},
+		"/readyz":  {`200 {"status":"ready"}`},
 		"/metrics": {
 			`shop_http_request_duration_seconds_count{code="418",route="GET /tea/{kind}"} 2`,
 			`shop_http_request_duration_seconds_count{code="404",route="unmatched"} 1`,
@@ -65,7 +67,8 @@ func endDuring(t *testing.T, grace time.Duration) (answer string, served error) 
 		ctx, end := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		listener := network.Listen("kitchen")
-		go func() { done <- Serve(ctx, listener, slow, grace) }()
+		service := New("kitchen", map[string]http.Handler{"/": slow}, NewRegistry(), 0)
+		go func() { done <- service.Serve(ctx, listener, Ending{Grace: grace}) }()
 		time.AfterFunc(time.Second, end)
 		client := &http.Client{Transport: &http.Transport{DialContext: network.Dial}}
 		response, err := client.Get("http://kitchen/")
@@ -96,5 +99,52 @@ func TestServeCutsRequestsThatOutlastTheGrace(t *testing.T) {
 	answer, err := endDuring(t, time.Second)
 	if answer != "broken" || err == nil || !strings.Contains(err.Error(), "--shutdown-grace 1s") {
 		t.Errorf("got %q, %v; want a cut request and an error that names the grace", answer, err)
+	}
+}
+
+func TestARoleThatWarmsUpIsAliveButNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tea := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "tea") })
+		service := New("kitchen", map[string]http.Handler{"GET /tea": tea}, NewRegistry(), 3*time.Second)
+		expect := func(want map[string]string) {
+			t.Helper()
+			for path, answer := range want {
+				recorder := httptest.NewRecorder()
+				service.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+				if got := fmt.Sprintf("%d %s", recorder.Code, recorder.Body); !strings.HasPrefix(got, answer) {
+					t.Errorf("%s: got %q, want %q", path, got, answer)
+				}
+			}
+		}
+		time.Sleep(3*time.Second - time.Millisecond)
+		expect(map[string]string{"/healthz": "200", "/readyz": `503 {"status":"warming up"}`, "/tea": `503 {"error":"warming-up"`})
+		time.Sleep(time.Millisecond)
+		expect(map[string]string{"/healthz": "200", "/readyz": `200 {"status":"ready"}`, "/tea": "200 tea"})
+		counts, err := service.Counts()
+		if want := map[string]map[string]uint64{"GET /tea": {"200": 1, "503": 1}}; err != nil || !reflect.DeepEqual(counts, want) {
+			t.Errorf("got %v, %v; want %v", counts, err, want)
+		}
+	})
+}
+
+func TestAnAnswerThatIsCutCountsAsAborted(t *testing.T) {
+	half := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	service := New("kitchen", map[string]http.Handler{"GET /tea": half}, NewRegistry(), 0)
+	server := httptest.NewServer(service)
+	response, err := http.Get(server.URL + "/tea")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("got the whole answer %q, want half of it", body)
+	}
+	server.Close() // waits for the handler
+	if counts, err := service.Counts(); err != nil || counts["GET /tea"][aborted] != 1 {
+		t.Errorf("got %v, %v; want one aborted", counts, err)
 	}
 }

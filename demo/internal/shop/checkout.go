@@ -85,6 +85,7 @@ func (c *checkout) usersPolicy(bad *variants) upstream.Policy {
 }
 
 // riskPolicy makes one attempt: a second one would begin only after the customer has waited for the whole timeout.
+// A connection that is refused costs no time, and is opened again within the attempt.
 func (c *checkout) riskPolicy(bad *variants) upstream.Policy {
 	policy := upstream.Policy{Timeout: c.riskTimeout, Breaker: !bad.has(noBreaker)}
 	if bad.has(noTimeout) {
@@ -103,7 +104,7 @@ func (c *checkout) routes(env environment) map[string]http.Handler {
 	seller := &seller{
 		users: upstream.NewClient("users", c.usersURL.String(), upstream.NewRecycler(c.maxConnectionAge, env.dial),
 			c.usersPolicy(&env.bad), random, metrics),
-		risk: upstream.NewClient("risk", c.riskURL.String(), upstream.NewRecycler(c.maxConnectionAge, env.dial),
+		risk: upstream.NewClient("risk", c.riskURL.String(), upstream.NewRecycler(c.maxConnectionAge, upstream.Redialing(env.dial)),
 			c.riskPolicy(&env.bad), random, metrics),
 		fallbacks: fallbacks,
 	}

@@ -2,12 +2,12 @@ package shop
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -33,7 +33,8 @@ type command struct {
 	settings settings
 	flags    *flag.FlagSet
 	listen   string
-	grace    time.Duration
+	warmUp   time.Duration
+	ending   server.Ending
 	bad      variants
 }
 
@@ -52,7 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	if err := cmd.run(stderr); err != nil {
+	if err := cmd.run(stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "shop %s: %v\n", cmd.role.name, err)
 		return exitFailed
 	}
@@ -76,16 +77,25 @@ func parse(args []string) (*command, error) {
 	if err == nil && cmd.flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q; flags look like --listen 127.0.0.1:8080", cmd.flags.Arg(0))
 	}
-	if err == nil && cmd.grace <= 0 {
-		err = fmt.Errorf("--shutdown-grace %s is not above 0; give one such as 10s", cmd.grace)
-	}
 	if err == nil {
-		err = cmd.settings.check()
+		err = cmd.check()
 	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		err = fmt.Errorf("shop %s: %w (shop %s --help shows all flags)", cmd.role.name, err, cmd.role.name)
 	}
 	return cmd, err
+}
+
+func (c *command) check() error {
+	switch {
+	case c.warmUp < 0:
+		return fmt.Errorf("--warm-up %s is negative; give one such as 5s", c.warmUp)
+	case c.ending.LameDuck < 0:
+		return fmt.Errorf("--lame-duck %s is negative; give one such as 3s", c.ending.LameDuck)
+	case c.ending.Grace <= 0:
+		return fmt.Errorf("--shutdown-grace %s is not above 0; give one such as 10s", c.ending.Grace)
+	}
+	return c.settings.check()
 }
 
 func newCommand(name string) (*command, error) {
@@ -96,7 +106,9 @@ func newCommand(name string) (*command, error) {
 		cmd := &command{role: candidate, settings: candidate.settings(), flags: flag.NewFlagSet(name, flag.ContinueOnError)}
 		cmd.flags.SetOutput(io.Discard) // Main prints the errors
 		cmd.flags.StringVar(&cmd.listen, "listen", candidate.listen, "listen on this `address`")
-		cmd.flags.DurationVar(&cmd.grace, "shutdown-grace", defaultGrace, "after SIGTERM, `time` to finish the requests in flight")
+		cmd.flags.DurationVar(&cmd.warmUp, "warm-up", 0, "after the start, `time` in which it answers 503 and is not ready")
+		cmd.flags.DurationVar(&cmd.ending.LameDuck, "lame-duck", 0, "after SIGTERM, `time` in which it still serves but is not ready")
+		cmd.flags.DurationVar(&cmd.ending.Grace, "shutdown-grace", defaultGrace, "after that, `time` to finish the requests in flight")
 		cmd.bad = variants{role: name, allowed: candidate.variants}
 		cmd.flags.Var(&cmd.bad, "bad", "bad variants, a comma-separated `list` of: "+join(candidate.variants))
 		cmd.settings.register(cmd.flags)
@@ -105,8 +117,8 @@ func newCommand(name string) (*command, error) {
 	return nil, fmt.Errorf("shop: no role %q; give one of: %s", name, roleNames())
 }
 
-// handler builds the service. With dial nil it uses the real network.
-func (c *command) handler(dial upstream.DialFunc) http.Handler {
+// service builds the service. With dial nil it uses the real network.
+func (c *command) service(dial upstream.DialFunc) *server.Service {
 	registry := server.NewRegistry()
 	routes := c.settings.routes(environment{bad: c.bad, registry: registry, dial: dial})
 	if c.bad.has(leakGoroutines) {
@@ -114,12 +126,12 @@ func (c *command) handler(dial upstream.DialFunc) http.Handler {
 			routes[pattern] = server.Leaky(handler)
 		}
 	}
-	return server.Handler(c.role.name, routes, registry)
+	return server.New(c.role.name, routes, registry, c.warmUp)
 }
 
-// run serves until SIGTERM or SIGINT. The variant abrupt-shutdown does not handle these signals, so that the Go runtime
-// ends the process at once.
-func (c *command) run(stderr io.Writer) error {
+// run serves until SIGTERM or SIGINT, and then prints the number of requests. The variant abrupt-shutdown does not
+// handle these signals, so that the Go runtime ends the process at once, without this line.
+func (c *command) run(stdout, stderr io.Writer) error {
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on --listen %q: %w; free the port or give another", c.listen, err)
@@ -132,7 +144,21 @@ func (c *command) run(stderr io.Writer) error {
 		context.AfterFunc(ctx, stop) // so that a second signal ends the process at once
 	}
 	fmt.Fprintf(stderr, "shop %s: listening on %s\n", c.role.name, listener.Addr())
-	return server.Serve(ctx, listener, c.handler(nil), c.grace)
+	service := c.service(nil)
+	served := service.Serve(ctx, listener, c.ending)
+	return errors.Join(served, c.printCounts(stdout, service))
+}
+
+// printCounts prints one line of JSON: the number of requests by route and code.
+func (c *command) printCounts(stdout io.Writer, service *server.Service) error {
+	counts, err := service.Counts()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(struct {
+		Role     string                       `json:"role"`
+		Requests map[string]map[string]uint64 `json:"requests"`
+	}{c.role.name, counts})
 }
 
 func roleNames() string {

@@ -15,6 +15,8 @@ func TestWrongCommandLinesSayWhatAndHow(t *testing.T) {
 		"users --latency fast":                {`invalid value "fast" for flag -latency`, "shop users --help"},
 		"users --latency -1ms":                {"--latency -1ms is negative", "such as 4ms"},
 		"users --latency 9ms --tail 2ms":      {"--tail 2ms is below --latency 9ms"},
+		"users --warm-up -1s":                 {"--warm-up -1s is negative", "such as 5s"},
+		"users --lame-duck -1s":               {"--lame-duck -1s is negative", "such as 3s"},
 		"users --shutdown-grace 0s":           {"--shutdown-grace 0s is not above 0", "such as 10s"},
 		"risk --max-amount 0":                 {"--max-amount 0 is not above 0"},
 		"checkout --attempts 0":               {"--attempts 0 is not in 1..20"},
@@ -52,7 +54,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		if code := Main([]string{known.name, "--help"}, &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
 			t.Errorf("%s: exit code %d, stderr %q", known.name, code, stderr.String())
 		}
-		for _, want := range []string{"--listen", "--bad", "--shutdown-grace", known.listen, join(known.variants)} {
+		for _, want := range []string{"--listen", "--bad", "--shutdown-grace", "--warm-up", "--lame-duck", known.listen, join(known.variants)} {
 			if !strings.Contains(stdout.String(), want) {
 				t.Errorf("help of %s lacks %q", known.name, want)
 			}

@@ -12,7 +12,8 @@ import (
 	"chaosgo/demo/internal/upstream"
 )
 
-// gateway is the public entry. It makes no retries, because retries in two layers multiply.
+// gateway is the public entry. It sends no request twice, because an order would be made twice, and retries in two
+// layers multiply. It only opens a connection again that was refused.
 type gateway struct {
 	usersURL, checkoutURL         baseURL
 	usersTimeout, checkoutTimeout time.Duration
@@ -35,7 +36,7 @@ func (g *gateway) check() error {
 }
 
 func (g *gateway) routes(env environment) map[string]http.Handler {
-	transport := upstream.NewRecycler(g.maxConnectionAge, env.dial)
+	transport := upstream.NewRecycler(g.maxConnectionAge, upstream.Redialing(env.dial))
 	forward := func(name string, target *baseURL, timeout time.Duration) http.Handler {
 		proxy := &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {

@@ -17,7 +17,7 @@ func goroutinesAfter(t *testing.T, line string) int {
 		t.Fatal(err)
 	}
 	before := runtime.NumGoroutine()
-	server := httptest.NewServer(cmd.handler(nil))
+	server := httptest.NewServer(cmd.service(nil))
 	for range 200 {
 		response, err := http.Get(server.URL + "/api/v1/users/42")
 		if err != nil {

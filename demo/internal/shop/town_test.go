@@ -37,7 +37,7 @@ func (w *town) run(line string, faults ...func(http.Handler) http.Handler) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	handler := cmd.handler(w.network.Dial)
+	var handler http.Handler = cmd.service(w.network.Dial)
 	for _, fault := range faults {
 		handler = fault(handler)
 	}

@@ -43,10 +43,15 @@ type generation struct {
 // NewRecycler returns a Recycler. With maxAge 0 connections have no maximum age. With dial nil it uses the real
 // network.
 func NewRecycler(maxAge time.Duration, dial DialFunc) *Recycler {
+	return &Recycler{maxAge: maxAge, dial: orReal(dial)}
+}
+
+// orReal returns dial, or for nil a DialFunc of the real network.
+func orReal(dial DialFunc) DialFunc {
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+		return (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
-	return &Recycler{maxAge: maxAge, dial: dial}
+	return dial
 }
 
 // RoundTrip implements http.RoundTripper.
