@@ -68,7 +68,7 @@ def scale(
     before = int(value_of(_FIELD, found.object))
     if before == replicas:
         raise BadInputError("replicas", replicas, f"{found.name} has so many already; give another")
-    guard.refuse_scaling_down(allowed, before, replicas, PodsTarget.most_percentage)
+    guard.refuse_scaling_down(allowed, before, replicas, MOST_PERCENTAGE)
     workload = found.workload
     change = Change(
         object=found.name,
