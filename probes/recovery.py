@@ -173,7 +173,7 @@ def _lost(fault: str, window_s: float, traffic: str) -> tuple[list[lost.Failed],
 def _replacements(fault: str) -> lost.Replacements:
     """Return the kills of a fault; none if it kills nothing, or before it was armed."""
     known = [x for x in holder.faults() if x.id == fault]
-    return getattr(known[-1], "replacements", ()) if known else ()
+    return known[-1].replacements if known else ()
 
 
 def _recovery(

@@ -70,7 +70,7 @@ def test_requests_that_were_under_way_during_the_fault_are_lost(killed):
 
 def test_requests_lost_by_old_and_new_pod(killed, monkeypatch):
     kills = ((START + 20.2, START + 20.9),)
-    monkeypatch.setattr(Fault, "replacements", kills, raising=False)
+    monkeypatch.setattr(Fault, "replacements", kills)
     detail = recovery.requests_lost_detail(fault=FAULT)
     assert detail["by_side"] == {"before": 0, "old pod": 3, "new pod": 2}
 
