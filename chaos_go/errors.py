@@ -104,7 +104,11 @@ class ClusterError(ChaosGoError):
     Attributes:
         status: The HTTP status of the answer; 0 when there was none.
         details: The ``Status`` object of the answer; {} when there was none.
+        was_repeated: Whether it is the answer to a further try, after one that may have been
+            carried out: an object that is "not found" may then have been deleted by us.
     """
+
+    was_repeated: bool = False
 
     def __init__(
         self, message: str, status: int = 0, details: Mapping[str, Any] | None = None

@@ -119,6 +119,8 @@ def recovery_detail(
             f"fault {fault!r} was stopped {seen_s:.1f} s after its last kill, before {target} had "
             "recovered, so the recovery was not seen; measure it before the stop"
         )
+    if doubt := watched.doubt():
+        raise NotEnoughDataError(doubt)
     if took is None:
         took = time.time() - kills[0].at_unix_s
         reason = watched.not_recovered(took)

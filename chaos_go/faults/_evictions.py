@@ -10,7 +10,7 @@ from typing import Any
 from chaos_go.errors import ClusterError
 from chaos_go.faults._kill import budget_says, evict
 from chaos_go.kubernetes import eviction
-from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.eviction import Lodger
 from chaos_go.kubernetes.kinds import PODS
 from chaos_go.kubernetes.pods import Pod
@@ -174,7 +174,7 @@ class Evictions:
             if error.status in _GONE:
                 one.gone_unix_s, one.blocked = now_unix_s, ""
             elif error.status in _AGAIN:
-                one.refusals += error.status == 429
+                one.refusals += refused_by_budget(error)
                 if one.blocked != (said := budget_says(error)):
                     one.blocked = said
                     logger.info("eviction of pod %s refused: %s", one.lodger.text, said)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from requests.utils import should_bypass_proxies
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from chaos_go.errors import ClusterError, ForbiddenError, shorten
+from chaos_go.kubernetes import patience
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -23,18 +25,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 """An object of the API as JSON."""
 
-_CONNECT_S, _READ_S = 5.0, 15.0
-_BUSY = (429, 500, 502, 503, 504)
-_RETRIES = Retry(
-    total=7,
-    backoff_factor=0.1,  # 0.1 s, 0.2 s ... 6.4 s: about 13 s in all, an API server's restart
-    backoff_max=5.0,
-    backoff_jitter=0.1,
-    status_forcelist=_BUSY,
-    allowed_methods=("GET", "PATCH", "DELETE"),  # POST creates or evicts: never twice by accident
-    raise_on_status=False,
-    respect_retry_after_header=True,
-)
+_CONNECT_S, _READ_S, _PING_S = 5.0, 10.0, 5.0
+_BUSY_PAUSE_S = 1.0
 _WORDS = {
     "GET": "get", "LIST": "list", "POST": "create", "PATCH": "patch", "DELETE": "delete",
     "WATCH": "watch",
@@ -93,8 +85,8 @@ class Client:
         self.namespace = namespace
         self.origin = origin or Origin("environment")
         self.configuration = configuration
-        self._session = _session(configuration, _RETRIES)
-        self._streams = _session(configuration, Retry(total=0, raise_on_status=False))
+        self._session = _session(configuration, patience.Patience.usual())
+        self._once = _session(configuration, patience.Patience.none())
 
     def get(self, path: str, **query: Any) -> Object:
         """Return an object.
@@ -116,7 +108,13 @@ class Client:
         found: list[Object] = []
         more: Object = {"limit": 500}
         while True:
-            page = self._json("GET", path, {**query, **more}, verb="list")
+            try:
+                page = self._json("GET", path, {**query, **more}, verb="list")
+            except ClusterError as error:
+                if error.status != 410 or "continue" not in more:
+                    raise
+                found, more = [], {}  # it has changed too much for pages: all of it at once
+                continue
             found += page.get("items") or []
             meta = page.get("metadata") or {}
             if not meta.get("continue"):
@@ -130,14 +128,26 @@ class Client:
             ClusterError: The server refused, or did not answer in time.
         """
         sent_unix_s = time.time()
-        answer = self._send(self._streams, "GET", path, {}, None, "", verb="get")
+        answer = self._send(self._once, "GET", path, {}, None, "", verb="get")
         received_unix_s = time.time()
         date = answer.headers.get("Date", "")
-        return Answer(_parsed(answer), date, sent_unix_s, received_unix_s)
+        return Answer(_parsed(answer, "get", path), date, sent_unix_s, received_unix_s)
 
     def create(self, path: str, body: Object) -> Object:
-        """Create an object, and return it as the server stored it. It is never tried twice."""
-        return self._json("POST", path, {}, body)
+        """Create an object, and return it as the server stored it.
+
+        It is sent again only after an answer that says that nothing was done: 429 of a server that
+        has too much to do. The 429 of a PodDisruptionBudget is an answer, see `refused_by_budget`.
+        """
+        until_s = time.monotonic() + patience.LONGEST_S
+        while True:
+            try:
+                return self._json("POST", path, {}, body)
+            except ClusterError as error:
+                is_busy = error.status == 429 and not refused_by_budget(error)
+                if not is_busy or time.monotonic() > until_s:
+                    raise
+                time.sleep(_BUSY_PAUSE_S)
 
     def patch(self, path: str, body: Object | list[Object], **query: Any) -> Object:
         """Change an object: a mapping is a merge patch (RFC 7386), a list JSON patch (RFC 6902)."""
@@ -147,6 +157,18 @@ class Client:
     def delete(self, path: str, body: Object | None = None) -> Object:
         """Delete an object; ``body`` are the DeleteOptions."""
         return self._json("DELETE", path, {}, body)
+
+    def ping(self) -> None:
+        """Return if the server answers at all, also if it refuses; it is asked once.
+
+        Raises:
+            ClusterError: It does not answer, or says that it cannot work.
+        """
+        try:
+            self._send(self._once, "GET", "/version", {}, None, "", verb="get", read_s=_PING_S)
+        except ClusterError as error:
+            if not error.status or error.status == 429 or error.status >= 500:
+                raise
 
     @contextmanager
     def watch(self, path: str, timeout_s: float, **query: Any) -> Iterator[Iterator[Object]]:
@@ -162,7 +184,7 @@ class Client:
                 the connection broke.
         """
         asked = {**query, "watch": "1", "timeoutSeconds": max(1, int(timeout_s))}
-        answer = self._send(self._streams, "GET", path, asked, None, "", stream=True, verb="watch",
+        answer = self._send(self._once, "GET", path, asked, None, "", stream=True, verb="watch",
                             read_s=timeout_s + 5)  # fmt: skip
         with answer:
             try:
@@ -182,7 +204,7 @@ class Client:
         answer = self._send(
             self._session, method, path, query, body, content_type, verb=verb or _WORDS[method]
         )
-        return _parsed(answer)
+        return _parsed(answer, verb or _WORDS[method], path)
 
     def _send(
         self,
@@ -211,11 +233,13 @@ class Client:
                 stream=stream,
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
+        except OSError as error:  # RequestException is one; so are files of certificates
             took = f"after {time.monotonic() - began_s:.1f} s"
             raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
         if answer.status_code >= 300:
-            raise _refusal(answer, verb, path, self.host)
+            refusal = _refusal(answer, verb, path, self.host)
+            refusal.was_repeated = _was_repeated(answer)
+            raise refusal
         return answer
 
     def _authorization(self) -> dict[str, str]:
@@ -231,9 +255,9 @@ class Client:
 class _Adapter(HTTPAdapter):
     """Connections whose certificate may have another name than the address has."""
 
-    def __init__(self, server_name: str | None, retries: Retry) -> None:
+    def __init__(self, server_name: str | None, tries: patience.Patience) -> None:
         self._server_name = server_name
-        super().__init__(max_retries=retries, pool_maxsize=16)
+        super().__init__(max_retries=tries, pool_maxsize=16)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         if self._server_name:
@@ -241,7 +265,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-def _session(configuration: "Configuration", retries: Retry) -> requests.Session:
+def _session(configuration: "Configuration", tries: patience.Patience) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # a proxy or a .netrc for other servers must not be used here
     session.verify = configuration.verify_ssl and (configuration.ssl_ca_cert or True)
@@ -249,22 +273,40 @@ def _session(configuration: "Configuration", retries: Retry) -> requests.Session
         session.cert = (configuration.cert_file, configuration.key_file)
     elif configuration.cert_file:
         session.cert = configuration.cert_file  # one file with both
-    if configuration.proxy:
+    if configuration.proxy and not should_bypass_proxies(
+        str(configuration.host), configuration.no_proxy or "localhost"
+    ):
         session.proxies = {"http": configuration.proxy, "https": configuration.proxy}
-    adapter = _Adapter(configuration.tls_server_name, retries)
+    adapter = _Adapter(configuration.tls_server_name, tries)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
-def _parsed(answer: requests.Response) -> Object:
+def _parsed(answer: requests.Response, verb: str, path: str) -> Object:
     try:
         parsed = answer.json()
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise ClusterError(f"{answer.url}: the answer is no JSON object; is this an API server?")
+        what = (
+            f"the answer to {verb} {path} is no JSON object; is this the address of an API server?"
+        )
+        raise ClusterError(what)
     return parsed
+
+
+def refused_by_budget(error: ClusterError) -> bool:
+    """Return whether an eviction was refused because of a PodDisruptionBudget."""
+    causes = (error.details.get("details") or {}).get("causes") or []
+    return error.status == 429 and any(x.get("reason") == "DisruptionBudget" for x in causes)
+
+
+def _was_repeated(answer: requests.Response) -> bool:
+    """Return whether an earlier try of this request may have been carried out."""
+    history = getattr(getattr(answer.raw, "retries", None), "history", ())
+    broken = (ProtocolError, ReadTimeoutError)
+    return any((x.status or 0) >= 500 or isinstance(x.error, broken) for x in history)
 
 
 def _reason(error: BaseException) -> str:

@@ -45,6 +45,7 @@ class Pod:
         is_terminating: Whether it is being deleted.
         containers: Its containers, without those that only initialize it.
         host_network: Whether it has the network of its node.
+        is_mirror: Whether it only mirrors a static pod, which ends with a file on its node.
         finalizers: What keeps it in place after its end.
         conditions: Its conditions by type, each the whole object.
     """
@@ -61,6 +62,7 @@ class Pod:
     is_terminating: bool
     containers: tuple[Container, ...]
     host_network: bool
+    is_mirror: bool
     finalizers: tuple[str, ...]
     conditions: Mapping[str, _Object]
 
@@ -111,6 +113,7 @@ def read(pod: _Object) -> Pod:
         is_terminating=terminating,
         containers=tuple(_container(x, statuses) for x in spec.get("containers") or []),
         host_network=bool(spec.get("hostNetwork")),
+        is_mirror="kubernetes.io/config.mirror" in (meta.get("annotations") or {}),
         finalizers=tuple(meta.get("finalizers") or ()),
         conditions=conditions,
     )

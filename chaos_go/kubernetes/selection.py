@@ -156,11 +156,19 @@ def _get(client: Client, asked: Asked, namespace: str, resource: Resource) -> Ob
         if error.status != 404:
             raise
     refuse_missing_namespace(client, asked.text, namespace)
-    known = _names(client, namespace, resource)
-    close = get_close_matches(asked.name, known, 1)
-    there = f"; did you mean {close[0]}?" if close else f"; it has {_listed(known)}"
-    fix = f"namespace {namespace} has no {resource.kind} {asked.name!r}{there}"
-    raise TargetError(asked.text, fix)
+    fix = f"namespace {namespace} has no {resource.kind} {asked.name!r}"
+    raise TargetError(asked.text, fix + _instead(client, namespace, resource, asked.name))
+
+
+def _instead(client: Client, namespace: str, resource: Resource, wrong: str) -> str:
+    """Return what there is instead of a name; "" when this user may not list it."""
+    try:
+        items, _ = client.items(resource.path(namespace))
+    except ClusterError:
+        return ""
+    known = sorted(item["metadata"]["name"] for item in items)
+    close = get_close_matches(wrong, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there is {_listed(known)}"
 
 
 def refuse_missing_namespace(client: Client, target: str, namespace: str) -> None:
@@ -173,10 +181,9 @@ def refuse_missing_namespace(client: Client, target: str, namespace: str) -> Non
         client.get(NAMESPACES.path(name=namespace))
     except ClusterError as error:
         if error.status == 404:
-            known = _names(client, "", NAMESPACES)
-            there = f"; the cluster has {_listed(known)}" if known else ""
-            fix = f"there is no namespace {namespace!r}{there}"
-            raise TargetError(target, fix) from error
+            fix = f"there is no namespace {namespace!r}"
+            instead = _instead(client, "", NAMESPACES, namespace)
+            raise TargetError(target, fix + instead) from error
 
 
 def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
@@ -195,14 +202,6 @@ def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
         )
         return f"no pod of namespace {namespace} matches; their labels are {_listed(present)}"
     return f"it has no pod in namespace {namespace}; scale it up, or name another"
-
-
-def _names(client: Client, namespace: str, resource: Resource) -> list[str]:
-    try:
-        items, _ = client.items(resource.path(namespace))
-    except ClusterError:
-        return []
-    return sorted(item["metadata"]["name"] for item in items)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -31,9 +31,12 @@ def candidates(target: str, selection: Selection, scope: Scope) -> tuple[Pod, ..
     """Return the pods that may be chosen: those that are Ready, unless the scope asks for all.
 
     Raises:
-        TargetError: None is Ready.
+        TargetError: None is Ready, or one is static.
         BadInputError: A pod has no container of the name in the scope.
     """
+    if mirrors := [pod.name for pod in selection.pods if pod.is_mirror]:
+        fix = "a static pod, whose end only the kubelet of its node decides; name other pods"
+        raise TargetError(target, f"{mirrors[0]} is {fix}")
     pods = selection.pods
     if not scope.include_unready:
         pods = tuple(pod for pod in pods if pod.is_ready)
