@@ -13,8 +13,9 @@ from chaos_go.faults._workload import Found
 from chaos_go.kubernetes.changes import Change, value_of
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.kinds import AUTOSCALERS
-from chaos_go.targets import PodsTarget, guard
+from chaos_go.targets import guard
 from chaos_go.targets import scope as scopes
+from chaos_go.targets.target import MOST_PERCENTAGE
 
 logger = logging.getLogger("chaostoolkit")
 
