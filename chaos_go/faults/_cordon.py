@@ -1,6 +1,6 @@
 """The fault that cordons nodes: no new pod is put there for a while."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,13 @@ from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import TargetError
 from chaos_go.faults._change import ChangeFault, keep
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.kinds import NODES
 from chaos_go.kubernetes.nodes import Node
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.targets import NodesTarget, guard, read
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.scope import Choice, Scope
@@ -20,6 +22,12 @@ from chaos_go.targets.scope import Choice, Scope
 _ONE: dict[str, Any] = {"nodes": 1}
 
 
+def permissions() -> Iterator[Permission]:
+    """Yield what the choice of nodes and their change need."""
+    yield of(NODES, "get", "list", "patch")
+
+
+@needs(permissions, ({"target": "node/worker-2"},))
 def cordon(
     target: str,
     scope: dict[str, Any] = _ONE,

@@ -1,7 +1,7 @@
 """The fault that drains nodes: it cordons them and evicts their pods."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,14 +9,19 @@ from typing import Any
 from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, TargetError
-from chaos_go.faults import _drain_plan
+from chaos_go.faults import _cordon, _drain_plan
 from chaos_go.faults._change import keep
 from chaos_go.faults._cordon import CordonFault
 from chaos_go.faults._drain_plan import Chosen, Plan
 from chaos_go.faults._evictions import Evictions, Leaving
 from chaos_go.kubernetes import eviction
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.permission import EVERYWHERE, Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.kubernetes.watched import Watched
@@ -28,6 +33,17 @@ _NOTHING: dict[str, Any] = {}
 _LONGEST_GRACE_S = 3600
 
 
+def _needs(target: str) -> Iterator[Permission]:
+    found = _read(target)
+    yield from _cordon.permissions()
+    yield of(PODS, "list", "watch", namespace=EVERYWHERE)
+    yield of(PODS, "create", namespace=EVERYWHERE, subresource="eviction")
+    if isinstance(found, PodsTarget):
+        yield from selections.permissions(found.asked)
+        yield from presences.permissions(found.asked)
+
+
+@needs(_needs, ({"target": "node/worker-2"}, {"target": "deployment/shop/users"}))
 def drain(
     target: str,
     scope: dict[str, Any] = _ONE,
@@ -104,12 +120,7 @@ def _plan(
     target: object, scope: object, grace_period_s: object, timeout_s: object, allow: object,
     seed: object, secrets: Mapping[str, str] | None,
 ) -> Plan:  # fmt: skip
-    found = read(target)
-    if not isinstance(found, NodesTarget | PodsTarget):
-        fix = "nodes or pods are needed here; give one like node/worker-2 or deployment/shop/users"
-        raise TargetError(target, fix)
-    if isinstance(found, PodsTarget) and (found.port or found.dependency):
-        raise TargetError(target, "a drain acts on whole nodes; leave the port out")
+    found = _read(target)
     grace = arguments.whole("grace_period_s", grace_period_s, -1, _LONGEST_GRACE_S)
     allowed = arguments.mapping("allow", allow, eviction.PERMITS)
     return Plan(
@@ -120,6 +131,16 @@ def _plan(
         timeout_s=arguments.positive("timeout_s", timeout_s, LONGEST_DURATION_S, "seconds"),
         seed=arguments.whole("seed", seed, 0),
     )
+
+
+def _read(target: object) -> NodesTarget | PodsTarget:
+    found = read(target)
+    if not isinstance(found, NodesTarget | PodsTarget):
+        fix = "nodes or pods are needed here; give one like node/worker-2 or deployment/shop/users"
+        raise TargetError(target, fix)
+    if isinstance(found, PodsTarget) and (found.port or found.dependency):
+        raise TargetError(target, "a drain acts on whole nodes; leave the port out")
+    return found
 
 
 def _scope(target: NodesTarget | PodsTarget, given: object) -> scopes.Scope:

@@ -18,6 +18,7 @@ from chaos_go.kubernetes.selection import Selection, list_pods
 from chaos_go.targets import NodesTarget, PodsTarget, guard
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.scope import Scope
+from chaos_go.targets.target import MOST_PERCENTAGE
 
 _MOST_NAMED = 5
 
@@ -81,7 +82,7 @@ def choose(plan: Plan) -> Chosen:
     nodes = tuple(node for node in everything if node.name in names)
     there = [pod for pod in selection.pods if pod.node in names]  # all of these are evicted
     guard.refuse_too_many(scope, there, selection, target.most_percentage)
-    guard.refuse_too_many_nodes(replace(scope, names=()), nodes, everything, target.most_percentage)
+    guard.refuse_too_many_nodes(replace(scope, names=()), nodes, everything, MOST_PERCENTAGE)
     return Chosen(nodes, by_pod.record, by_pod.seed, selection)
 
 

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chaos_go.errors import ClusterError
@@ -43,7 +43,8 @@ class Leaving:
     gone_unix_s: float | None = None
     refusals: int = 0
     blocked: str = ""
-    next_s: float = field(default=0.0, repr=False)  # of the monotonic clock
+    sent_unix_s: float = 0.0  # of the last try
+    next_s: float = 0.0  # when the next try is due, of the monotonic clock
 
     @property
     def is_blocked(self) -> bool:
@@ -157,8 +158,8 @@ class Evictions:
         for one in there:
             if one.accepted_unix_s is None and time.monotonic() >= one.next_s:
                 self._ask(one)
-                if one.accepted_unix_s is not None and one.asked_unix_s is not None:
-                    on_evicted(one.lodger.pod, one.accepted_unix_s)
+                if one.accepted_unix_s is not None:
+                    on_evicted(one.lodger.pod, one.sent_unix_s)
         return any(one.gone_unix_s is None for one in there)
 
     def _ask(self, one: Leaving) -> None:
@@ -166,13 +167,13 @@ class Evictions:
         options: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
         if self._grace_period_s is not None:
             options["gracePeriodSeconds"] = self._grace_period_s
-        now_unix_s, one.next_s = time.time(), time.monotonic() + _AGAIN_S
-        one.asked_unix_s = one.asked_unix_s or now_unix_s
+        one.sent_unix_s, one.next_s = time.time(), time.monotonic() + _AGAIN_S
+        one.asked_unix_s = one.asked_unix_s or one.sent_unix_s
         try:
             evict(self._client, pod, options)
         except ClusterError as error:
             if error.status in _GONE:
-                one.gone_unix_s, one.blocked = now_unix_s, ""
+                one.gone_unix_s, one.blocked = time.time(), ""
             elif error.status in _AGAIN:
                 one.refusals += refused_by_budget(error)
                 if one.blocked != (said := budget_says(error)):
@@ -181,7 +182,7 @@ class Evictions:
             else:
                 raise
         else:
-            one.accepted_unix_s, one.blocked = now_unix_s, ""
+            one.accepted_unix_s, one.blocked = time.time(), ""
             logger.info("pod %s on node %s evicted", one.lodger.text, pod.node)
 
     def _progress(self) -> str:

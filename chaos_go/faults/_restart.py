@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chaos_go import arguments
@@ -12,6 +12,11 @@ from chaos_go.errors import ClusterError, TargetError
 from chaos_go.faults import _workload
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.faults._workload import Found
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
+from chaos_go.kubernetes.kinds import WORKLOADS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.kubernetes.watched import Watched
@@ -25,6 +30,14 @@ _NONE: dict[str, Any] = {}
 _LONGEST_NAME = 80
 
 
+def _needs(target: str) -> Iterator[Permission]:
+    asked = _workload.read(target, None, _KINDS).asked
+    yield from selections.permissions(asked)
+    yield from presences.permissions(asked)
+    yield of(WORKLOADS[asked.kind], "patch", namespace=asked.namespace)
+
+
+@needs(_needs, ({"target": "deployment/shop/users"}, {"target": "daemonset/shop/proxy"}))
 def rollout_restart(
     target: str,
     scope: dict[str, Any] = _NONE,

@@ -1,7 +1,7 @@
 """The fault that changes the number of pods of a workload for a while."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_go import arguments
@@ -10,9 +10,11 @@ from chaos_go.errors import BadInputError, ClusterError
 from chaos_go.faults import _workload
 from chaos_go.faults._change import ChangeFault, keep
 from chaos_go.faults._workload import Found
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change, value_of
 from chaos_go.kubernetes.client import Client
-from chaos_go.kubernetes.kinds import AUTOSCALERS
+from chaos_go.kubernetes.kinds import AUTOSCALERS, WORKLOADS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.targets import guard
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.target import MOST_PERCENTAGE
@@ -25,6 +27,14 @@ _FIELD = "spec.replicas"
 _ALL: dict[str, Any] = {}
 
 
+def _needs(target: str) -> Iterator[Permission]:
+    asked = _workload.read(target, None, _KINDS).asked
+    resource = WORKLOADS[asked.kind]
+    yield of(resource, "get", namespace=asked.namespace)
+    yield of(resource, "get", "patch", namespace=asked.namespace, subresource="scale")
+
+
+@needs(_needs, ({"target": "deployment/shop/users"}, {"target": "statefulset/shop/db"}))
 def scale(
     target: str,
     replicas: int,
@@ -125,8 +135,8 @@ def _autoscalers(found: Found) -> list[str]:
         return []
     warnings = []
     for item in items:
-        of = item["spec"]["scaleTargetRef"]
-        if (of["kind"], of["name"]) == (workload.resource.kind, workload.name):
+        scaled = item["spec"]["scaleTargetRef"]
+        if (scaled["kind"], scaled["name"]) == (workload.resource.kind, workload.name):
             least, most = item["spec"].get("minReplicas", 1), item["spec"]["maxReplicas"]
             warnings.append(
                 f"HorizontalPodAutoscaler {item['metadata']['name']} ({least} to {most} pods) also "
