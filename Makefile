@@ -40,7 +40,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## install everything into .venv (uv and Go too, if they are missing)
@@ -77,6 +77,10 @@ $(TOXIPROXY): benchmarks/go.mod benchmarks/go.sum | $(READY)
 .PHONY: bench
 bench: $(AGENT) $(BENCH) $(TOXIPROXY) ## compare the agent with its peers (ARGS="--quick --only latency")
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/demo $(PYTHON) benchmarks/bench.py $(ARGS)
+
+.PHONY: bench-kubernetes
+bench-kubernetes: $(AGENT) $(SHOP) ## compare kills of pods with what a real Kubernetes tells (10 min)
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/scripts:$(CURDIR)/tests/cluster $(PYTHON) benchmarks/bench_kubernetes.py $(ARGS)
 
 .PHONY: cluster
 cluster: $(AGENT) $(SHOP) | $(READY) ## start a real Kubernetes in namespaces (NODES=3, KUBERNETES=1.37.2)

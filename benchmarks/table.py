@@ -20,8 +20,10 @@ class Rounds:
         return statistics.median(self.values)
 
     def __str__(self) -> str:
-        """Show the median with its unit."""
-        return f"{_short(self.median)} {self.unit}"
+        """Show the median with its unit, and in brackets the smallest and the largest round."""
+        low, high = _short(min(self.values)), _short(max(self.values))
+        spread = f" ({low} to {high})" if low != high else ""
+        return f"{_short(self.median)} {self.unit}".rstrip() + spread
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Reach:
 
     least: float | None = None
     most: float | None = None
-    of: str = "ratio"  # or "value"
+    of: str = "ratio"  # or "value", or "every round": the value of each round
 
     def __str__(self) -> str:
         """Return the goal as text, for instance ``>= 0.9x``."""
@@ -106,7 +108,7 @@ class Row:
     @property
     def within_noise(self) -> bool:
         """Whether the goal was missed, but reached in some of the rounds."""
-        if self.reach is None or not self.missed:
+        if self.reach is None or not self.missed or self.reach.of == "every round":
             return False
         return any(map(self.reach.met, self._reached()[1]))
 
@@ -123,6 +125,9 @@ class Row:
         """Return what the goal is about: over all rounds, and in each of them."""
         if self.ours is None:
             raise AssertionError("what was not measured has reached nothing")
+        if self.reach is not None and self.reach.of == "every round":
+            farthest = max if self.reach.least is None else min
+            return farthest(self.ours.values), self.ours.values
         if self.theirs is None or self.reach is None or self.reach.of != "ratio":
             return self.ours.median, self.ours.values
         pairs = zip(self.ours.values, self.theirs.values, strict=True)

@@ -11,6 +11,11 @@ daemon etcd "${as_user[@]}" etcd --data-dir=/run/etcd --unsafe-no-fsync --log-le
   --listen-peer-urls=http://127.0.0.1:2380 --initial-advertise-peer-urls=http://127.0.0.1:2380 \
   --initial-cluster=default=http://127.0.0.1:2380
 
+audit=()
+if [ -e /run/lab/shared/audit-policy.yaml ]; then
+  audit=(--audit-policy-file=/run/lab/shared/audit-policy.yaml --audit-log-path=/run/lab/logs/audit.jsonl)
+fi
+
 # Pods leave a dead node after 2 s, instead of 300 s: tests wait for that.
 daemon apiserver "${as_user[@]}" kube-apiserver --v=1 --etcd-servers=http://127.0.0.1:2379 \
   --secure-port=6443 --bind-address=0.0.0.0 --advertise-address="$address" \
@@ -26,7 +31,7 @@ daemon apiserver "${as_user[@]}" kube-apiserver --v=1 --etcd-servers=http://127.
   --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
   --requestheader-extra-headers-prefix=X-Remote-Extra- \
   --proxy-client-cert-file=$pki/front-proxy-client.crt --proxy-client-key-file=$pki/front-proxy-client.key \
-  --service-cluster-ip-range=10.96.0.0/16
+  --service-cluster-ip-range=10.96.0.0/16 "${audit[@]}"
 
 until [ -e /run/lab/shared/api-ready ]; do sleep 0.02; done
 

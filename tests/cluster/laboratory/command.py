@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--tether", metavar="PIPE", help="named pipe; it ends when nobody has PIPE open for writing"
     )
+    start.add_argument(
+        "--audit", type=Path, metavar="POLICY", help="audit policy; the log is logs/audit.jsonl"
+    )
     start.set_defaults(run=_start)
     commands.add_parser("stop", help="kill it, remove everything").set_defaults(run=_stop)
     commands.add_parser("status", help="show nodes and pods").set_defaults(run=_status)
@@ -104,7 +107,13 @@ def _start(arguments: argparse.Namespace) -> None:
             say(f"the cluster {places.name} runs already; importing agent and shop again")
             _load_again(running)
         else:
-            life.start(places, arguments.nodes, arguments.kubernetes, _tether(arguments.tether))
+            life.start(
+                places,
+                arguments.nodes,
+                arguments.kubernetes,
+                _tether(arguments.tether),
+                arguments.audit,
+            )
     print(HOW_TO.format(name=places.name, logs=places.logs, kubeconfig=places.kubeconfig))
 
 

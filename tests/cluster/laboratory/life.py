@@ -76,7 +76,11 @@ def check_inotify(wanted: int) -> None:
 
 
 def start(
-    places: Places, nodes: int = 1, version: str = build.DEFAULT_VERSION, tether: int | None = None
+    places: Places,
+    nodes: int = 1,
+    version: str = build.DEFAULT_VERSION,
+    tether: int | None = None,
+    audit: Path | None = None,
 ) -> Running:
     """Start a laboratory and wait until pods can run in it. This process enters its network.
 
@@ -86,6 +90,8 @@ def start(
         version: Version of Kubernetes.
         tether: File descriptor of the read end of a pipe: the laboratory ends when nobody has the
             write end open any more. None for a laboratory that runs until it is stopped.
+        audit: Policy of the audit log that the API server writes to `Places.audit_log`; None for no
+            such log, which would cost every request some time.
 
     Raises:
         LaboratoryError: It cannot run here, or was not ready in time.
@@ -99,6 +105,8 @@ def start(
     stop(places)
     try:
         launch.prepare(places, parts, names)
+        if audit:
+            shutil.copy(audit, places.audit_policy)
         running = launch.launch(places, parts, names, tether)
         settings = {"nodes": nodes, "version": version, "kubebox": str(parts.kubebox)}
         processes.record(running, {**settings, "ready": False})

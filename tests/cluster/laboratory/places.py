@@ -102,6 +102,16 @@ class Places:
         return self.state / "shared"
 
     @property
+    def audit_policy(self) -> Path:
+        """The policy of the audit log; control-plane.sh looks whether it exists."""
+        return self.shared / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        """The audit log of the API server: one event of audit.k8s.io/v1 per line."""
+        return self.logs / "audit.jsonl"
+
+    @property
     def commands(self) -> Path:
         """The named pipe from which PID 1 of the laboratory reads commands."""
         return self.state / "commands"

@@ -1,0 +1,1 @@
+"""What `make bench-kubernetes` measures, on a real Kubernetes of its own."""
