@@ -1,7 +1,7 @@
 """The fault that drains nodes: it cordons them and evicts their pods."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,14 +11,21 @@ from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, TargetError
 from chaos_go.faults import _drain_plan
 from chaos_go.faults._change import keep
-from chaos_go.faults._cordon import CordonFault
+from chaos_go.faults._cordon import CORDONING, CordonFault
 from chaos_go.faults._drain_plan import Chosen, Plan
 from chaos_go.faults._evictions import Evictions, Leaving
-from chaos_go.kubernetes import eviction
+from chaos_go.kubernetes import eviction, nodes
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.eviction import Lodger
+from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.permission import EVERYWHERE, Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.kubernetes.watched import Watched
 from chaos_go.targets import NodesTarget, PodsTarget, read
 from chaos_go.targets import scope as scopes
@@ -28,6 +35,35 @@ _NOTHING: dict[str, Any] = {}
 _LONGEST_GRACE_S = 3600
 
 
+def _needs(target: str) -> Iterator[Permission]:
+    found = read(target)
+    yield nodes.SELECTING
+    yield CORDONING
+    yield of(PODS, "list", "watch", namespace=EVERYWHERE)
+    yield of(PODS, "create", namespace=EVERYWHERE, subresource="eviction")
+    if isinstance(found, PodsTarget):
+        yield from selections.permissions(found.asked)
+        yield from presences.permissions(found.asked)
+
+
+def _preview(
+    target: str, scope: dict[str, Any], allow: dict[str, Any], secrets: dict[str, str] | None
+) -> Preview:
+    plan = _plan(target, scope, -1, 1.0, allow, 1, secrets)
+    chosen, found = _look_up(plan)
+    leaving = [x.pod for x in found if not x.why_not(plan.allowed)]
+    names = [node.name for node in chosen.nodes]
+    which = "drawn at random, for instance " if "seed" in chosen.record else ""
+    return Preview(
+        said=f"drains {which}{', '.join(names)} and evicts {len(leaving)} pods",
+        details={"nodes": names, "pods": [f"{pod.namespace}/{pod.name}" for pod in leaving]},
+        pods=leaving,
+        count=len(leaving),
+        evicts=True,
+    )
+
+
+@needs(_needs, ({"target": "nodes/zone=b"}, {"target": "deployment/shop/users"}), _preview)
 def drain(
     target: str,
     scope: dict[str, Any] = _ONE,
@@ -85,11 +121,8 @@ def drain(
     plan = _plan(target, scope, grace_period_s, timeout_s, allow, seed, secrets)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     arguments.text("name", name)
-    chosen = _drain_plan.choose(plan)
-    client, own = connect(secrets), _drain_plan.own_pod()
-    found = _drain_plan.lodgers(client, chosen.nodes, own)
-    _drain_plan.refuse_own_node(plan, found, own)
-    _drain_plan.refuse_what_is_not_allowed(plan, found)
+    chosen, found = _look_up(plan)
+    client = connect(secrets)
     begin_watch = partial(_drain_plan.watch, client, chosen, found, plan.allowed)
     asked = {"target": target, "timeout_s": timeout_s, "seed": chosen.seed}
 
@@ -98,6 +131,16 @@ def drain(
 
     fault = keep(name, f"drain-{plan.target.slug}", make)
     return fault.record() | ({"scope": chosen.record} if chosen.record else {})
+
+
+def _look_up(plan: Plan) -> tuple[Chosen, list[Lodger]]:
+    """Return the nodes and the pods there, if the guards allow the drain."""
+    chosen = _drain_plan.choose(plan)
+    own = _drain_plan.own_pod()
+    found = _drain_plan.lodgers(connect(plan.target.secrets), chosen.nodes, own)
+    _drain_plan.refuse_own_node(plan, found, own)
+    _drain_plan.refuse_what_is_not_allowed(plan, found)
+    return chosen, found
 
 
 def _plan(

@@ -1,7 +1,7 @@
 """The fault that changes the number of pods of a workload for a while."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_go import arguments
@@ -10,10 +10,13 @@ from chaos_go.errors import BadInputError, ClusterError
 from chaos_go.faults import _workload
 from chaos_go.faults._change import ChangeFault, keep
 from chaos_go.faults._workload import Found
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change, value_of
 from chaos_go.kubernetes.client import Client
-from chaos_go.kubernetes.kinds import AUTOSCALERS
-from chaos_go.targets import PodsTarget, guard
+from chaos_go.kubernetes.kinds import AUTOSCALERS, WORKLOADS
+from chaos_go.kubernetes.permission import Permission, of
+from chaos_go.kubernetes.preview import Preview
+from chaos_go.targets import guard
 from chaos_go.targets import scope as scopes
 
 logger = logging.getLogger("chaostoolkit")
@@ -24,6 +27,22 @@ _FIELD = "spec.replicas"
 _ALL: dict[str, Any] = {}
 
 
+def _needs(target: str) -> Iterator[Permission]:
+    asked = _workload.read(target, None, _KINDS).asked
+    kind = WORKLOADS[asked.kind]
+    yield of(kind, "get", namespace=asked.namespace)
+    yield of(kind, "get", "patch", namespace=asked.namespace, subresource="scale")
+
+
+def _preview(
+    target: str, replicas: int, scope: dict[str, Any], secrets: dict[str, str] | None
+) -> Preview:
+    found, change = _look_up(target, replicas, scope, secrets)
+    said = f"scales {change.object} from {change.before} to {change.after}"
+    return Preview("; ".join([said, *_autoscalers(found)]), change.record())
+
+
+@needs(_needs, [{"target": f"{kind}/shop/users", "replicas": 1} for kind in _KINDS], _preview)
 def scale(
     target: str,
     replicas: int,
@@ -60,24 +79,9 @@ def scale(
             this number already, more pods than allowed would be taken away, or the API server
             refused. Nothing is changed then.
     """
-    arguments.whole("replicas", replicas, 0, _MOST_REPLICAS)
-    allowed = scopes.read_workload(scope, takes_away=True)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     arguments.text("name", name)
-    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
-    before = int(value_of(_FIELD, found.object))
-    if before == replicas:
-        raise BadInputError("replicas", replicas, f"{found.name} has so many already; give another")
-    guard.refuse_scaling_down(allowed, before, replicas, PodsTarget.most_percentage)
-    workload = found.workload
-    change = Change(
-        object=found.name,
-        path=workload.resource.path(workload.namespace, workload.name, "scale"),
-        uid=workload.uid,
-        field=_FIELD,
-        before=before,
-        after=replicas,
-    )
+    found, change = _look_up(target, replicas, scope, secrets)
     asked = {"target": target, "replicas": replicas}
     warnings = _autoscalers(found)
     for warning in warnings:
@@ -87,6 +91,29 @@ def scale(
         return ScaleFault(reserved, asked, duration_s, found.client, change, warnings)
 
     return keep(name, f"scale-{found.target.slug}", make).record()
+
+
+def _look_up(
+    target: object, replicas: object, scope: object, secrets: Mapping[str, str] | None
+) -> tuple[Found, Change]:
+    """Return the workload and its change, if the guards allow it."""
+    wanted = arguments.whole("replicas", replicas, 0, _MOST_REPLICAS)
+    allowed = scopes.read_workload(scope, takes_away=True)
+    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
+    before = int(value_of(_FIELD, found.object))
+    if before == wanted:
+        raise BadInputError("replicas", wanted, f"{found.name} has so many already; give another")
+    guard.refuse_scaling_down(allowed, before, wanted, found.target.most_percentage)
+    workload = found.workload
+    change = Change(
+        object=found.name,
+        path=workload.resource.path(workload.namespace, workload.name, "scale"),
+        uid=workload.uid,
+        field=_FIELD,
+        before=before,
+        after=wanted,
+    )
+    return found, change
 
 
 class ScaleFault(ChangeFault):
