@@ -4,6 +4,7 @@ Only the Eviction API asks budgets. A pod that is deleted counts against its bud
 that a drain of a node by somebody else is refused meanwhile.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,46 +12,39 @@ from chaos_go.doctor.check import Check
 from chaos_go.errors import ClusterError, ForbiddenError
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.kinds import BUDGETS
-from chaos_go.kubernetes.permission import Permission
 from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.kubernetes.selection import list_pods
 from chaos_go.kubernetes.workload import selector_text
 
 
-def check(
-    where: str, client: Client, namespace: str, candidates: Sequence[Pod], chosen: Sequence[Pod],
-    needed: Sequence[Permission],
-) -> Iterator[Check]:  # fmt: skip
-    """Yield a check per budget of the pods; none for a fault that neither evicts nor deletes.
+def check(where: str, client: Client, preview: Preview) -> Iterator[Check]:
+    """Yield a check per budget of the pods that would leave; none when no pod would leave.
 
     Args:
         where: The part of the experiment.
         client: The cluster.
-        namespace: Namespace of the pods.
-        candidates: The pods from which the scope chooses.
-        chosen: As many of them as it chooses at a time.
-        needed: The permissions of the activity, which tell how it removes pods.
+        preview: What the part would do.
     """
-    evicts = any(one.name == "pods/eviction" for one in needed)
-    deletes = any(one.name == "pods" and "delete" in one.verbs for one in needed)
-    if not evicts and not deletes:
+    if not preview.pods:
         return
     try:
-        found = list(_covering(client, namespace, candidates))
-    except ForbiddenError:
+        found = list(_covering(client, preview.pods))
+    except ForbiddenError as error:
         said = "the budgets of these pods are not known: this user may not list them"
-        fix = f"to see them, allow list poddisruptionbudgets (policy) in namespace {namespace}"
+        fix = f"to see them, allow list poddisruptionbudgets (policy) in {error.namespace}"
         yield Check(where, "budget", "unknown", said, fix)
         return
     except ClusterError as error:
         yield Check(where, "budget", "unknown", str(error))
         return
     for budget, covered in found:
-        yield judge(where, budget, min(len(chosen), covered), evicts)
+        yield judge(where, budget, min(preview.count, len(covered)), preview.evicts)
     if not found:
         yield Check(where, "budget", "ok", "no PodDisruptionBudget covers these pods")
-    if evicts and len(found) > 1:
-        said = f"{len(found)} budgets cover these pods: the Eviction API refuses such pods with 500"
+    counted = Counter(uid for _, covered in found for uid in covered)
+    if preview.evicts and any(number > 1 for number in counted.values()):
+        said = "several budgets cover one pod: the Eviction API refuses such a pod with 500"
         yield Check(where, "budget", "warning", said, "leave one budget per pod")
 
 
@@ -66,7 +60,7 @@ def judge(where: str, budget: dict[str, Any], count: int, evicts: bool) -> Check
     name, status = budget["metadata"]["name"], budget.get("status") or {}
     allowed = status.get("disruptionsAllowed", 0)
     healthy, wanted = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
-    numbers = f"{healthy} pods are healthy and it wants {wanted}"
+    numbers = f"{healthy} pods are healthy, {wanted} are required"
     details = {
         "budget": name,
         "disruptions_allowed": allowed,
@@ -75,24 +69,23 @@ def judge(where: str, budget: dict[str, Any], count: int, evicts: bool) -> Check
         "count": count,
     }
     if count <= allowed:
-        said = f"{name} allows {allowed} disruptions now, {count} needed ({numbers})"
+        said = f"{name}: {count} would leave, {allowed} may now ({numbers})"
         return Check(where, "budget", "ok", said, details=details)
-    said = f"{name} allows {allowed} disruptions now, and {count} pods would go ({numbers})"
-    fix = "hit fewer pods by scope.pods, add replicas, or relax the budget"
-    what = "evictions beyond that are refused" if evicts else "deleting does not ask the budget"
-    return Check(where, "budget", "warning", f"{said}: {what}", fix, details)
+    said = f"{name}: {count} would leave, only {allowed} may now ({numbers})"
+    fix = "hit fewer pods by the scope, add replicas, or relax the budget"
+    what = "further evictions are refused" if evicts else "a deletion does not ask the budget"
+    return Check(where, "budget", "warning", f"{said}; {what}", fix, details)
 
 
-def _covering(
-    client: Client, namespace: str, pods: Sequence[Pod]
-) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield each budget that covers some of the pods, and how many."""
-    budgets, _ = client.items(BUDGETS.path(namespace))
+def _covering(client: Client, pods: Sequence[Pod]) -> Iterator[tuple[dict[str, Any], set[str]]]:
+    """Yield each budget that covers some of the pods, and the uids of these."""
     uids = {pod.uid for pod in pods}
-    for budget in budgets:
-        selector = budget["spec"].get("selector")
-        if selector is None:  # in policy/v1 it covers nothing; an empty one covers everything
-            continue
-        covered = list_pods(client, namespace, selector_text(selector))
-        if count := sum(pod.uid in uids for pod in covered):
-            yield budget, count
+    for namespace in sorted({pod.namespace for pod in pods}):
+        budgets, _ = client.items(BUDGETS.path(namespace))
+        for budget in budgets:
+            selector = budget["spec"].get("selector")
+            if selector is None:  # in policy/v1 it covers nothing; an empty one covers everything
+                continue
+            covered = list_pods(client, namespace, selector_text(selector))
+            if hit := {pod.uid for pod in covered} & uids:
+                yield budget, hit

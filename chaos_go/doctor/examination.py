@@ -99,10 +99,9 @@ class _Cluster:
                 said = "this package does not declare which permissions it needs"
                 yield Check(part.where, "permission", "unknown", said)
             else:
-                needed = self._needed[part.where]
-                yield from self._reviews.checks(part.where, needed)
+                yield from self._reviews.checks(part.where, self._needed[part.where])
                 self._progress.step = f"looking up the target of {part.where}"
-                yield from pods.check(part, client, needed)
+                yield from pods.check(part, client)
 
     def missing_role(self, name: str) -> str:
         """Return the Roles of this experiment in the namespaces where something is missing.

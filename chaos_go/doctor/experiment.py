@@ -13,6 +13,7 @@ from chaoslib.secret import load_secrets
 from chaos_go.arguments import has_variable
 from chaos_go.errors import BadInputError, shorten
 from chaos_go.kubernetes.permission import Permission
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.validate.activities import activities, controls
 from chaos_go.validate.values import known_configuration
 
@@ -31,6 +32,7 @@ class Part:
         arguments: Its arguments, with what is known of the configuration, and its defaults.
         secrets: Its secrets, which say which cluster.
         permissions: Returns what it needs in a cluster; None when it declares nothing.
+        preview: Returns what it would hit; None when it does not tell.
         is_foreign: Whether it uses a cluster by other code, which declares no permissions.
     """
 
@@ -40,6 +42,7 @@ class Part:
     arguments: Mapping[str, Any]
     secrets: Mapping[str, str]
     permissions: Callable[[], Sequence[Permission]] | None
+    preview: Callable[[], Preview] | None
     is_foreign: bool
 
     @property
@@ -95,15 +98,18 @@ def _activity(
     if function is None:
         return None
     given = _substituted(provider, known)
+    own_secrets = _secrets(provider, secrets)
     declared = getattr(function, "permissions", None)
+    preview = getattr(function, "preview", None)
     what = f"{provider['module']}.{provider['func']}"
     return Part(
         where=path,
         title=f"{activity.get('name', '')}: {what}",
         function=function,
         arguments=given,
-        secrets=_secrets(provider, secrets),
+        secrets=own_secrets,
         permissions=partial(declared, given) if declared else None,
+        preview=partial(preview, {**given, "secrets": own_secrets}) if preview else None,
         is_foreign=_is_foreign(provider),
     )
 
@@ -125,6 +131,7 @@ def _control(
         arguments=given,
         secrets=_secrets(provider, secrets),
         permissions=partial(declared, asked) if declared else None,
+        preview=None,
         is_foreign=_is_foreign(provider),
     )
 

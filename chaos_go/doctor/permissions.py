@@ -52,7 +52,7 @@ class Reviews:
 
     def checks(self, where: str, permissions: Sequence[Permission]) -> Iterator[Check]:
         """Yield the checks of the permissions of one part: one if all is well."""
-        wanted = list(single(permissions, self._client.namespace))
+        wanted = single(permissions, self._client.namespace)
         bad = [one for one in wanted if self._known[one].is_allowed is not True]
         details = {"needed": [_record(one) for one in wanted]}
         for one in bad:

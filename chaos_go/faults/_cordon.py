@@ -8,6 +8,7 @@ from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import TargetError
 from chaos_go.faults._change import ChangeFault, keep
+from chaos_go.kubernetes import nodes
 from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change
 from chaos_go.kubernetes.client import Client
@@ -15,19 +16,31 @@ from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.kinds import NODES
 from chaos_go.kubernetes.nodes import Node
 from chaos_go.kubernetes.permission import Permission, of
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.targets import NodesTarget, guard, read
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.scope import Choice, Scope
 
+CORDONING: Permission = of(NODES, "get", "patch")
+"""What a change of a node, and its restoration, need."""
+
 _ONE: dict[str, Any] = {"nodes": 1}
 
 
-def permissions() -> Iterator[Permission]:
-    """Yield what the choice of nodes and their change need."""
-    yield of(NODES, "get", "list", "patch")
+def _needs(target: str) -> Iterator[Permission]:
+    read_nodes(target, None)
+    yield nodes.SELECTING
+    yield CORDONING
 
 
-@needs(permissions, ({"target": "node/worker-2"},))
+def _preview(target: str, scope: dict[str, Any], secrets: dict[str, str] | None) -> Preview:
+    choice = _choose(read_nodes(target, secrets), scopes.read_nodes(scope), seed=1)
+    names, of = [node.name for node in choice.places], choice.record.get("of", len(choice.places))
+    which = f"one draw of {of}" if "seed" in choice.record else ", ".join(names)
+    return Preview(f"cordons {len(names)} of the Ready nodes: {which}", {"count": len(names)})
+
+
+@needs(_needs, ({"target": "node/worker-2"}, {"target": "nodes/zone=b"}), _preview)
 def cordon(
     target: str,
     scope: dict[str, Any] = _ONE,
@@ -67,10 +80,7 @@ def cordon(
     arguments.whole("seed", seed, 0)
     arguments.text("name", name)
     found = read_nodes(target, secrets)
-    choice = choose_nodes(found, chosen_by, seed)
-    if all(node.is_unschedulable for node in choice.places):
-        names = ", ".join(node.name for node in choice.places)
-        raise TargetError(target, f"{names}: already cordoned, so nothing would change")
+    choice = _choose(found, chosen_by, seed)
     client = connect(secrets)
     asked = {"target": target, "seed": choice.seed}
 
@@ -79,6 +89,15 @@ def cordon(
 
     fault = keep(name, f"cordon-{found.slug}", make)
     return fault.record() | ({"scope": choice.record} if choice.record else {})
+
+
+def _choose(found: NodesTarget, scope: Scope, seed: int) -> Choice[Node]:
+    """Choose the nodes, at least one of which is not cordoned yet."""
+    choice = choose_nodes(found, scope, seed)
+    if all(node.is_unschedulable for node in choice.places):
+        names = ", ".join(node.name for node in choice.places)
+        raise TargetError(found.text, f"{names}: already cordoned, so nothing would change")
+    return choice
 
 
 class CordonFault(ChangeFault):

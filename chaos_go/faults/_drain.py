@@ -9,21 +9,23 @@ from typing import Any
 from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, TargetError
-from chaos_go.faults import _cordon, _drain_plan
+from chaos_go.faults import _drain_plan
 from chaos_go.faults._change import keep
-from chaos_go.faults._cordon import CordonFault
+from chaos_go.faults._cordon import CORDONING, CordonFault
 from chaos_go.faults._drain_plan import Chosen, Plan
 from chaos_go.faults._evictions import Evictions, Leaving
-from chaos_go.kubernetes import eviction
+from chaos_go.kubernetes import eviction, nodes
 from chaos_go.kubernetes import presence as presences
 from chaos_go.kubernetes import selection as selections
 from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.eviction import Lodger
 from chaos_go.kubernetes.kinds import PODS
 from chaos_go.kubernetes.permission import EVERYWHERE, Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.kubernetes.watched import Watched
 from chaos_go.targets import NodesTarget, PodsTarget, read
 from chaos_go.targets import scope as scopes
@@ -34,8 +36,9 @@ _LONGEST_GRACE_S = 3600
 
 
 def _needs(target: str) -> Iterator[Permission]:
-    found = _read(target)
-    yield from _cordon.permissions()
+    found = read(target)
+    yield nodes.SELECTING
+    yield CORDONING
     yield of(PODS, "list", "watch", namespace=EVERYWHERE)
     yield of(PODS, "create", namespace=EVERYWHERE, subresource="eviction")
     if isinstance(found, PodsTarget):
@@ -43,7 +46,24 @@ def _needs(target: str) -> Iterator[Permission]:
         yield from presences.permissions(found.asked)
 
 
-@needs(_needs, ({"target": "node/worker-2"}, {"target": "deployment/shop/users"}))
+def _preview(
+    target: str, scope: dict[str, Any], allow: dict[str, Any], secrets: dict[str, str] | None
+) -> Preview:
+    plan = _plan(target, scope, -1, 1.0, allow, 1, secrets)
+    chosen, found = _look_up(plan)
+    leaving = [x.pod for x in found if not x.why_not(plan.allowed)]
+    names = [node.name for node in chosen.nodes]
+    which = "drawn at random, for instance " if "seed" in chosen.record else ""
+    return Preview(
+        said=f"drains {which}{', '.join(names)} and evicts {len(leaving)} pods",
+        details={"nodes": names, "pods": [f"{pod.namespace}/{pod.name}" for pod in leaving]},
+        pods=leaving,
+        count=len(leaving),
+        evicts=True,
+    )
+
+
+@needs(_needs, ({"target": "nodes/zone=b"}, {"target": "deployment/shop/users"}), _preview)
 def drain(
     target: str,
     scope: dict[str, Any] = _ONE,
@@ -101,11 +121,8 @@ def drain(
     plan = _plan(target, scope, grace_period_s, timeout_s, allow, seed, secrets)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     arguments.text("name", name)
-    chosen = _drain_plan.choose(plan)
-    client, own = connect(secrets), _drain_plan.own_pod()
-    found = _drain_plan.lodgers(client, chosen.nodes, own)
-    _drain_plan.refuse_own_node(plan, found, own)
-    _drain_plan.refuse_what_is_not_allowed(plan, found)
+    chosen, found = _look_up(plan)
+    client = connect(secrets)
     begin_watch = partial(_drain_plan.watch, client, chosen, found, plan.allowed)
     asked = {"target": target, "timeout_s": timeout_s, "seed": chosen.seed}
 
@@ -116,11 +133,26 @@ def drain(
     return fault.record() | ({"scope": chosen.record} if chosen.record else {})
 
 
+def _look_up(plan: Plan) -> tuple[Chosen, list[Lodger]]:
+    """Return the nodes and the pods there, if the guards allow the drain."""
+    chosen = _drain_plan.choose(plan)
+    own = _drain_plan.own_pod()
+    found = _drain_plan.lodgers(connect(plan.target.secrets), chosen.nodes, own)
+    _drain_plan.refuse_own_node(plan, found, own)
+    _drain_plan.refuse_what_is_not_allowed(plan, found)
+    return chosen, found
+
+
 def _plan(
     target: object, scope: object, grace_period_s: object, timeout_s: object, allow: object,
     seed: object, secrets: Mapping[str, str] | None,
 ) -> Plan:  # fmt: skip
-    found = _read(target)
+    found = read(target)
+    if not isinstance(found, NodesTarget | PodsTarget):
+        fix = "nodes or pods are needed here; give one like node/worker-2 or deployment/shop/users"
+        raise TargetError(target, fix)
+    if isinstance(found, PodsTarget) and (found.port or found.dependency):
+        raise TargetError(target, "a drain acts on whole nodes; leave the port out")
     grace = arguments.whole("grace_period_s", grace_period_s, -1, _LONGEST_GRACE_S)
     allowed = arguments.mapping("allow", allow, eviction.PERMITS)
     return Plan(
@@ -131,16 +163,6 @@ def _plan(
         timeout_s=arguments.positive("timeout_s", timeout_s, LONGEST_DURATION_S, "seconds"),
         seed=arguments.whole("seed", seed, 0),
     )
-
-
-def _read(target: object) -> NodesTarget | PodsTarget:
-    found = read(target)
-    if not isinstance(found, NodesTarget | PodsTarget):
-        fix = "nodes or pods are needed here; give one like node/worker-2 or deployment/shop/users"
-        raise TargetError(target, fix)
-    if isinstance(found, PodsTarget) and (found.port or found.dependency):
-        raise TargetError(target, "a drain acts on whole nodes; leave the port out")
-    return found
 
 
 def _scope(target: NodesTarget | PodsTarget, given: object) -> scopes.Scope:

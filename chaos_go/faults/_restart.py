@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_go import arguments
@@ -13,12 +13,12 @@ from chaos_go.faults import _workload
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.faults._workload import Found
 from chaos_go.kubernetes import presence as presences
-from chaos_go.kubernetes import selection as selections
 from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.kinds import WORKLOADS
 from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.kubernetes.watched import Watched
 from chaos_go.targets import scope as scopes
 
@@ -32,12 +32,17 @@ _LONGEST_NAME = 80
 
 def _needs(target: str) -> Iterator[Permission]:
     asked = _workload.read(target, None, _KINDS).asked
-    yield from selections.permissions(asked)
+    yield of(WORKLOADS[asked.kind], "get", "patch", namespace=asked.namespace)
     yield from presences.permissions(asked)
-    yield of(WORKLOADS[asked.kind], "patch", namespace=asked.namespace)
 
 
-@needs(_needs, ({"target": "deployment/shop/users"}, {"target": "daemonset/shop/proxy"}))
+def _preview(target: str, scope: dict[str, Any], secrets: dict[str, str] | None) -> Preview:
+    found, pods = _look_up(target, scope, secrets)
+    names = [pod.name for pod in pods]
+    return Preview(f"replaces all {len(pods)} pods of {found.name}", {"pods": names})
+
+
+@needs(_needs, [{"target": f"{kind}/shop/users"} for kind in _KINDS], _preview)
 def rollout_restart(
     target: str,
     scope: dict[str, Any] = _NONE,
@@ -73,12 +78,9 @@ def rollout_restart(
         ActivityFailed: A value is invalid, the workload does not exist, is paused, has no pods or
             is being deleted, or the API server refused. No pod is replaced then.
     """
-    allowed = scopes.read_workload(scope, takes_away=False)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     arguments.text("name", name)
-    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
-    _refuse_without_effect(found)
-    pods = found.target.select().pods
+    found, pods = _look_up(target, scope, secrets)
 
     def begin(reserved: str) -> RolloutRestart:
         fault = RolloutRestart(reserved, {"target": target}, duration_s, found, pods)
@@ -86,6 +88,16 @@ def rollout_restart(
         return fault
 
     return holder.keep(name, f"restart-{found.target.slug}"[:_LONGEST_NAME], begin).record()
+
+
+def _look_up(
+    target: object, scope: object, secrets: Mapping[str, str] | None
+) -> tuple[Found, Sequence[Pod]]:
+    """Return the workload and its pods, if the guards allow it."""
+    allowed = scopes.read_workload(scope, takes_away=False)
+    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
+    _refuse_without_effect(found)
+    return found, found.target.select().pods
 
 
 def _refuse_without_effect(found: Found) -> None:

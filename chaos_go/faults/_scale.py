@@ -15,9 +15,9 @@ from chaos_go.kubernetes.changes import Change, value_of
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.kinds import AUTOSCALERS, WORKLOADS
 from chaos_go.kubernetes.permission import Permission, of
+from chaos_go.kubernetes.preview import Preview
 from chaos_go.targets import guard
 from chaos_go.targets import scope as scopes
-from chaos_go.targets.target import MOST_PERCENTAGE
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -29,12 +29,20 @@ _ALL: dict[str, Any] = {}
 
 def _needs(target: str) -> Iterator[Permission]:
     asked = _workload.read(target, None, _KINDS).asked
-    resource = WORKLOADS[asked.kind]
-    yield of(resource, "get", namespace=asked.namespace)
-    yield of(resource, "get", "patch", namespace=asked.namespace, subresource="scale")
+    kind = WORKLOADS[asked.kind]
+    yield of(kind, "get", namespace=asked.namespace)
+    yield of(kind, "get", "patch", namespace=asked.namespace, subresource="scale")
 
 
-@needs(_needs, ({"target": "deployment/shop/users"}, {"target": "statefulset/shop/db"}))
+def _preview(
+    target: str, replicas: int, scope: dict[str, Any], secrets: dict[str, str] | None
+) -> Preview:
+    found, change = _look_up(target, replicas, scope, secrets)
+    said = f"scales {change.object} from {change.before} to {change.after}"
+    return Preview("; ".join([said, *_autoscalers(found)]), change.record())
+
+
+@needs(_needs, [{"target": f"{kind}/shop/users", "replicas": 1} for kind in _KINDS], _preview)
 def scale(
     target: str,
     replicas: int,
@@ -71,24 +79,9 @@ def scale(
             this number already, more pods than allowed would be taken away, or the API server
             refused. Nothing is changed then.
     """
-    arguments.whole("replicas", replicas, 0, _MOST_REPLICAS)
-    allowed = scopes.read_workload(scope, takes_away=True)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     arguments.text("name", name)
-    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
-    before = int(value_of(_FIELD, found.object))
-    if before == replicas:
-        raise BadInputError("replicas", replicas, f"{found.name} has so many already; give another")
-    guard.refuse_scaling_down(allowed, before, replicas, MOST_PERCENTAGE)
-    workload = found.workload
-    change = Change(
-        object=found.name,
-        path=workload.resource.path(workload.namespace, workload.name, "scale"),
-        uid=workload.uid,
-        field=_FIELD,
-        before=before,
-        after=replicas,
-    )
+    found, change = _look_up(target, replicas, scope, secrets)
     asked = {"target": target, "replicas": replicas}
     warnings = _autoscalers(found)
     for warning in warnings:
@@ -98,6 +91,29 @@ def scale(
         return ScaleFault(reserved, asked, duration_s, found.client, change, warnings)
 
     return keep(name, f"scale-{found.target.slug}", make).record()
+
+
+def _look_up(
+    target: object, replicas: object, scope: object, secrets: Mapping[str, str] | None
+) -> tuple[Found, Change]:
+    """Return the workload and its change, if the guards allow it."""
+    wanted = arguments.whole("replicas", replicas, 0, _MOST_REPLICAS)
+    allowed = scopes.read_workload(scope, takes_away=True)
+    found = _workload.look_up(_workload.read(target, secrets, _KINDS), allowed)
+    before = int(value_of(_FIELD, found.object))
+    if before == wanted:
+        raise BadInputError("replicas", wanted, f"{found.name} has so many already; give another")
+    guard.refuse_scaling_down(allowed, before, wanted, found.target.most_percentage)
+    workload = found.workload
+    change = Change(
+        object=found.name,
+        path=workload.resource.path(workload.namespace, workload.name, "scale"),
+        uid=workload.uid,
+        field=_FIELD,
+        before=before,
+        after=wanted,
+    )
+    return found, change
 
 
 class ScaleFault(ChangeFault):
@@ -135,8 +151,8 @@ def _autoscalers(found: Found) -> list[str]:
         return []
     warnings = []
     for item in items:
-        scaled = item["spec"]["scaleTargetRef"]
-        if (scaled["kind"], scaled["name"]) == (workload.resource.kind, workload.name):
+        of = item["spec"]["scaleTargetRef"]
+        if (of["kind"], of["name"]) == (workload.resource.kind, workload.name):
             least, most = item["spec"].get("minReplicas", 1), item["spec"]["maxReplicas"]
             warnings.append(
                 f"HorizontalPodAutoscaler {item['metadata']['name']} ({least} to {most} pods) also "

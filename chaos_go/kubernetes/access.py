@@ -14,6 +14,7 @@ from chaos_go.errors import BadInputError, ForbiddenError
 from chaos_go.kubernetes import permission as permissions
 from chaos_go.kubernetes import roles
 from chaos_go.kubernetes.permission import Permission
+from chaos_go.kubernetes.preview import Preview
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -22,17 +23,23 @@ Declaration = Callable[..., Iterable[Permission]]
 
 
 def needs[**P, R](
-    declared: Declaration, examples: Sequence[Mapping[str, Any]]
+    declared: Declaration,
+    examples: Sequence[Mapping[str, Any]],
+    preview: Callable[..., Preview] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that declares the permissions of an activity.
 
-    The activity gets the attribute ``permissions``, a function of a mapping of arguments, and
-    ``examples``. When the API server refuses the activity, the missing rule is logged as YAML.
+    The activity gets the attributes ``permissions`` and ``preview``, functions of a mapping of
+    arguments, and ``examples``. When the API server refuses the activity, the missing rule is
+    logged as YAML.
 
     Args:
         declared: A pure function of those arguments of the activity on which its permissions
             depend, by their names. Arguments that were not given have their defaults.
         examples: Arguments that differ in their permissions, for docs/reference/rbac.md.
+        preview: A function of those arguments by which the activity chooses what it hits, for
+            instance ``target``, ``scope`` and ``secrets``. It looks, runs the guards of the
+            activity, raises its errors, and changes nothing.
     """
 
     def decorate(activity: Callable[P, R]) -> Callable[P, R]:
@@ -44,10 +51,11 @@ def needs[**P, R](
                 log_missing(error)
                 raise
 
-        checked.permissions = functools.partial(  # type: ignore[attr-defined]
-            _permissions, activity, declared
-        )
+        declare = functools.partial(_call, activity, declared)
+        checked.permissions = lambda given: list(dict.fromkeys(declare(given)))  # type: ignore[attr-defined]
         checked.examples = examples  # type: ignore[attr-defined]
+        if preview:
+            checked.preview = functools.partial(_call, activity, preview)  # type: ignore[attr-defined]
         return checked
 
     return decorate
@@ -65,18 +73,18 @@ def log_missing(error: ForbiddenError) -> None:
     logger.error("may not %s; this rule in a %s%s allows it:\n%s", lacking, kind, where, rule)
 
 
-def _permissions(
-    activity: Callable[..., Any], declared: Declaration, given: Mapping[str, Any]
-) -> list[Permission]:
-    """Return what these arguments need, each permission once.
+def _call[T](
+    activity: Callable[..., Any], function: Callable[..., T], given: Mapping[str, Any]
+) -> T:
+    """Call a function with those arguments of an activity that it names.
 
     Raises:
         BadInputError: An argument is missing, or its value is invalid.
     """
     known = inspect.signature(activity).parameters
     values = {}
-    for name in inspect.signature(declared).parameters:
+    for name in inspect.signature(function).parameters:
         values[name] = given.get(name, known[name].default)
         if values[name] is inspect.Parameter.empty:
             raise BadInputError(name, None, f"missing; {activity.__name__} needs it")
-    return list(dict.fromkeys(declared(**values)))
+    return function(**values)

@@ -8,6 +8,10 @@ from typing import Any
 from chaos_go.errors import TargetError
 from chaos_go.kubernetes.client import Client
 from chaos_go.kubernetes.kinds import NODES
+from chaos_go.kubernetes.permission import Permission, of
+
+SELECTING: Permission = of(NODES, "list")
+"""What `select` and `list_nodes` need."""
 
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _MOST_NAMED = 10

@@ -1,6 +1,6 @@
 """Permissions, in the terms of Kubernetes RBAC: verbs on a resource in a namespace."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from chaos_go.errors import ForbiddenError
@@ -61,21 +61,23 @@ def of(resource: Resource, *verbs: str, namespace: str = "", subresource: str = 
     return Permission(resource.group, resource.plural, verbs, where, subresource)
 
 
-def single(permissions: Iterable[Permission], namespace: str) -> Iterator[Permission]:
-    """Yield each permission once per verb, each different one once.
+def single(permissions: Iterable[Permission], namespace: str) -> list[Permission]:
+    """Return each permission once per verb, without those that another one includes.
 
     Args:
         permissions: What is needed.
         namespace: Namespace of the context, for permissions that name none.
     """
-    seen: set[Permission] = set()
-    for permission in permissions:
-        where = permission.namespace or namespace
-        for verb in permission.verbs:
-            one = replace(permission, verbs=(verb,), namespace=where)
-            if one not in seen:
-                seen.add(one)
-                yield one
+    found = dict.fromkeys(
+        replace(one, verbs=(verb,), namespace=one.namespace or namespace)
+        for one in permissions
+        for verb in one.verbs
+    )
+    return [
+        one
+        for one in found
+        if one.is_cluster_wide or replace(one, namespace=EVERYWHERE) not in found
+    ]
 
 
 def missing(error: ForbiddenError) -> Permission:
