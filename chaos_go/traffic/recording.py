@@ -353,8 +353,8 @@ class Recording:
 
 
 _LATE = (
-    "this machine was too busy to send them in time: run again when it has less to do, or lower "
-    "rate_rps"
+    "the machine that sends them was too busy: run again when it has less to do, lower rate_rps, "
+    "or send from more pods"
 )
 _DROPPED = "max_in_flight requests waited for their answers: raise it, or lower rate_rps"
 
