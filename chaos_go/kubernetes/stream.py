@@ -243,14 +243,15 @@ class PodChannel:
             self._status = (self._status + data)[:_LONGEST_STATUS]
 
     def _take_output(self, data: bytearray) -> None:
-        *whole, rest = data.split(b"\n")
-        for part in whole:
-            self._deliver(self._line + part)
-            self._line = bytearray()
-        self._line += rest
-        if len(self._line) > _LONGEST_LINE:
-            self._line.clear()
-            self.end(f"it sent a line of more than {_LONGEST_LINE} bytes")
+        for number, part in enumerate(data.split(b"\n")):
+            if number > 0:  # after a line break
+                self._deliver(self._line)
+                self._line = bytearray()
+            self._line += part
+            if len(self._line) > _LONGEST_LINE:
+                self._line.clear()
+                self.end(f"it sent a line of more than {_LONGEST_LINE} bytes")
+                return
 
     def _deliver(self, line: bytearray) -> None:
         text = line.decode(errors="backslashreplace")
