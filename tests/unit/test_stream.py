@@ -366,7 +366,9 @@ def test_pings_are_answered():
     answered = threading.Event()
 
     def run(process: Process) -> None:
-        threading.Thread(target=lambda: process.connection.ping().wait(5) and answered.set()).start()
+        threading.Thread(
+            target=lambda: process.connection.ping().wait(5) and answered.set()
+        ).start()
         process.hear()
 
     with exec_server(run) as server:
