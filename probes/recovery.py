@@ -159,7 +159,7 @@ def _lost(fault: str, window_s: float, traffic: str) -> tuple[list[lost.Failed],
     arguments.filled("fault", fault)
     arguments.number("window_s", window_s, LONGEST_WINDOW_S, "seconds", least=1.0)
     recording = load.find(traffic)
-    armed = holder.fault_window(fault, recording.lease.armed_unix_s)
+    armed = holder.fault_window(fault, recording.since_unix_s)
     if armed is None:
         window = recording.last(window_s)
         return lost.failures(window), window
@@ -198,7 +198,7 @@ def _recovery(
         fix = "no limit is given; give p99_limit_ms (milliseconds), error_limit (0 to 1), or both"
         raise BadInputError("p99_limit_ms", p99_limit_ms, fix)
     recording = load.find(traffic)
-    armed = holder.fault_window(fault, recording.lease.armed_unix_s)
+    armed = holder.fault_window(fault, recording.since_unix_s)
     if armed is None:
         return recovery.Recovery(0.0, recovered=True, last_bad=None), recording.last(window_s)
     return _wait_for_recovery(recording, fault, armed[0], window_s, limits, timeout_s)

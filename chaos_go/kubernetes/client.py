@@ -218,7 +218,7 @@ class Client:
         stream: bool = False,
         read_s: float = _READ_S,
     ) -> requests.Response:
-        headers = {"Accept": "application/json", **self._authorization()}
+        headers = {"Accept": "application/json", **self.authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
         began_s = time.monotonic()
@@ -237,12 +237,13 @@ class Client:
             took = f"after {time.monotonic() - began_s:.1f} s"
             raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
         if answer.status_code >= 300:
-            refusal = _refusal(answer, verb, path, self.host)
-            refusal.was_repeated = _was_repeated(answer)
-            raise refusal
+            said = answer.text or answer.reason
+            error = refusal(self.host, verb, path, answer.status_code, said)
+            error.was_repeated = _was_repeated(answer)
+            raise error
         return answer
 
-    def _authorization(self) -> dict[str, str]:
+    def authorization(self) -> dict[str, str]:
         """Return the header that says who we are; a token that expires is renewed first."""
         for name in ("BearerToken", "authorization"):  # 36 and later, 35 and our own settings
             if token := self.configuration.get_api_key_with_prefix(name):
@@ -317,16 +318,23 @@ def _reason(error: BaseException) -> str:
     return shorten(str(error)) or type(error).__name__
 
 
-def _refusal(answer: requests.Response, verb: str, path: str, host: str) -> ClusterError:
-    """Return the error for an answer that is no success."""
+def refusal(host: str, verb: str, path: str, code: int, said: str) -> ClusterError:
+    """Return the error for an answer that is no success.
+
+    Args:
+        host: The address of the API server.
+        verb: What was asked, in the words of Roles.
+        path: The path of the object or collection.
+        code: The HTTP status.
+        said: The body of the answer, which should be a ``Status`` object.
+    """
     try:
-        status: Object = answer.json()
+        status: Object = json.loads(said)
     except ValueError:
         status = {}
     if not isinstance(status, dict):
         status = {}
-    message = str(status.get("message") or shorten(answer.text) or answer.reason)
-    code = answer.status_code
+    message = str(status.get("message") or shorten(said))
     if code == 401:
         fix = "the credentials are not valid or have expired; log in again, or renew the token"
         return ClusterError(f"{host} answers 401: {message}; {fix}", code, status)
