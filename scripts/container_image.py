@@ -25,7 +25,6 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 CAPABILITY_BITS = {"NET_ADMIN": 12}
 CAPABILITY_VERSION_2 = 0x02000000
-CAPABILITY_EFFECTIVE = 0x000001
 """The extended attribute security.capability; see linux/capability.h."""
 
 NOBODY = "65532:65532"
@@ -108,9 +107,13 @@ class Image:
 
 
 def file_capabilities(names: Sequence[str]) -> bytes:
-    """Encode capabilities, permitted and effective, as the kernel stores them with a file."""
+    """Encode capabilities as the kernel stores them with a file: permitted, and not effective.
+
+    The agent makes them effective itself. Otherwise the kernel would refuse to start it in a
+    container that may not have them, such as one for a load.
+    """
     mask = sum(1 << CAPABILITY_BITS[name] for name in names)
-    words = (CAPABILITY_VERSION_2 | CAPABILITY_EFFECTIVE, mask, 0, 0, 0)
+    words = (CAPABILITY_VERSION_2, mask, 0, 0, 0)
     return struct.pack("<5I", *words)
 
 
