@@ -20,7 +20,7 @@ from laboratory.places import HERE, Places
 from laboratory.processes import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-START_WITHIN_S = 110.0
+START_WITHIN_S = 170.0
 
 
 class Cluster:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import build, cgroups, launch, network, packages, processes, ready
-from .cache import say
+from .cache import progress, say
 from .errors import LaboratoryError
 from .places import Places, node_names
 from .processes import Running
@@ -26,6 +26,7 @@ NEEDED_COMMANDS = {
 """Command -> its Debian package."""
 WATCHES_PER_NODE = 10
 """inotify instances that containerd, kubelet and kube-proxy have (8), and two to spare."""
+INOTIFY_WITHIN_S = 60.0
 
 
 @contextmanager
@@ -54,25 +55,37 @@ def check_machine() -> None:
     packages.check_machine()
 
 
-def check_inotify(wanted: int) -> None:
-    """Find out whether the kernel still gives root so many inotify instances, by asking for them.
+def await_inotify(wanted: int) -> None:
+    """Wait until the kernel gives root so many inotify instances: another cluster may be ending.
 
     Without them the kubelet ends again and again with "too many open files".
 
     Raises:
-        LaboratoryError: It does not.
+        LaboratoryError: It does not give them in time.
     """
+    if _has_inotify(wanted):
+        return
+    limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
+    problem = f"root may have {limit} inotify instances, and fewer than {wanted} of them are free"
+    end = time.monotonic() + INOTIFY_WITHIN_S
+    with progress(f"{problem}; waiting {INOTIFY_WITHIN_S:.0f} s for another cluster to end"):
+        while not _has_inotify(wanted):
+            if time.monotonic() > end:
+                raise LaboratoryError(
+                    f"{problem}; stop another cluster, or run: "
+                    "sysctl fs.inotify.max_user_instances=1024"
+                )
+            time.sleep(1)
+
+
+def _has_inotify(wanted: int) -> bool:
+    """Ask for so many instances, which is the only way to find out, and give them back."""
     libc = ctypes.CDLL(None)
     instances = [libc.inotify_init1(os.O_CLOEXEC) for _ in range(wanted)]
     for instance in instances:
         if instance != -1:
             os.close(instance)
-    if -1 in instances:
-        limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
-        raise LaboratoryError(
-            f"root may have {limit} inotify instances, and fewer than {wanted} of them are free; "
-            "stop another cluster, or run: sysctl fs.inotify.max_user_instances=1024"
-        )
+    return -1 not in instances
 
 
 def start(
@@ -98,7 +111,7 @@ def start(
     """
     names = node_names(nodes)
     check_machine()
-    check_inotify(nodes * WATCHES_PER_NODE)
+    await_inotify(nodes * WATCHES_PER_NODE)
     parts = launch.Parts(build.kubebox(version), packages.packages(), build.tools())
     build.coredns()  # now, so that the time of the start does not include it
     started = time.monotonic()
