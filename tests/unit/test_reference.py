@@ -31,8 +31,9 @@ def test_every_activity_and_argument_is_on_the_page(reference):
 
 def test_every_activity_that_declares_permissions_has_its_roles_on_the_page(reference):
     page = reference.rbac_page()
-    roles = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    assert {"Role"} <= {role["kind"] for role in roles} <= {"Role", "ClusterRole"}
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    roles = [role for block in blocks for role in yaml.safe_load_all(block)]
+    assert {role["kind"] for role in roles} == {"Role", "ClusterRole"}
     assert all(rule["verbs"] and rule["resources"] for role in roles for rule in role["rules"])
     declaring = [
         f"{module}.{name}"
