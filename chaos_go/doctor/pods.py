@@ -7,10 +7,12 @@ from chaos_go.doctor.check import Check
 from chaos_go.doctor.experiment import Part
 from chaos_go.errors import BadInputError, ClusterError, ForbiddenError
 from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.nodes import Node
+from chaos_go.kubernetes.nodes import select as select_nodes
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.preview import Preview
 from chaos_go.kubernetes.selection import Selection, select
-from chaos_go.targets import PodsTarget
+from chaos_go.targets import NodesTarget, PodsTarget
 from chaos_go.targets import read as read_target
 
 _MOST_NAMED = 4
@@ -21,7 +23,10 @@ def check(part: Part, client: Client) -> Iterator[Check]:
     try:
         target = read_target(part.arguments["target"]) if "target" in part.arguments else None
         if isinstance(target, PodsTarget):
-            yield _target(part.where, target.text, select(client, target.asked))
+            yield _pods(part.where, target.text, select(client, target.asked))
+        elif isinstance(target, NodesTarget):
+            found = select_nodes(client, target.text, target.name, target.selector)
+            yield _nodes(part.where, target.text, found.nodes)
     except ClusterError as error:
         yield Check(part.where, "target", "unknown", _why(error))
         return
@@ -47,7 +52,7 @@ def _why(error: ClusterError) -> str:
     return str(error)
 
 
-def _target(where: str, text: str, selection: Selection) -> Check:
+def _pods(where: str, text: str, selection: Selection) -> Check:
     pods = selection.pods
     ready = sum(pod.is_ready for pod in pods)
     said = f"{text}: {ready} of {len(pods)} pods are Ready: {_listed(pods)}"
@@ -64,6 +69,18 @@ def _target(where: str, text: str, selection: Selection) -> Check:
         return Check(where, "target", "ok", said, details=details)
     fix = "wait until all of them are available: otherwise the baseline shows it already"
     return Check(where, "target", "warning", said, fix, details)
+
+
+def _nodes(where: str, text: str, nodes: Sequence[Node]) -> Check:
+    ready = sum(node.is_ready for node in nodes)
+    named = [node.name + ("" if node.is_ready else " (not Ready)") for node in nodes[:_MOST_NAMED]]
+    more = f" and {len(nodes) - _MOST_NAMED} more" if len(nodes) > _MOST_NAMED else ""
+    said = f"{text}: {ready} of {len(nodes)} nodes are Ready: {', '.join(named)}{more}"
+    details = {
+        "target": text,
+        "nodes": [{"node": node.name, "ready": node.is_ready} for node in nodes],
+    }
+    return Check(where, "target", "ok" if ready == len(nodes) else "warning", said, details=details)
 
 
 def _listed(pods: Sequence[Pod]) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from clusters import Cluster, wait_until
+from kubernetes import client
 
 
 def template(labels: dict[str, str], **pod: object) -> dict[str, Any]:
@@ -55,3 +56,30 @@ def uids(cluster: Cluster, namespace: str) -> set[str]:
     """Return the pods that are not being deleted."""
     pods = cluster.core.list_namespaced_pod(namespace).items
     return {pod.metadata.uid for pod in pods if not pod.metadata.deletion_timestamp}
+
+
+def add_budget(cluster: Cluster, namespace: str, min_available: int, allowed: int) -> None:
+    """Create a PodDisruptionBudget of users, and wait until its controller has counted.
+
+    Args:
+        cluster: The cluster.
+        namespace: The namespace.
+        min_available: How many pods must stay.
+        allowed: How many disruptions it allows then.
+    """
+    policy = client.PolicyV1Api(cluster.api_client())
+    spec = {"minAvailable": min_available, "selector": {"matchLabels": {"app": "users"}}}
+    body = {"metadata": {"name": "users"}, "spec": spec}
+    policy.create_namespaced_pod_disruption_budget(namespace, body)
+
+    def is_counted() -> bool:
+        found = policy.read_namespaced_pod_disruption_budget("users", namespace)
+        status = found.status
+        return bool(
+            status
+            and status.observed_generation == found.metadata.generation
+            and status.expected_pods
+            and status.disruptions_allowed == allowed
+        )
+
+    wait_until(is_counted, "the budget is counted", 30)

@@ -33,7 +33,7 @@ def test_every_activity_that_declares_permissions_has_its_roles_on_the_page(refe
     page = reference.rbac_page()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     roles = [role for block in blocks for role in yaml.safe_load_all(block)]
-    assert {"Role"} <= {role["kind"] for role in roles} <= {"Role", "ClusterRole"}
+    assert {role["kind"] for role in roles} == {"Role", "ClusterRole"}
     assert all(rule["verbs"] and rule["resources"] for role in roles for rule in role["rules"])
     declaring = [
         f"{module}.{name}"
