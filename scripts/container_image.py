@@ -36,6 +36,12 @@ class ImageError(Exception):
     """An image cannot be written. The message names the file and how to make it."""
 
 
+def this_architecture() -> str:
+    """Return the architecture of this machine as container images call it."""
+    machine = platform.machine()
+    return ARCHITECTURES.get(machine, machine)
+
+
 @dataclass(frozen=True)
 class Image:
     """A container image of one layer.
@@ -54,7 +60,7 @@ class Image:
     entrypoint: str
     user: str = ""
     capabilities: Sequence[str] = ()
-    architecture: str = field(default_factory=lambda: this_architecture())
+    architecture: str = field(default_factory=this_architecture)
 
     def write(self, archive: Path) -> None:
         """Write the image as a docker-archive.
@@ -94,7 +100,9 @@ class Image:
         with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, path in sorted(self.files.items()):
                 if not path.is_file():
-                    raise ImageError(f"{path}: no such file; build it with: make agent demo/bin/shop")
+                    raise ImageError(
+                        f"{path}: no such file; build it with: make agent demo/bin/shop"
+                    )
                 _add(tar, name.lstrip("/"), path.read_bytes(), 0o755, attributes)
         return content.getvalue()
 
@@ -104,12 +112,6 @@ def file_capabilities(names: Sequence[str]) -> bytes:
     mask = sum(1 << CAPABILITY_BITS[name] for name in names)
     words = (CAPABILITY_VERSION_2 | CAPABILITY_EFFECTIVE, mask, 0, 0, 0)
     return struct.pack("<5I", *words)
-
-
-def this_architecture() -> str:
-    """Return the architecture of this machine as container images call it."""
-    machine = platform.machine()
-    return ARCHITECTURES.get(machine, machine)
 
 
 def agent_image(architecture: str = "") -> Image:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -168,8 +169,6 @@ class Clusters:
 
 def wait_until(condition: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
     """Wait until a condition is true, and return its value; fail the test if it takes too long."""
-    import time
-
     end = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {within_s} s: {what}"
