@@ -40,7 +40,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## install everything into .venv (uv and Go too, if they are missing)
@@ -61,6 +61,11 @@ $(SHOP): $(shop_sources) | $(READY)
 .PHONY: demo
 demo: $(AGENT) $(SHOP) ## inject a fault into the shop and judge the run (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
+
+.PHONY: demo-kubernetes
+demo-kubernetes: EXPERIMENT = experiments/users-pod-killed.yaml
+demo-kubernetes: $(AGENT) $(SHOP) ## kill a pod of the shop in a real Kubernetes (ARGS="--bad no-readiness", KEEP=1)
+	@$(PYTHON) demo/on_kubernetes.py $(EXPERIMENT) $(if $(KEEP),--keep) $(ARGS)
 
 .PHONY: sla-demo
 sla-demo: $(AGENT) $(SHOP) ## measure how slow the shop may be: table, picture, SLO (5 min)
