@@ -21,7 +21,12 @@ from session import SetupError, say
 HERE = Path(__file__).resolve().parent
 CLUSTER = HERE.parent / "tests" / "cluster" / "cluster"
 BAD = HERE / "deploy" / "bad"
-DEPLOYMENTS = ("users", "risk", "checkout", "gateway")
+SERVICES = ("users", "risk", "checkout", "gateway")
+"""Each has a Deployment and a PodDisruptionBudget of its name."""
+
+PATCHED = {"no-budget": "poddisruptionbudget"}
+"""By bad variant, what it patches; by default the deployments."""
+
 NODES = 3
 NAMES_OF_CLUSTER = "CHAOS_GO_CLUSTER"
 ROLLOUT_TIMEOUT_S = 90
@@ -115,10 +120,10 @@ class Cluster:
         """
         self._call("shop")
         for variant in bad:
-            for name in DEPLOYMENTS:
+            for name in SERVICES:
                 patch = ["--type", "json", "--patch-file", str(BAD / f"{variant}.yaml")]
-                self._kubectl("patch", "deployment", name, *patch)
-        for name in DEPLOYMENTS:
+                self._kubectl("patch", PATCHED.get(variant, "deployment"), name, *patch)
+        for name in SERVICES:
             wait = ["rollout", "status", f"deployment/{name}", f"--timeout={ROLLOUT_TIMEOUT_S}s"]
             self._kubectl(*wait)
 
