@@ -62,6 +62,11 @@ $(SHOP): $(shop_sources) | $(READY)
 demo: $(AGENT) $(SHOP) ## inject a fault into the shop and judge the run (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
 
+.PHONY: demo-kubernetes
+demo-kubernetes: EXPERIMENT = experiments/users-pod-killed.yaml
+demo-kubernetes: $(AGENT) $(SHOP) ## kill a pod of the shop in a real Kubernetes (ARGS="--bad no-readiness", KEEP=1)
+	@$(PYTHON) demo/on_kubernetes.py $(EXPERIMENT) $(if $(KEEP),--keep) $(ARGS)
+
 .PHONY: sla-demo
 sla-demo: $(AGENT) $(SHOP) ## measure how slow the shop may be: table, picture, SLO (5 min)
 	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)

@@ -238,9 +238,9 @@ class Client:
             raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
         if answer.status_code >= 300:
             said = answer.text or answer.reason
-            error = refusal(self.host, verb, path, answer.status_code, said)
-            error.was_repeated = _was_repeated(answer)
-            raise error
+            refused = refusal(self.host, verb, path, answer.status_code, said)
+            refused.was_repeated = _was_repeated(answer)
+            raise refused
         return answer
 
     def authorization(self) -> dict[str, str]:
