@@ -216,7 +216,7 @@ class Client:
         content_type: str,
         verb: str,
         stream: bool = False,
-        read_s: float = _READ_S,
+        read_s: float = 0.0,
     ) -> requests.Response:
         headers = {"Accept": "application/json", **self.authorization()}
         if body is not None:
@@ -229,7 +229,7 @@ class Client:
                 params={key: value for key, value in query.items() if value not in ("", None)},
                 data=None if body is None else json.dumps(body),
                 headers=headers,
-                timeout=(_CONNECT_S, read_s),
+                timeout=(_CONNECT_S, read_s or _READ_S),
                 stream=stream,
                 allow_redirects=False,
             )
@@ -274,9 +274,8 @@ def _session(configuration: "Configuration", tries: patience.Patience) -> reques
         session.cert = (configuration.cert_file, configuration.key_file)
     elif configuration.cert_file:
         session.cert = configuration.cert_file  # one file with both
-    if configuration.proxy and not should_bypass_proxies(
-        str(configuration.host), configuration.no_proxy or "localhost"
-    ):
+    direct = configuration.no_proxy or "localhost"  # with "" requests would read the environment
+    if configuration.proxy and not should_bypass_proxies(str(configuration.host), direct):
         session.proxies = {"http": configuration.proxy, "https": configuration.proxy}
     adapter = _Adapter(configuration.tls_server_name, tries)
     session.mount("https://", adapter)

@@ -132,8 +132,9 @@ def _read_kubeconfig(
         raise BadInputError("KUBECONFIG", path, f"cannot be read: {said}; correct it") from error
     if name not in contexts:
         field = "KUBERNETES_CONTEXT" if wanted else "current-context"
-        known = f"KUBECONFIG={path} has {', '.join(sorted(contexts)) or 'no context'}"
-        raise BadInputError(field, name, f"there is no such context; {known}; name one of them")
+        names = ", ".join(sorted(contexts))
+        fix = f"has {names}; name one of them" if names else "has no context; give another file"
+        raise BadInputError(field, name, f"there is no such context; KUBECONFIG={path} {fix}")
     inside = contexts[name]
     origin = Origin("kubeconfig", path, name, str(inside.get("user", "")))
     return str(inside.get("namespace") or "default"), origin

@@ -18,7 +18,7 @@ logger = logging.getLogger("chaostoolkit")
 _WATCH_S = 10.0  # the server ends each watch after this time: a dead connection is noticed then
 _SHORTEST_S = 1.0  # after a watch that lasted less, there is a pause
 _PAUSE_S = 0.2
-_OPENS_WITHIN_S = 10.0
+_OPENS_WITHIN_S = 5.0
 _REFUSED = (400, 401, 403, 404, 405)  # answers that stay the same
 
 
