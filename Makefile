@@ -62,6 +62,11 @@ $(SHOP): $(shop_sources) | $(READY)
 demo: $(AGENT) $(SHOP) ## inject a fault into the shop and judge the run (EXPERIMENT=..., ARGS="--bad no-retry")
 	@$(PYTHON) demo/run.py $(EXPERIMENT) $(ARGS)
 
+.PHONY: demo-kubernetes
+demo-kubernetes: EXPERIMENT = experiments/users-pod-killed.yaml
+demo-kubernetes: $(AGENT) $(SHOP) ## kill a pod of the shop in a real Kubernetes (ARGS="--bad no-readiness", KEEP=1)
+	@$(PYTHON) demo/on_kubernetes.py $(EXPERIMENT) $(if $(KEEP),--keep) $(ARGS)
+
 .PHONY: sla-demo
 sla-demo: $(AGENT) $(SHOP) ## measure how slow the shop may be: table, picture, SLO (5 min)
 	@$(PYTHON) demo/run.py experiments/risk-latency-to-rejections.yaml --sla-budget 2% $(ARGS)
@@ -131,7 +136,7 @@ integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, serv
 # One worker: e2e tests wait for the cluster most of the time, and the cluster needs the processors.
 .PHONY: e2e
 e2e: $(AGENT) $(SHOP) ## run tests on a real Kubernetes (builds it first: 6 to 10 min, only once)
-	@$(PYTHON) -m pytest -q -rs -m e2e --timeout 120 $(ARGS)
+	@$(PYTHON) -m pytest -q -rs -m e2e --timeout 180 $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages
@@ -165,7 +170,7 @@ contract-check: | $(READY)
 	@cd agent && go run ./cmd/contract -check
 
 .PHONY: docs
-docs: | $(READY) ## write docs/reference/activities.md from the docstrings
+docs: | $(READY) ## write the generated pages of docs/reference
 	@$(PYTHON) scripts/reference.py
 
 .PHONY: docs-check

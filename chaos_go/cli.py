@@ -40,6 +40,29 @@ def verdict(context: click.Context, journal: str) -> None:
     context.exit(judged.exit_code)
 
 
+@go.command(short_help="Restore what a killed run left changed in a cluster.")
+@click.argument("file", type=click.Path())
+@click.option("--dry-run", is_flag=True, help="change nothing, say what would be done")
+@click.pass_context
+def undo(context: click.Context, file: str, dry_run: bool) -> None:
+    """Restore what FILE says is still changed in a cluster.
+
+    FILE is a journal, or the file chaos-go-undo-*.json that a killed run leaves in its folder. The
+    cluster is the one of KUBECONFIG and KUBERNETES_CONTEXT, and must be the one of the record.
+
+    Exit code: 0 when everything is restored or nothing had to be, 1 when something is not restored,
+    4 when FILE cannot be read.
+    """
+    from chaos_go import undo as undoing
+    from chaos_go.errors import BadInputError
+
+    try:
+        is_over = undoing.undo(file, dry_run, click.echo)
+    except BadInputError as error:
+        raise _refuse(error) from error
+    context.exit(0 if is_over else 1)
+
+
 @go.command(short_help="Find what Chaos Toolkit would silently ignore.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.pass_context
@@ -58,6 +81,47 @@ def validate(context: click.Context, files: tuple[str, ...]) -> None:
     for problem in problems:
         click.echo(problem)
     context.exit(1 if problems else 0)
+
+
+@go.command(short_help="Check cluster, permissions and targets before a run.")
+@click.argument("experiment", required=False, default="", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
+@click.option("--role", is_flag=True, help="print only the minimal Role of EXPERIMENT, as YAML")
+@click.pass_context
+def doctor(context: click.Context, experiment: str, as_json: bool, role: bool) -> None:
+    """Check, before anything is changed, what EXPERIMENT needs; without it, the cluster.
+
+    Checked are the cluster and its clock, every permission, protected namespaces, the pods of each
+    target, PodDisruptionBudgets, and the agent of this host. When a permission is missing, the Role
+    that grants it follows the table, for `kubectl apply -f -`.
+
+    Exit code: 0 when nothing failed (there may be warnings, and what could not be checked), 1 when
+    a check failed, 4 setup-error (EXPERIMENT cannot be read).
+    """
+    import json
+
+    from chaos_go import doctor as examining
+    from chaos_go.doctor import table
+    from chaos_go.doctor.progress import Progress
+    from chaos_go.errors import ChaosGoError
+
+    if role and (as_json or not experiment):
+        raise click.UsageError("--role needs an EXPERIMENT, and prints YAML, not JSON")
+    progress = Progress()
+    try:
+        with progress.shown():
+            if role:
+                click.echo(examining.role(experiment, progress), nl=False)
+                return
+            report = examining.examine(experiment, progress)
+    except ChaosGoError as error:
+        raise _refuse(error) from error
+    if as_json:
+        click.echo(json.dumps(report.record(), indent=2))
+    else:
+        click.echo("\n".join(table.lines(report)))
+        click.echo(f"\n{report.role}" if report.role else "", nl=False)
+    context.exit(report.exit_code)
 
 
 @go.command(short_help="Draw P99 and error rate over time, and the faults.")

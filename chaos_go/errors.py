@@ -19,6 +19,7 @@ They are subclasses of ActivityFailed, so an activity need not catch them: Chaos
 as a failed activity. It keeps only the first line of a message, therefore each message is one line.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,11 @@ class ClusterError(ChaosGoError):
     Attributes:
         status: The HTTP status of the answer; 0 when there was none.
         details: The ``Status`` object of the answer; {} when there was none.
+        was_repeated: Whether it is the answer to a further try, after one that may have been
+            carried out: an object that is "not found" may then have been deleted by us.
     """
+
+    was_repeated: bool = False
 
     def __init__(
         self, message: str, status: int = 0, details: Mapping[str, Any] | None = None
@@ -120,16 +125,35 @@ class ForbiddenError(ClusterError):
     Attributes:
         verb: What was not allowed, for instance ``delete``.
         path: The path of the object or collection.
+        group: API group of the resource; "" for the core group.
+        resource: Plural name of the resource, for instance ``pods``; "" for other paths.
+        subresource: Part of the resource, for instance ``eviction``; "" for the resource itself.
+        namespace: Its namespace; "" for a resource that is in none, and for all namespaces.
+        is_logged: Whether the missing rule was logged.
     """
 
     def __init__(
         self, verb: str, path: str, message: str, details: Mapping[str, Any] | None = None
     ) -> None:
-        """Name the verb and the resource; the server's message names the user."""
-        fix = "`chaos go doctor EXPERIMENT` prints the Role that is missing"
-        super().__init__(f"not allowed to {verb} {path} (403): {message}; {fix}", 403, details)
+        """Name verb, resource and namespace in words; the server's message names the user."""
+        found = _RESOURCE_PATH.fullmatch(path)
+        parts = found.groupdict("") if found else {}
+        self.group, self.resource = parts.get("group", ""), parts.get("resource", "")
+        self.subresource, self.namespace = parts.get("subresource", ""), parts.get("namespace", "")
         self.verb = verb
         self.path = path
+        self.is_logged = False
+        what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource or path
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        fix = "`chaos go doctor EXPERIMENT` prints the Role that is missing"
+        super().__init__(f"may not {verb} {what}{where} (403): {message}; {fix}", 403, details)
+
+
+_RESOURCE_PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/[^/]+(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
+    r"/(?P<resource>[^/]+)(?:/[^/]+(?:/(?P<subresource>[^/]+))?)?"
+)
+"""The path of an object or a collection in the API of Kubernetes."""
 
 
 class NoEffectError(ChaosGoError):

@@ -258,7 +258,8 @@ def _judge_place(record: _Object, place: _Object) -> Finding | None:
     fault = f"fault {record.get('id')} at {place.get('place')}"
     problem = f": {place['problem']}" if place.get("problem") else ""
     if not _is_gone(place):
-        return "unsafe", f"{fault} may still be in place{problem}; end process chaos-agent there"
+        fix = place.get("fix") or "end process chaos-agent there"
+        return "unsafe", f"{fault} may still be in place{problem}; {fix}"
     if place.get("state") == "lost":
         how = "is over" if place.get("exit_code") is not None else _gone_by(place)
         return "inconclusive", f"{fault} {how}, but its agent was lost{problem}"

@@ -3,7 +3,7 @@
 import ctypes
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -11,7 +11,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def start(
-    command: Sequence[str], log: IO[bytes] | None = None, own_group: bool = False
+    command: Sequence[str],
+    log: IO[bytes] | None = None,
+    own_group: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process that gets SIGTERM when this process dies, even by SIGKILL.
 
@@ -20,6 +23,7 @@ def start(
         log: File for its output; by default it shares the output of this process.
         own_group: Whether it gets its own process group, so that Ctrl-C in the terminal does not
             reach it.
+        environment: Its environment; by default that of this process.
     """
     return subprocess.Popen(
         command,
@@ -27,6 +31,7 @@ def start(
         stdout=log,
         stderr=subprocess.STDOUT if log else None,
         process_group=0 if own_group else None,
+        env=environment,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has a single thread
     )
 

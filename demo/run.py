@@ -8,31 +8,26 @@ DIR gets the journal, the logs and the picture. Every process started here ends 
 
 import argparse
 import contextlib
-import fcntl
 import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import namespace
 import processes
+import session
 import sla
 import yaml
+from session import SetupError
 from shop import Shop, ShopError
 
 from chaos_go.agent.binary import find_agent
 from chaos_go.errors import ChaosGoError
 
 HERE = Path(__file__).resolve().parent
-SETUP_ERROR = 4
-INTERRUPTED = 130
 HAVE_DATA = (0, 2)  # exit codes of the verdicts after which the measured data can be used
 NEEDED = ("owner_tables", "tproxy", "redirect", "ip_transparent", "so_mark")
 """The abilities that `chaos-agent check` must report, so that faults can intercept traffic."""
@@ -41,11 +36,6 @@ USERS_OF_PORT = {8082: "--users-url", 8083: "--risk-url"}
 """By the port of a service, the flag of checkout for the address of the service."""
 
 RELAY_OFFSET, PROXY_OFFSET = 10_000, 20_000
-ROLLBACK_GRACE_S = 20.0
-
-
-class SetupError(Exception):
-    """The experiment could not begin. The message says how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +58,16 @@ class Way:
 def main() -> int:
     """Parse the command line, run the experiment, and return the exit code."""
     options = _arguments()
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+    session.exit_on_sigterm()
     try:
-        with _alone_in(options.out):
+        with session.alone_in(options.out):
             return run(options.experiment, options.bad, options.out, options.sla_budget)
     except (SetupError, ShopError, ChaosGoError, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
-        return SETUP_ERROR
+        return session.SETUP_ERROR
     except KeyboardInterrupt:
-        journal = options.out / "journal.json"
-        found = f"; what was measured is in {journal}" if journal.exists() else ""
-        _say(f"interrupted: shop, load and fault have ended{found}")
-        return INTERRUPTED
+        session.say(f"interrupted: shop, load and fault have ended{session.found_in(options.out)}")
+        return session.INTERRUPTED
 
 
 def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
@@ -98,34 +86,19 @@ def run(experiment: Path, bad: str, out: Path, budget: str = "") -> int:
     place = choose_place()
     if place.isolated:
         namespace.enter()
-        _say("in a network namespace of its own: the host's network is not touched")
+        session.say("in a network namespace of its own: the host's network is not touched")
         way = Way()
     else:
-        _say(f"not in a namespace ({place.reason}): using the explicit proxy on 127.0.0.1")
+        session.say(f"not in a namespace ({place.reason}): using the explicit proxy on 127.0.0.1")
         way = _explicit_proxy(experiment)
-    journal, picture = out / "journal.json", out / "timeline.png"
-    for old in (journal, picture):
-        old.unlink(missing_ok=True)
+    journal = session.journal_in(out)
     with _running(way.relay, out / "relay.log"), Shop(out, bad, way.checkout_flags):
-        _say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
-        _chaos_run(experiment, journal, way.run_options)
-    return _judge(journal, picture, budget)
-
-
-@contextlib.contextmanager
-def _alone_in(out: Path) -> Iterator[None]:
-    """Lock the folder against other runs; the kernel releases the lock when this process ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fix = "let it end, or give --out DIR"
-            raise SetupError(f"another run writes to {out}; {fix}") from None
-        yield
-    finally:
-        os.close(folder)
+        session.say(f"shop is up ({'checkout built badly: ' + bad if bad else 'built well'})")
+        session.chaos_run(experiment, journal, way.run_options)
+    verdict = session.judge(journal)
+    if budget and verdict in HAVE_DATA:
+        return sla.report(session.chaos(journal), journal, budget) or verdict
+    return verdict
 
 
 def choose_place() -> Place:
@@ -204,51 +177,6 @@ def _running(command: Sequence[str], log: Path) -> Iterator[None]:
         processes.stop(process)
 
 
-def _chaos_run(experiment: Path, journal: Path, options: Sequence[str]) -> None:
-    """Run `chaos run`. Its exit code is ignored: the verdict comes from the journal."""
-    command = [*_chaos(journal), "run", "--rollback-strategy", "always"]
-    command += ["--journal-path", str(journal), *options, str(experiment)]
-    chaos = processes.start(command, own_group=True)
-    try:
-        chaos.wait()
-    except KeyboardInterrupt:
-        # In its own process group it gets no Ctrl-C from the terminal, so it gets exactly one
-        # SIGINT from here, and then runs its rollbacks.
-        chaos.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            chaos.wait(ROLLBACK_GRACE_S)
-        raise
-    finally:
-        if chaos.poll() is None:
-            processes.stop(chaos, ROLLBACK_GRACE_S)
-
-
-def _judge(journal: Path, picture: Path, budget: str) -> int:
-    """Print the verdict and the limits of a ladder, draw the picture; return the exit code."""
-    chaos = _chaos(journal)
-    if not journal.exists():
-        raise SetupError(f"chaos wrote no journal; see {_log(journal)} for the reason")
-    verdict = subprocess.run([*chaos, "go", "verdict", str(journal)], check=False)
-    drawn = subprocess.run([*chaos, "go", "plot", str(journal), "-o", str(picture)], check=False)
-    _say(f"journal: {journal}" + (f", picture: {picture}" if drawn.returncode == 0 else ""))
-    if budget and verdict.returncode in HAVE_DATA:
-        return sla.report(chaos, journal, budget) or verdict.returncode
-    return verdict.returncode
-
-
-def _chaos(journal: Path) -> list[str]:
-    """Return the command of Chaos Toolkit that belongs to this Python, with its global options."""
-    beside = Path(sys.executable).with_name("chaos")
-    found = str(beside) if beside.exists() else shutil.which("chaos")
-    if not found:
-        raise SetupError(f"no command `chaos` beside {sys.executable}; install with: pip install .")
-    return [found, "--no-version-check", "--log-file", str(_log(journal))]
-
-
-def _log(journal: Path) -> Path:
-    return journal.with_name("chaos.log")
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Run an experiment on the shop, print its verdict."
@@ -263,14 +191,6 @@ def _arguments() -> argparse.Namespace:
     if not options.experiment.is_file():
         parser.error(f"experiment={options.experiment}: no such file; give one of experiments/")
     return options
-
-
-def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
-def _say(text: str) -> None:
-    print(f"demo: {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,17 @@ Before that fault has begun they look at the cluster as it is now: the baseline.
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.errors import BadInputError, NotEnoughDataError
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.permission import Permission
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.kubernetes.watched import Watched
 from chaos_go.targets import read_pods
@@ -31,6 +36,19 @@ LONGEST_WAIT_S = 3600.0
 LONG_WAIT_S = 2.0  # a probe that waits longer says so in the log
 
 
+_EXAMPLES = ({"target": "deployment/shop/users"}, {"target": "pods/shop/app=users"})
+
+
+def _looking_needs(target: str) -> Iterator[Permission]:
+    yield from selections.permissions(read_pods(target).asked)
+
+
+def _watching_needs(target: str) -> Iterator[Permission]:
+    yield from _looking_needs(target)
+    yield from presences.permissions(read_pods(target).asked)
+
+
+@needs(_watching_needs, _EXAMPLES)
 def recovery_s(
     target: str,
     fault: str = "",
@@ -59,6 +77,7 @@ def recovery_s(
     return float(recovery_detail(target, fault, timeout_s, secrets=secrets)["value"])
 
 
+@needs(_watching_needs, _EXAMPLES)
 def recovery_detail(
     target: str,
     fault: str = "",
@@ -100,6 +119,8 @@ def recovery_detail(
             f"fault {fault!r} was stopped {seen_s:.1f} s after its last kill, before {target} had "
             "recovered, so the recovery was not seen; measure it before the stop"
         )
+    if doubt := watched.doubt():
+        raise NotEnoughDataError(doubt)
     if took is None:
         took = time.time() - kills[0].at_unix_s
         reason = watched.not_recovered(took)
@@ -108,6 +129,7 @@ def recovery_detail(
     return {"value": took, "recovered": not reason, "reason": reason, "kills": kept}
 
 
+@needs(_looking_needs, _EXAMPLES)
 def ready_ratio(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> float:
     """Return the Ready pods as a fraction of the pods that the workload wants, 0 to 1.
 
@@ -132,6 +154,7 @@ def ready_ratio(target: str, fault: str = "", *, secrets: dict[str, str] | None 
     return sum(pod.is_ready for pod in selection.pods) / wanted
 
 
+@needs(_looking_needs, _EXAMPLES)
 def restarts(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> int:
     """Return how often containers of the pods were restarted.
 
@@ -151,6 +174,7 @@ def restarts(target: str, fault: str = "", *, secrets: dict[str, str] | None = N
     return 0 if fault else sum(x.restarts for pod in pods for x in pod.containers)
 
 
+@needs(_looking_needs, _EXAMPLES)
 def oom_kills(target: str, fault: str = "", *, secrets: dict[str, str] | None = None) -> int:
     """Return how many containers of the pods were killed because they were out of memory.
 

@@ -12,7 +12,7 @@ from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.errors import BadInputError
 from chaos_go.traffic import load, lost, over_time, recovery, sli
-from chaos_go.traffic.recording import Window
+from chaos_go.traffic.recording import Recording, Window
 
 __all__ = [
     "requests_lost",
@@ -89,6 +89,7 @@ def time_to_recover_s(
     p99_limit_ms: float = 0.0,
     error_limit: float = 1.0,
     window_s: int = 5,
+    timeout_s: float = 60.0,
     traffic: str = "",
 ) -> float:
     """Return the seconds from the beginning of a fault until the service was inside its limits.
@@ -96,9 +97,8 @@ def time_to_recover_s(
     The P99 and the error rate are computed for every window of ``window_s`` seconds; windows are
     1 s apart. The time ends at the start of the first window from which on no window is outside the
     limits, until now. It is 0 if none was, and before any fault was armed. If the newest window is
-    outside, the service has not recovered: the value is the time so far, a lower bound, and a
-    warning in the log says so. So measure later than the tolerance allows to recover: an earlier
-    lower bound would be inside the tolerance.
+    outside, the probe waits for the recovery. If the service has not recovered in time, the value
+    is the time so far, a lower bound, and the verdict is violated whatever the tolerance is.
 
     Args:
         fault: Name of the fault.
@@ -107,6 +107,7 @@ def time_to_recover_s(
         error_limit: Largest fraction of failed requests, 0 to 1; 1 for no limit. At least one limit
             must be given.
         window_s: Length of a window in whole seconds, 1 to 3600.
+        timeout_s: Seconds after the beginning of the fault until which the probe waits.
         traffic: Name of the load; "" when there is only one.
 
     Raises:
@@ -114,7 +115,7 @@ def time_to_recover_s(
             seconds are stale or missing, a window has no request, more than 1 % of the requests
             were late or dropped, or there is no such load or fault.
     """
-    return _recovery(fault, p99_limit_ms, error_limit, window_s, traffic)[0].value_s
+    return _recovery(fault, p99_limit_ms, error_limit, window_s, timeout_s, traffic)[0].value_s
 
 
 def time_to_recover_detail(
@@ -122,6 +123,7 @@ def time_to_recover_detail(
     p99_limit_ms: float = 0.0,
     error_limit: float = 1.0,
     window_s: int = 5,
+    timeout_s: float = 60.0,
     traffic: str = "",
 ) -> dict[str, object]:
     """Return the time to recover with what it is based on.
@@ -131,6 +133,7 @@ def time_to_recover_detail(
         p99_limit_ms: Largest P99 in milliseconds, see `time_to_recover_s`.
         error_limit: Largest fraction of failed requests, see `time_to_recover_s`.
         window_s: Length of a window in whole seconds.
+        timeout_s: Seconds until which the probe waits, see `time_to_recover_s`.
         traffic: Name of the load; "" when there is only one.
 
     Returns:
@@ -141,7 +144,7 @@ def time_to_recover_detail(
     Raises:
         ActivityFailed: As `time_to_recover_s`.
     """
-    found, window = _recovery(fault, p99_limit_ms, error_limit, window_s, traffic)
+    found, window = _recovery(fault, p99_limit_ms, error_limit, window_s, timeout_s, traffic)
     return {
         "value": found.value_s,
         "recovered": found.recovered,
@@ -156,7 +159,7 @@ def _lost(fault: str, window_s: float, traffic: str) -> tuple[list[lost.Failed],
     arguments.filled("fault", fault)
     arguments.number("window_s", window_s, LONGEST_WINDOW_S, "seconds", least=1.0)
     recording = load.find(traffic)
-    armed = holder.fault_window(fault, recording.lease.armed_unix_s)
+    armed = holder.fault_window(fault, recording.since_unix_s)
     if armed is None:
         window = recording.last(window_s)
         return lost.failures(window), window
@@ -173,14 +176,20 @@ def _lost(fault: str, window_s: float, traffic: str) -> tuple[list[lost.Failed],
 def _replacements(fault: str) -> lost.Replacements:
     """Return the kills of a fault; none if it kills nothing, or before it was armed."""
     known = [x for x in holder.faults() if x.id == fault]
-    return getattr(known[-1], "replacements", ()) if known else ()
+    return known[-1].replacements if known else ()
 
 
 def _recovery(
-    fault: str, p99_limit_ms: float, error_limit: float, window_s: int, traffic: str
+    fault: str,
+    p99_limit_ms: float,
+    error_limit: float,
+    window_s: int,
+    timeout_s: float,
+    traffic: str,
 ) -> tuple[recovery.Recovery, Window]:
     arguments.filled("fault", fault)
     arguments.whole("window_s", window_s, least=1, most=int(LONGEST_WINDOW_S))
+    arguments.positive("timeout_s", timeout_s, LONGEST_WINDOW_S, "seconds")
     limits = recovery.Limits(
         arguments.number("p99_limit_ms", p99_limit_ms, unit="milliseconds", least=0.0),
         arguments.number("error_limit", error_limit, 1.0, "a fraction", least=0.0),
@@ -189,19 +198,34 @@ def _recovery(
         fix = "no limit is given; give p99_limit_ms (milliseconds), error_limit (0 to 1), or both"
         raise BadInputError("p99_limit_ms", p99_limit_ms, fix)
     recording = load.find(traffic)
-    armed = holder.fault_window(fault, recording.lease.armed_unix_s)
+    armed = holder.fault_window(fault, recording.since_unix_s)
     if armed is None:
         return recovery.Recovery(0.0, recovered=True, last_bad=None), recording.last(window_s)
-    began_unix_s, now = armed[0], recording.now()
-    window = recording.covering(began_unix_s, now, before_s=window_s - 1.0)
-    found = recovery.find(over_time.series(window, window_s), began_unix_s, limits)
+    return _wait_for_recovery(recording, fault, armed[0], window_s, limits, timeout_s)
+
+
+def _wait_for_recovery(
+    recording: Recording,
+    fault: str,
+    began_unix_s: float,
+    window_s: int,
+    limits: recovery.Limits,
+    timeout_s: float,
+) -> tuple[recovery.Recovery, Window]:
+    """Look at every window since a fault began, again and again until the newest one is inside."""
+    while True:
+        now = recording.now()
+        window = recording.covering(began_unix_s, now, before_s=window_s - 1.0)
+        found = recovery.find(over_time.series(window, window_s), began_unix_s, limits)
+        left_s = began_unix_s + timeout_s - now
+        if found.recovered or left_s <= 0:
+            break
+        recording.wait(now + min(left_s, 1.0))
     if not found.recovered:
-        logger.warning(
-            "traffic %r has not recovered from %r: its newest window of %d s is outside the "
-            "limits, so %.1f s is a lower bound",
-            recording.name,
-            fault,
-            window_s,
-            found.value_s,
+        violation = (
+            f"traffic {recording.name!r} has not recovered from {fault!r} in {found.value_s:.1f} s:"
+            f" its newest window of {window_s} s is outside the limits"
         )
+        logger.warning("%s", violation)
+        holder.find(fault).add_violation(violation)
     return found, window

@@ -126,7 +126,7 @@ def _detail(indicator: _Indicator, window_s: float, fault: str, traffic: str) ->
 
 
 def _window(recording: Recording, window_s: float, fault: str) -> Window:
-    armed = holder.fault_window(fault, recording.lease.armed_unix_s) if fault else None
+    armed = holder.fault_window(fault, recording.since_unix_s) if fault else None
     if armed is None:
         return recording.last(window_s)
     start_unix_s, end_unix_s = armed

@@ -25,7 +25,6 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 CAPABILITY_BITS = {"NET_ADMIN": 12}
 CAPABILITY_VERSION_2 = 0x02000000
-CAPABILITY_EFFECTIVE = 0x000001
 """The extended attribute security.capability; see linux/capability.h."""
 
 NOBODY = "65532:65532"
@@ -34,6 +33,12 @@ NOBODY = "65532:65532"
 
 class ImageError(Exception):
     """An image cannot be written. The message names the file and how to make it."""
+
+
+def this_architecture() -> str:
+    """Return the architecture of this machine as container images call it."""
+    machine = platform.machine()
+    return ARCHITECTURES.get(machine, machine)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Image:
     entrypoint: str
     user: str = ""
     capabilities: Sequence[str] = ()
-    architecture: str = field(default_factory=lambda: this_architecture())
+    architecture: str = field(default_factory=this_architecture)
 
     def write(self, archive: Path) -> None:
         """Write the image as a docker-archive.
@@ -94,22 +99,22 @@ class Image:
         with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, path in sorted(self.files.items()):
                 if not path.is_file():
-                    raise ImageError(f"{path}: no such file; build it with: make agent demo/bin/shop")
+                    raise ImageError(
+                        f"{path}: no such file; build it with: make agent demo/bin/shop"
+                    )
                 _add(tar, name.lstrip("/"), path.read_bytes(), 0o755, attributes)
         return content.getvalue()
 
 
 def file_capabilities(names: Sequence[str]) -> bytes:
-    """Encode capabilities, permitted and effective, as the kernel stores them with a file."""
+    """Encode capabilities as the kernel stores them with a file: permitted, and not effective.
+
+    The agent makes them effective itself. Otherwise the kernel would refuse to start it in a
+    container that may not have them, such as one for a load.
+    """
     mask = sum(1 << CAPABILITY_BITS[name] for name in names)
-    words = (CAPABILITY_VERSION_2 | CAPABILITY_EFFECTIVE, mask, 0, 0, 0)
+    words = (CAPABILITY_VERSION_2, mask, 0, 0, 0)
     return struct.pack("<5I", *words)
-
-
-def this_architecture() -> str:
-    """Return the architecture of this machine as container images call it."""
-    machine = platform.machine()
-    return ARCHITECTURES.get(machine, machine)
 
 
 def agent_image(architecture: str = "") -> Image:

@@ -1,22 +1,29 @@
-"""Writes docs/reference/activities.md from the signatures and docstrings of all activities.
+"""Writes the generated pages of docs/reference/.
+
+activities.md comes from the signatures and docstrings of all activities, rbac.md from the
+permissions that they declare.
 
 python scripts/reference.py            # write
-python scripts/reference.py --check    # exit code 1 if the file is out of date
+python scripts/reference.py --check    # exit code 1 if a file is out of date
 """
 
+import functools
 import importlib
 import inspect
+import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chaos_go import activity_modules, targets
+from chaos_go.kubernetes import roles
+from chaos_go.kubernetes.permission import Permission
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "reference" / "activities.md"
+REFERENCE = ROOT / "docs" / "reference"
 HEAD = """\
 # Actions, probes and controls
 
@@ -30,22 +37,24 @@ GIVEN = ("context", "state", "unknown", "arguments", "configuration", "secrets")
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the page, and return the exit code."""
+    """Write or check the pages, and return the exit code."""
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    now = page()
-    if arguments == []:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(now, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != now:
-        print(f"{PAGE.relative_to(ROOT)} is stale: run `make docs` and commit it", file=sys.stderr)
-        return 1
-    return 0
+    exit_code = 0
+    for name, page in PAGES.items():
+        path, now = REFERENCE / name, page()
+        if arguments == []:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(now, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != now:
+            print(f"{path.relative_to(ROOT)} is stale: run `make docs`, commit it", file=sys.stderr)
+            exit_code = 1
+    return exit_code
 
 
-def page() -> str:
-    """Return the whole page."""
+def activities_page() -> str:
+    """Return the page of all activities."""
     parts = [HEAD, _targets()]
     for kind, title in TITLES.items():
         parts.append(f"\n## {title}\n")
@@ -140,6 +149,69 @@ def _default(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return "required"
     return f"`{parameter.default!r}`".replace("'", '"')
+
+
+RBAC_HEAD = """\
+# Permissions in Kubernetes
+
+Generated from the declarations of the activities by `make docs`. An activity that is not listed
+needs nothing in a cluster: it acts on this host, or reads what a fault has already seen.
+
+`chaos go doctor EXPERIMENT` asks the API server for each permission of an experiment before it
+runs. `chaos go doctor EXPERIMENT --role` prints one Role for the whole experiment, with its
+RoleBinding, for `kubectl apply -f -`. If a permission is missing all the same, the action fails
+before it changes anything, and the log has the missing rule.
+
+The Roles below are minimal: each verb is needed. They have the namespace `shop`, like the targets.
+A RoleBinding with the same name grants them. A ClusterRole and a ClusterRoleBinding are needed only
+where the rules say so: for nodes, and for pods in all namespaces.
+
+One permission is useful and not needed: `list` on `poddisruptionbudgets` (group `policy`). With it
+`chaos go doctor` tells whether a budget would refuse an eviction. Permissions to list workloads and
+to get namespaces only make errors about misspelt names more helpful.
+
+Nothing else limits the pods that a Role allows to delete: a Role applies to all objects of a
+kind in its namespace. The guards of the actions (`scope`, protected namespaces) work only in
+chaos_go itself.
+"""
+
+
+def rbac_page() -> str:
+    """Return the page of permissions: the minimal Roles of each activity, equal ones together."""
+    names: dict[str, list[str]] = {}
+    for name, kind in activity_modules().items():
+        module = importlib.import_module(name)
+        if kind == "control" and hasattr(module, "permissions"):
+            needed = functools.partial(_needed_by_control, module)
+            names.setdefault("".join(_roles(module.EXAMPLES, needed)), []).append(f"`{name}`")
+        for function in map(functools.partial(getattr, module), module.__all__):
+            if hasattr(function, "permissions"):
+                section = "".join(_roles(function.examples, function.permissions))
+                names.setdefault(section, []).append(f"`{name}.{function.__name__}`")
+    sections = (f"\n## {', '.join(of)}\n{section}" for section, of in names.items())
+    return "".join([RBAC_HEAD, *sections])
+
+
+def _needed_by_control(module: Any, arguments: Mapping[str, Any]) -> list[Permission]:
+    found: list[Permission] = module.permissions({"provider": {"arguments": arguments}})
+    return found
+
+
+def _roles(
+    examples: Iterable[Mapping[str, Any]],
+    needed: Callable[[Mapping[str, Any]], Iterable[Permission]],
+) -> Iterator[str]:
+    """Yield for each example its arguments and the rules; equal rules only once."""
+    by_rules: dict[str, list[str]] = {}
+    for example in examples:
+        made = roles.manifests(needed(example), "shop", roles.Subject(), "chaos-go")
+        text = roles.text(*(one for one in made if not one["kind"].endswith("Binding")))
+        by_rules.setdefault(text, []).append(f"`{json.dumps(example)}`")
+    for text, arguments in by_rules.items():
+        yield f"\nWith {', or '.join(arguments)}:\n\n```yaml\n{text}```\n"
+
+
+PAGES = {"activities.md": activities_page, "rbac.md": rbac_page}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+SCHEMA = 2
+"""Version of the records of faults. It is raised when an older reader would misunderstand them."""
+
 Replacement = tuple[float, float | None]
 """When something was killed, and when its replacement served (None: not yet); unix seconds."""
 

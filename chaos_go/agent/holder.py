@@ -60,7 +60,7 @@ class LeaseHolder:
         If an agent of this process already holds the same kind at a place, that agent gets it.
 
         Args:
-            places: Where it acts; the spec at each place gets the way of that place.
+            places: Where it acts; each asks its agent for its own spec, see `Place.spec_of`.
             spec: What is put in place.
             scope: How the places were chosen, for the record.
             start_timeout_s: Seconds that each agent may take; 10 by default.
@@ -80,7 +80,7 @@ class LeaseHolder:
             spec = replace(spec, id=name)
             try:
                 for place in places:
-                    judge.refuse_too_long(replace(spec, way=place.way))
+                    judge.refuse_too_long(place.spec_of(spec))
                 leases = self._arm_everywhere(places, spec, start_timeout_s, attempt)
                 fault = Fault(spec, leases, scope)
                 with self._changed:
@@ -216,7 +216,7 @@ class LeaseHolder:
 
     def _arm(self, place: Place, spec: Spec, timeout_s: float, attempt: "_Attempt") -> Lease:
         """Arm one place, with the agent that is there or with a new one."""
-        spec, key = replace(spec, way=place.way), (place, spec.kind)
+        spec, key = place.spec_of(spec), (place, spec.kind)
         with self._changed:
             lock = self._arming.setdefault(key, threading.Lock())
         with lock:

@@ -90,12 +90,14 @@ class Lease:
 
         A fault ends with its agent. When the stream broke without an exit code, the end of the
         agent was not seen. Then its lease guarantees the end, because nobody renews it any more.
+        The same holds for exit code 0 of an agent that did not say that it has ended: a container
+        runtime that dies reports it, while the agent lives on.
         """
         if self.state == "ended":
             return self.ended_unix_s
         if self.state != "lost" or self._lost_unix_s is None:
             return None
-        left_s = 0.0 if self.agent.exit_code is not None else self.agent.lease_s
+        left_s = self.agent.lease_s if self.agent.exit_code in (None, 0) else 0.0
         return self._lost_unix_s + left_s
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:

@@ -1,11 +1,11 @@
 """Where a fault or load is: a place, how an agent is started there, and which traffic there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chaos_go.agent.binary import find_agent
 from chaos_go.agent.channel import Channel, LocalChannel
-from chaos_go.agent.contract import Way
+from chaos_go.agent.contract import Spec, Way
 
 
 class Reach(Protocol):
@@ -19,6 +19,7 @@ class Reach(Protocol):
 
         Raises:
             AgentError: The agent cannot be started there.
+            ClusterError: The API server of the cluster that leads there refused, or does not answer.
         """
         ...
 
@@ -54,3 +55,7 @@ class Place:
     name: str
     reach: Reach
     way: Way | None = None
+
+    def spec_of(self, spec: Spec) -> Spec:
+        """Return what the agent here is asked for: the spec with the way of this place."""
+        return replace(spec, way=self.way)

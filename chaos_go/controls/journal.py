@@ -3,9 +3,7 @@
 from typing import Any
 
 from chaos_go import __version__
-
-SCHEMA = 2
-"""Version of the section. It is raised when an older reader would misunderstand the section."""
+from chaos_go.agent.held import SCHEMA
 
 
 def section(journal: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,10 @@ Declare it at the top level of the experiment, once per load::
 
 The probes of `probes.traffic` measure this load. It ends with the experiment, whatever the status
 of the run. When Python dies, the agent ends the load by itself.
+
+An agent on this machine sends the load. The argument ``generator`` has pods send it instead::
+
+            generator: {kubernetes: {namespace: shop, pods: 2, image: "registry/chaos-agent:0.1.0"}}
 """
 
 import logging
@@ -25,6 +29,7 @@ from chaos_go.agent.judge import Asked
 from chaos_go.arguments import has_variable, refuse_unknown, renamed_argument
 from chaos_go.controls.journal import section
 from chaos_go.errors import BadInputError, ChaosGoError
+from chaos_go.traffic import generator as generators
 from chaos_go.traffic import load as loads
 from chaos_go.traffic.recording import Recording
 
@@ -38,7 +43,8 @@ __all__ = [
 logger = logging.getLogger("chaostoolkit")
 
 
-_KNOWN = ("name", "load")
+_REQUIRED = ("name", "load")
+_KNOWN = (*_REQUIRED, "generator")
 _RENAMED = {
     key: f"load.{key}"
     for key in (
@@ -58,6 +64,9 @@ def before_experiment_control(
     context: dict[str, Any],
     name: str = "",
     load: dict[str, Any] = {},  # noqa: B006 - never changed; discover shows it
+    generator: dict[str, Any] = {},  # noqa: B006 - as above
+    *,
+    secrets: dict[str, Any] | None = None,
     **unknown: Any,
 ) -> None:
     """Start the load, an open loop at a constant rate.
@@ -76,6 +85,14 @@ def before_experiment_control(
             requests in flight at once, at most 4,096; 0 chooses it automatically (0). ``impact``:
             which requests hurt the business, by any of ``statuses`` (list), ``json_field`` with
             ``json_value``, and ``timeout`` (true or false); with {} no request is judged ({}).
+        generator: What sends the load. {}: an agent on this machine ({}). ``kubernetes``: the pods
+            of a Job, which is created before and deleted after the experiment, as a mapping of
+            ``image`` (the image of the agent, of this release of chaos_go; required),
+            ``namespace`` (that of the context), ``pods`` (how many share the load, 1 to 50; 1) and
+            ``node_selector`` (labels of the nodes that they run on; {}). ``load.url`` is then
+            looked up in the pods, for instance ``http://gateway.shop:8080/checkout``.
+        secrets: The secrets of the experiment; given by Chaos Toolkit. Their ``KUBERNETES_...``
+            values say which cluster the pods are in, as for the actions on pods.
         unknown: Any other argument is refused.
 
     Raises:
@@ -84,11 +101,11 @@ def before_experiment_control(
     """
     try:
         _refuse_unknown(unknown)
-        asked = loads.read(load)
+        asked, pods = loads.read(load), generators.read(generator)
         if any(r.name == name and r.load == asked for r in loads.running()):
             logger.debug("traffic %r runs already: Chaos Toolkit called its control twice", name)
             return
-        loads.start(name, asked)
+        loads.start(name, asked, pods, _cluster_of(secrets or {}))
     except InterruptExecution:
         raise
     except Exception as error:
@@ -149,7 +166,7 @@ def asked(control: dict[str, Any]) -> list[Asked]:
     """
     given = control["provider"].get("arguments", {})
     _refuse_unknown({key: value for key, value in given.items() if key not in _KNOWN})
-    for required in _KNOWN:
+    for required in _REQUIRED:
         if not given.get(required):
             raise BadInputError(required, given.get(required, ""), "give one")
     if control.get("scope"):
@@ -157,7 +174,26 @@ def asked(control: dict[str, Any]) -> list[Asked]:
         raise BadInputError("scope", control["scope"], fix)
     if has_variable(given):
         return []
-    return [Asked("load", loads.spec_of(given["name"], loads.read(given["load"])))]
+    load, pods = loads.read(given["load"]), generators.read(given.get("generator", {}))
+    return [Asked("load", loads.spec_of(given["name"], pods.part_of(load, 0) if pods else load))]
+
+
+def _cluster_of(secrets: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of all groups of secrets that say which cluster is meant.
+
+    Chaos Toolkit gives a control all secrets of the experiment, not only those of its provider.
+
+    Raises:
+        BadInputError: Two groups have different values.
+    """
+    found: dict[str, str] = {}
+    for group in secrets.values():
+        values = group if isinstance(group, Mapping) else {}
+        for key in [key for key in values if str(key).startswith("KUBERNETES_")]:
+            if found.setdefault(key, values[key]) != values[key]:
+                fix = "two groups of secrets differ; a control is given all of them: keep one"
+                raise BadInputError("secrets", key, fix)
+    return found
 
 
 def _refuse_unknown(unknown: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ def _end(fault: Held) -> ChaosGoError | None:
     """Wait for the end of a fault that was asked to stop; return its problem, or None."""
     try:
         fault.stop()
-    except AgentLostError as error:
+    except ChaosGoError as error:  # the other faults have to be stopped too
         return error
     if fault.state == "lost":
         return AgentLostError(f"fault {fault.id!r} was lost: {fault.problem}")

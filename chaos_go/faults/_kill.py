@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos_go.errors import ClusterError, TargetError
 from chaos_go.faults._cluster import ClusterFault
-from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.kinds import PODS
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
@@ -202,7 +202,7 @@ class PodKill(Watched, ClusterFault):
             for tried in [pool.submit(self._kill, pod) for pod in pods[1:]]:
                 try:
                     self._take(tried.result())
-                except ClusterError as error:
+                except (ClusterError, TargetError) as error:
                     self._add_problem(str(error))
 
     def _take(self, outcome: Outcome) -> None:
@@ -227,12 +227,13 @@ class PodKill(Watched, ClusterFault):
             else:
                 self._client.delete(PODS.path(pod.namespace, pod.name), options)
         except ClusterError as error:
-            if self._plan.mode == "evict" and error.status == 429:
+            if refused_by_budget(error):
                 return Outcome(pod, began_unix_s, budget_says(error), None)
-            if error.status in (404, 409):
+            if error.status not in (404, 409):
+                raise
+            if not error.was_repeated:  # otherwise the first try has deleted it
                 fix = "it was deleted or replaced meanwhile; choose again"
                 raise TargetError(f"pod/{pod.namespace}/{pod.name}", fix) from error
-            raise
         self.presence.add_kill(pod, began_unix_s)
         return Outcome(pod, began_unix_s, "", time.time())
 

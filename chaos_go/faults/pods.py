@@ -1,24 +1,74 @@
 """Faults on pods and nodes of Kubernetes, through its API server."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError
+from chaos_go.faults._cordon import cordon
+from chaos_go.faults._drain import drain
 from chaos_go.faults._kill import Plan, PodKill
+from chaos_go.faults._restart import rollout_restart
+from chaos_go.faults._scale import scale
+from chaos_go.kubernetes import presence as presences
+from chaos_go.kubernetes import selection as selections
+from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.permission import Permission, of
+from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
-from chaos_go.targets import guard, read_pods
+from chaos_go.kubernetes.preview import Preview
+from chaos_go.kubernetes.selection import Selection
+from chaos_go.targets import PodsTarget, guard, read_pods
 from chaos_go.targets import scope as scopes
+from chaos_go.targets.scope import Choice, Scope
 from chaos_go.targets.target import MOST_PERCENTAGE
 
-__all__ = ["kill"]
+__all__ = ["cordon", "drain", "kill", "rollout_restart", "scale"]
 
 _ONE: dict[str, Any] = {"pods": 1}
 
 
+def _kill_needs(target: str, mode: str) -> Iterator[Permission]:
+    asked = read_pods(target, None).asked
+    yield from selections.permissions(asked)
+    yield from presences.permissions(asked)
+    if mode == "evict":
+        yield of(PODS, "create", namespace=asked.namespace, subresource="eviction")
+    else:
+        yield of(PODS, "delete", namespace=asked.namespace)
+
+
+def _kill_preview(
+    target: str, mode: str, scope: dict[str, Any], secrets: dict[str, str] | None
+) -> Preview:
+    chosen = _choose(read_pods(target, secrets), scopes.read_pods(scope), seed=1)
+    count, of = len(chosen.choice.places), len(chosen.candidates)
+    which = f"all {of}" if count == of else f"{count} of {of}"
+    named = ", ".join(pod.name for pod in chosen.choice.places)
+    return Preview(
+        said=f"{mode}s {which} pods" + (f": {named}" if "seed" not in chosen.choice.record else ""),
+        details={"count": count, "pods": [pod.name for pod in chosen.candidates]},
+        pods=chosen.candidates,
+        count=count,
+        evicts=mode == "evict",
+    )
+
+
+@needs(
+    _kill_needs,
+    (
+        {"target": "deployment/shop/users"},
+        {"target": "deployment/shop/users", "mode": "evict"},
+        {"target": "service/shop/users"},
+        {"target": "pods/shop/app=users"},
+    ),
+    _kill_preview,
+)
 def kill(
     target: str,
     mode: str = "delete",
@@ -67,11 +117,8 @@ def kill(
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
     found = read_pods(target, secrets)
     client = connect(secrets)
-    selection = found.select()
-    guard.refuse_protected(found.text, selection.namespace, plan.scope)
-    candidates = guard.candidates(found.text, selection, plan.scope)
-    choice = scopes.choose(plan.scope, candidates, found.most_percentage, seed)
-    guard.refuse_too_many(plan.scope, choice.places, selection, found.most_percentage)
+    chosen = _choose(found, plan.scope, seed)
+    selection, choice = chosen.selection, chosen.choice
     plan = replace(plan, seed=choice.seed, most_percentage=found.most_percentage)
     asked = {"target": target, "mode": mode, "interval_s": interval_s, "seed": choice.seed}
 
@@ -88,6 +135,24 @@ def kill(
     derived = f"kill-{found.slug}"[:80]
     fault = holder.keep(arguments.text("name", name), derived, begin)
     return fault.record() | ({"scope": choice.record} if choice.record else {})
+
+
+class _Chosen(NamedTuple):
+    """The pods of a target, those that may be killed, and those that are."""
+
+    selection: Selection
+    candidates: tuple[Pod, ...]
+    choice: Choice[Pod]
+
+
+def _choose(found: PodsTarget, scope: Scope, seed: int) -> _Chosen:
+    """Look up the pods and choose among them, if the guards allow it."""
+    selection = found.select()
+    guard.refuse_protected(found.text, selection.namespace, scope)
+    candidates = guard.candidates(found.text, selection, scope)
+    choice = scopes.choose(scope, candidates, found.most_percentage, seed)
+    guard.refuse_too_many(scope, choice.places, selection, found.most_percentage)
+    return _Chosen(selection, candidates, choice)
 
 
 def _plan(

@@ -8,13 +8,16 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from requests.utils import should_bypass_proxies
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from chaos_go.errors import ClusterError, ForbiddenError, shorten
+from chaos_go.kubernetes import patience
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -22,22 +25,46 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 """An object of the API as JSON."""
 
-_CONNECT_S, _READ_S = 5.0, 15.0
-_BUSY = (429, 500, 502, 503, 504)
-_RETRIES = Retry(
-    total=7,
-    backoff_factor=0.1,  # 0.1 s, 0.2 s ... 6.4 s: about 13 s in all, an API server's restart
-    backoff_max=5.0,
-    backoff_jitter=0.1,
-    status_forcelist=_BUSY,
-    allowed_methods=("GET", "PATCH", "DELETE"),  # POST creates or evicts: never twice by accident
-    raise_on_status=False,
-    respect_retry_after_header=True,
-)
+_CONNECT_S, _READ_S, _PING_S = 5.0, 10.0, 5.0
+_BUSY_PAUSE_S = 1.0
 _WORDS = {
     "GET": "get", "LIST": "list", "POST": "create", "PATCH": "patch", "DELETE": "delete",
     "WATCH": "watch",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the address of a cluster and the credentials came from.
+
+    Attributes:
+        source: ``kubeconfig``, ``service account`` or ``environment``.
+        kubeconfig: Path of the kubeconfig; several are separated by colons.
+        context: Name of the context in the kubeconfig.
+        user: Name of the user in the kubeconfig. The API server may know another name.
+    """
+
+    source: str
+    kubeconfig: str = ""
+    context: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the API server, and when it came.
+
+    Attributes:
+        body: The answer.
+        date: Its header ``Date``; "" without one.
+        sent_unix_s: When the request was sent, in seconds since 1970 by the clock of this host.
+        received_unix_s: When the answer had arrived.
+    """
+
+    body: Object
+    date: str
+    sent_unix_s: float
+    received_unix_s: float
 
 
 class Client:
@@ -47,15 +74,19 @@ class Client:
         host: The address of the API server.
         namespace: The namespace of the context, for targets that name none.
         configuration: Where the server is and who we are; shared with streams into pods.
+        origin: Where these came from.
     """
 
-    def __init__(self, configuration: "Configuration", namespace: str) -> None:
+    def __init__(
+        self, configuration: "Configuration", namespace: str, origin: Origin | None = None
+    ) -> None:
         """Make a client; nothing is sent."""
         self.host = str(configuration.host).rstrip("/")
         self.namespace = namespace
+        self.origin = origin or Origin("environment")
         self.configuration = configuration
-        self._session = _session(configuration, _RETRIES)
-        self._streams = _session(configuration, Retry(total=0, raise_on_status=False))
+        self._session = _session(configuration, patience.Patience.usual())
+        self._once = _session(configuration, patience.Patience.none())
 
     def get(self, path: str, **query: Any) -> Object:
         """Return an object.
@@ -77,16 +108,46 @@ class Client:
         found: list[Object] = []
         more: Object = {"limit": 500}
         while True:
-            page = self._json("GET", path, {**query, **more}, verb="list")
+            try:
+                page = self._json("GET", path, {**query, **more}, verb="list")
+            except ClusterError as error:
+                if error.status != 410 or "continue" not in more:
+                    raise
+                found, more = [], {}  # it has changed too much for pages: all of it at once
+                continue
             found += page.get("items") or []
             meta = page.get("metadata") or {}
             if not meta.get("continue"):
                 return found, str(meta.get("resourceVersion", ""))
             more = {"limit": 500, "continue": meta["continue"]}
 
+    def ask_once(self, path: str) -> Answer:
+        """Return an object with the time that the request took. It is not tried a second time.
+
+        Raises:
+            ClusterError: The server refused, or did not answer in time.
+        """
+        sent_unix_s = time.time()
+        answer = self._send(self._once, "GET", path, {}, None, "", verb="get")
+        received_unix_s = time.time()
+        date = answer.headers.get("Date", "")
+        return Answer(_parsed(answer, "get", path), date, sent_unix_s, received_unix_s)
+
     def create(self, path: str, body: Object) -> Object:
-        """Create an object, and return it as the server stored it. It is never tried twice."""
-        return self._json("POST", path, {}, body)
+        """Create an object, and return it as the server stored it.
+
+        It is sent again only after an answer that says that nothing was done: 429 of a server that
+        has too much to do. The 429 of a PodDisruptionBudget is an answer, see `refused_by_budget`.
+        """
+        until_s = time.monotonic() + patience.LONGEST_S
+        while True:
+            try:
+                return self._json("POST", path, {}, body)
+            except ClusterError as error:
+                is_busy = error.status == 429 and not refused_by_budget(error)
+                if not is_busy or time.monotonic() > until_s:
+                    raise
+                time.sleep(_BUSY_PAUSE_S)
 
     def patch(self, path: str, body: Object | list[Object], **query: Any) -> Object:
         """Change an object: a mapping is a merge patch (RFC 7386), a list JSON patch (RFC 6902)."""
@@ -96,6 +157,18 @@ class Client:
     def delete(self, path: str, body: Object | None = None) -> Object:
         """Delete an object; ``body`` are the DeleteOptions."""
         return self._json("DELETE", path, {}, body)
+
+    def ping(self) -> None:
+        """Return if the server answers at all, also if it refuses; it is asked once.
+
+        Raises:
+            ClusterError: It does not answer, or says that it cannot work.
+        """
+        try:
+            self._send(self._once, "GET", "/version", {}, None, "", verb="get", read_s=_PING_S)
+        except ClusterError as error:
+            if not error.status or error.status == 429 or error.status >= 500:
+                raise
 
     @contextmanager
     def watch(self, path: str, timeout_s: float, **query: Any) -> Iterator[Iterator[Object]]:
@@ -111,7 +184,7 @@ class Client:
                 the connection broke.
         """
         asked = {**query, "watch": "1", "timeoutSeconds": max(1, int(timeout_s))}
-        answer = self._send(self._streams, "GET", path, asked, None, "", stream=True, verb="watch",
+        answer = self._send(self._once, "GET", path, asked, None, "", stream=True, verb="watch",
                             read_s=timeout_s + 5)  # fmt: skip
         with answer:
             try:
@@ -131,12 +204,7 @@ class Client:
         answer = self._send(
             self._session, method, path, query, body, content_type, verb=verb or _WORDS[method]
         )
-        try:
-            parsed: Object = answer.json()
-        except ValueError as error:
-            raise ClusterError(f"{self.host}{path}: the answer is not JSON; is this an API server?"
-                               ) from error  # fmt: skip
-        return parsed
+        return _parsed(answer, verb or _WORDS[method], path)
 
     def _send(
         self,
@@ -148,9 +216,9 @@ class Client:
         content_type: str,
         verb: str,
         stream: bool = False,
-        read_s: float = _READ_S,
+        read_s: float = 0.0,
     ) -> requests.Response:
-        headers = {"Accept": "application/json", **self._authorization()}
+        headers = {"Accept": "application/json", **self.authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
         began_s = time.monotonic()
@@ -161,18 +229,21 @@ class Client:
                 params={key: value for key, value in query.items() if value not in ("", None)},
                 data=None if body is None else json.dumps(body),
                 headers=headers,
-                timeout=(_CONNECT_S, read_s),
+                timeout=(_CONNECT_S, read_s or _READ_S),
                 stream=stream,
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
+        except OSError as error:  # RequestException is one; so are files of certificates
             took = f"after {time.monotonic() - began_s:.1f} s"
             raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
         if answer.status_code >= 300:
-            raise _refusal(answer, verb, path, self.host)
+            said = answer.text or answer.reason
+            refused = refusal(self.host, verb, path, answer.status_code, said)
+            refused.was_repeated = _was_repeated(answer)
+            raise refused
         return answer
 
-    def _authorization(self) -> dict[str, str]:
+    def authorization(self) -> dict[str, str]:
         """Return the header that says who we are; a token that expires is renewed first."""
         for name in ("BearerToken", "authorization"):  # 36 and later, 35 and our own settings
             if token := self.configuration.get_api_key_with_prefix(name):
@@ -185,9 +256,9 @@ class Client:
 class _Adapter(HTTPAdapter):
     """Connections whose certificate may have another name than the address has."""
 
-    def __init__(self, server_name: str | None, retries: Retry) -> None:
+    def __init__(self, server_name: str | None, tries: patience.Patience) -> None:
         self._server_name = server_name
-        super().__init__(max_retries=retries, pool_maxsize=16)
+        super().__init__(max_retries=tries, pool_maxsize=16)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         if self._server_name:
@@ -195,7 +266,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-def _session(configuration: "Configuration", retries: Retry) -> requests.Session:
+def _session(configuration: "Configuration", tries: patience.Patience) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # a proxy or a .netrc for other servers must not be used here
     session.verify = configuration.verify_ssl and (configuration.ssl_ca_cert or True)
@@ -203,12 +274,39 @@ def _session(configuration: "Configuration", retries: Retry) -> requests.Session
         session.cert = (configuration.cert_file, configuration.key_file)
     elif configuration.cert_file:
         session.cert = configuration.cert_file  # one file with both
-    if configuration.proxy:
+    direct = configuration.no_proxy or "localhost"  # with "" requests would read the environment
+    if configuration.proxy and not should_bypass_proxies(str(configuration.host), direct):
         session.proxies = {"http": configuration.proxy, "https": configuration.proxy}
-    adapter = _Adapter(configuration.tls_server_name, retries)
+    adapter = _Adapter(configuration.tls_server_name, tries)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _parsed(answer: requests.Response, verb: str, path: str) -> Object:
+    try:
+        parsed = answer.json()
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        what = (
+            f"the answer to {verb} {path} is no JSON object; is this the address of an API server?"
+        )
+        raise ClusterError(what)
+    return parsed
+
+
+def refused_by_budget(error: ClusterError) -> bool:
+    """Return whether an eviction was refused because of a PodDisruptionBudget."""
+    causes = (error.details.get("details") or {}).get("causes") or []
+    return error.status == 429 and any(x.get("reason") == "DisruptionBudget" for x in causes)
+
+
+def _was_repeated(answer: requests.Response) -> bool:
+    """Return whether an earlier try of this request may have been carried out."""
+    history = getattr(getattr(answer.raw, "retries", None), "history", ())
+    broken = (ProtocolError, ReadTimeoutError)
+    return any((x.status or 0) >= 500 or isinstance(x.error, broken) for x in history)
 
 
 def _reason(error: BaseException) -> str:
@@ -219,16 +317,23 @@ def _reason(error: BaseException) -> str:
     return shorten(str(error)) or type(error).__name__
 
 
-def _refusal(answer: requests.Response, verb: str, path: str, host: str) -> ClusterError:
-    """Return the error for an answer that is no success."""
+def refusal(host: str, verb: str, path: str, code: int, said: str) -> ClusterError:
+    """Return the error for an answer that is no success.
+
+    Args:
+        host: The address of the API server.
+        verb: What was asked, in the words of Roles.
+        path: The path of the object or collection.
+        code: The HTTP status.
+        said: The body of the answer, which should be a ``Status`` object.
+    """
     try:
-        status: Object = answer.json()
+        status: Object = json.loads(said)
     except ValueError:
         status = {}
     if not isinstance(status, dict):
         status = {}
-    message = str(status.get("message") or shorten(answer.text) or answer.reason)
-    code = answer.status_code
+    message = str(status.get("message") or shorten(said))
     if code == 401:
         fix = "the credentials are not valid or have expired; log in again, or renew the token"
         return ClusterError(f"{host} answers 401: {message}; {fix}", code, status)

@@ -13,14 +13,16 @@ an error, not a try at ``http://localhost``.
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from chaos_go.errors import BadInputError, ClusterError, shorten
-from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.client import Client, Origin
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -38,6 +40,7 @@ class _Source:
     """Everything that decides which cluster is used, and as whom."""
 
     kubeconfig: str
+    changed_ns: tuple[int, ...]  # when each kubeconfig was changed: a login writes a new token
     in_pod: bool
     values: tuple[tuple[str, str], ...]  # the KUBERNETES_... values
 
@@ -59,8 +62,10 @@ def connect(secrets: Mapping[str, str] | None = None) -> Client:
     """
     given = {key: str(value) for key, value in (secrets or {}).items()}
     values = {key: value for key, value in os.environ.items() if key.startswith("KUBERNETES_")}
+    kubeconfig = os.environ.get("KUBECONFIG") or _KUBECONFIG
     source = _Source(
-        kubeconfig=os.environ.get("KUBECONFIG") or _KUBECONFIG,
+        kubeconfig=kubeconfig,
+        changed_ns=tuple(file.stat().st_mtime_ns for file in _files(kubeconfig) if file.exists()),
         in_pod=os.environ.get("CHAOSTOOLKIT_IN_POD") == "true",
         values=tuple(sorted((values | given).items())),
     )
@@ -79,18 +84,21 @@ def own_namespace() -> str:
         return ""
 
 
+def _files(kubeconfig: str) -> list[Path]:
+    return [Path(part).expanduser() for part in kubeconfig.split(os.pathsep) if part]
+
+
 @lru_cache(maxsize=8)
 def _client(source: _Source) -> Client:
     from kubernetes.client import Configuration
 
     configuration = Configuration(host="")  # not the default, which other code may have changed
-    files = [Path(x).expanduser() for x in source.kubeconfig.split(os.pathsep) if x]
-    namespace = "default"
-    if any(file.exists() for file in files):
-        namespace = _read_kubeconfig(configuration, source)
+    namespace, origin = "default", Origin("environment")
+    if present := [file for file in _files(source.kubeconfig) if file.exists()]:
+        namespace, origin = _read_kubeconfig(configuration, present, source)
     elif source.in_pod:
         _read_service_account(configuration)
-        namespace = own_namespace() or namespace
+        namespace, origin = own_namespace() or namespace, Origin("service account")
     elif host := source.get("KUBERNETES_HOST"):
         _read_settings(configuration, source, host)
     elif source.kubeconfig != _KUBECONFIG:
@@ -102,30 +110,49 @@ def _client(source: _Source) -> Client:
         configuration.verify_ssl = False
     elif verify.lower() not in ("", "true", "1", "yes"):
         raise BadInputError("KUBERNETES_VERIFY_SSL", verify, "give true or false")
-    return Client(configuration, namespace)
+    return Client(configuration, namespace, origin)
 
 
-def _read_kubeconfig(configuration: "Configuration", source: _Source) -> str:
-    """Read a kubeconfig into the configuration; return the namespace of its context."""
+def _read_kubeconfig(
+    configuration: "Configuration", files: Sequence[Path], source: _Source
+) -> tuple[str, Origin]:
+    """Read kubeconfigs into the configuration; return the namespace of the context, and it."""
     from kubernetes import config
 
-    path = os.pathsep.join(str(Path(x).expanduser()) for x in source.kubeconfig.split(os.pathsep))
-    wanted = source.get("KUBERNETES_CONTEXT")
+    path, wanted = os.pathsep.join(map(str, files)), source.get("KUBERNETES_CONTEXT")
     try:
-        contexts, current = config.list_kube_config_contexts(path)
-        known = {context["name"]: context for context in contexts}
-        if not wanted or wanted in known:
+        contexts, current = _contexts(files)
+        name = wanted or current
+        if name in contexts:
             config.load_kube_config(
-                path, wanted or None, client_configuration=configuration, persist_config=False
+                path, name, client_configuration=configuration, persist_config=False
             )
     except Exception as error:  # a kubeconfig is read by many libraries, each with its own errors
         said = shorten(str(error)) or type(error).__name__
         raise BadInputError("KUBECONFIG", path, f"cannot be read: {said}; correct it") from error
-    if wanted and wanted not in known:
-        fix = f"the kubeconfig has no such context; it has {', '.join(sorted(known))}"
-        raise BadInputError("KUBERNETES_CONTEXT", wanted, fix)
-    context = known[wanted] if wanted else current
-    return str(context["context"].get("namespace") or "default")
+    if name not in contexts:
+        field = "KUBERNETES_CONTEXT" if wanted else "current-context"
+        names = ", ".join(sorted(contexts))
+        fix = f"has {names}; name one of them" if names else "has no context; give another file"
+        raise BadInputError(field, name, f"there is no such context; KUBECONFIG={path} {fix}")
+    inside = contexts[name]
+    origin = Origin("kubeconfig", path, name, str(inside.get("user", "")))
+    return str(inside.get("namespace") or "default"), origin
+
+
+def _contexts(files: Sequence[Path]) -> tuple[dict[str, dict[str, str]], str]:
+    """Return the contexts of all files by their names, and the current one.
+
+    As with kubectl, the first file that has something decides.
+    """
+    contexts: dict[str, dict[str, str]] = {}
+    current = ""
+    for file in files:
+        read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        for named in read.get("contexts") or []:
+            contexts.setdefault(str(named["name"]), named["context"] or {})
+        current = current or str(read.get("current-context") or "")
+    return contexts, current
 
 
 def _read_service_account(configuration: "Configuration") -> None:
@@ -139,6 +166,11 @@ def _read_service_account(configuration: "Configuration") -> None:
 
 
 def _read_settings(configuration: "Configuration", source: _Source, host: str) -> None:
+    if not host.startswith(("https://", "http://")):
+        raise BadInputError("KUBERNETES_HOST", host, "give a URL, such as https://10.0.0.1:6443")
+    for name in ("KUBERNETES_CA_CERT_FILE", "KUBERNETES_CERT_FILE", "KUBERNETES_KEY_FILE"):
+        if (file := source.get(name)) and not Path(file).is_file():
+            raise BadInputError(name, file, "there is no such file; give its path")
     configuration.host = host
     configuration.ssl_ca_cert = source.get("KUBERNETES_CA_CERT_FILE") or None
     if key := source.get("KUBERNETES_API_KEY"):

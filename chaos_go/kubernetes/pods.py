@@ -18,6 +18,7 @@ class Container:
         restarts: How often it was restarted.
         oom_killed: Whether its last end was an OOM kill.
         waiting: Why it does not run, for instance ``ErrImagePull: ...``; "" when it does not wait.
+        ended: How it ended, for instance ``StartError: ...``; "" while it runs or waits.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Container:
     restarts: int
     oom_killed: bool
     waiting: str
+    ended: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Pod:
         is_terminating: Whether it is being deleted.
         containers: Its containers, without those that only initialize it.
         host_network: Whether it has the network of its node.
+        is_mirror: Whether it only mirrors a static pod, which ends with a file on its node.
         finalizers: What keeps it in place after its end.
         conditions: Its conditions by type, each the whole object.
     """
@@ -61,6 +64,7 @@ class Pod:
     is_terminating: bool
     containers: tuple[Container, ...]
     host_network: bool
+    is_mirror: bool
     finalizers: tuple[str, ...]
     conditions: Mapping[str, _Object]
 
@@ -83,6 +87,9 @@ class Pod:
         for container in self.containers:
             if container.waiting:
                 return f"container {container.name}: {container.waiting}"
+        for container in self.containers:
+            if container.ended:
+                return f"container {container.name} has ended: {container.ended}"
         for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready"):
             condition = self.conditions.get(kind, {})
             if condition.get("status") not in (None, "True"):
@@ -111,6 +118,7 @@ def read(pod: _Object) -> Pod:
         is_terminating=terminating,
         containers=tuple(_container(x, statuses) for x in spec.get("containers") or []),
         host_network=bool(spec.get("hostNetwork")),
+        is_mirror="kubernetes.io/config.mirror" in (meta.get("annotations") or {}),
         finalizers=tuple(meta.get("finalizers") or ()),
         conditions=conditions,
     )
@@ -118,16 +126,21 @@ def read(pod: _Object) -> Pod:
 
 def _container(container: _Object, statuses: Mapping[str, _Object]) -> Container:
     status = statuses.get(container["name"], {})
-    waiting = (status.get("state") or {}).get("waiting") or {}
-    said = [waiting[key] for key in ("reason", "message") if waiting.get(key)]
+    state = status.get("state") or {}
+    ended = state.get("terminated") or {}
     return Container(
         name=container["name"],
         image=container.get("image", ""),
         ports={x["name"]: x["containerPort"] for x in container.get("ports") or [] if "name" in x},
         restarts=status.get("restartCount", 0),
         oom_killed=_was_oom_killed(status),
-        waiting=": ".join(said),
+        waiting=_said(state.get("waiting") or {}),
+        ended=f"{_said(ended)} (exit code {ended.get('exitCode')})" if ended else "",
     )
+
+
+def _said(state: _Object) -> str:
+    return ": ".join(state[key] for key in ("reason", "message") if state.get(key))
 
 
 def _was_oom_killed(status: _Object) -> bool:

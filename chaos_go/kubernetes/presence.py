@@ -5,57 +5,28 @@ Threads of `chaos_go.kubernetes.watch` write it; the fault and the probes read i
 
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chaos_go.kubernetes import pods as pod_objects
+from chaos_go.kubernetes import recovery
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client
-from chaos_go.kubernetes.kinds import PODS
+from chaos_go.kubernetes.kinds import PODS, WORKLOADS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
+from chaos_go.kubernetes.pulse import Gap, Pulse
+from chaos_go.kubernetes.recovery import Arrival, Kill, Level
+from chaos_go.kubernetes.selection import Asked
 from chaos_go.kubernetes.watch import Change, Follower
 from chaos_go.kubernetes.workload import Workload
 
-SETTLE_S = 1.0
-"""Seconds for which a workload must stay fully available before it counts as recovered.
 
-The status of a controller may still be of the time before a kill for a moment.
-"""
-
-
-@dataclass(frozen=True)
-class Kill:
-    """One pod that was killed.
-
-    Attributes:
-        pod: The pod before it was killed.
-        at_unix_s: When the request to kill it was sent, in seconds since 1970.
-        replacement: Name of the pod that became Ready in its place; "" before.
-        replaced_unix_s: When that pod became Ready; None before.
-    """
-
-    pod: Pod
-    at_unix_s: float
-    replacement: str = ""
-    replaced_unix_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Level:
-    """How many pods were Ready from a time on.
-
-    Attributes:
-        at_unix_s: The time, in seconds since 1970.
-        ready: The number of Ready pods.
-        wanted: The number of pods that the workload wants.
-        is_full: Whether the workload was fully available, without any killed pod.
-    """
-
-    at_unix_s: float
-    ready: int
-    wanted: int
-    is_full: bool
+def permissions(asked: Asked) -> Iterator[Permission]:
+    """Yield what a `Presence` of these pods needs."""
+    yield of(PODS, "list", "watch", namespace=asked.namespace)
+    if asked.kind in WORKLOADS:
+        yield of(WORKLOADS[asked.kind], "list", "watch", namespace=asked.namespace)
 
 
 class Presence:
@@ -69,7 +40,7 @@ class Presence:
 
         Args:
             client: The cluster.
-            namespace: Namespace of the pods.
+            namespace: Namespace of the pods; "" for all namespaces.
             selector: Label selector that all of them match; "" for all pods of the namespace.
             pods: The pods as they were selected; their owners tell which new pods belong to them.
             workload: The workload; None when pods, a selector or a service were named.
@@ -78,31 +49,45 @@ class Presence:
             ClusterError: The API server refused, or did not answer.
         """
         first = list(pods)
-        self._owners = {pod.owner for pod in first} - {""}
+        self._owners = {(pod.namespace, pod.owner) for pod in first if pod.owner}
         self._uids = {pod.uid for pod in first}
         self._pods: dict[str, Pod] = {}
         self._workload = workload
-        self._wanted_at_first = sum(pod.is_ready for pod in first)
         self._kills: list[Kill] = []
+        self._arrivals: dict[str, Arrival] = {}
         self._levels: list[Level] = []
         self._restarts: dict[tuple[str, str], tuple[int, int]] = {}
         self._oom_kills: set[tuple[str, str, int]] = set()
         self._changed = threading.Condition()
         self._ended_unix_s: float | None = None
         self._has_listed = False  # before that, not all pods are known
-        self._followers = [Follower(client, PODS.path(namespace), self._on_pod, selector)]
-        if workload:
+        self._followers: list[Follower] = []
+        self._pulse: Pulse | None = None
+        try:
+            self._follow(client, namespace, selector)
+        except BaseException:
+            self.stop()
+            raise
+        self._pulse = Pulse(client)
+        with self._changed:
+            self._uids |= self._pods.keys()
+            self._wanted_at_first = sum(pod.is_ready for pod in self._pods.values())
+            self._has_listed = True
+            self._note(time.time())
+
+    def _follow(self, client: Client, namespace: str, selector: str) -> None:
+        self._followers.append(Follower(client, PODS.path(namespace), self._on_pod, selector))
+        if workload := self._workload:
             path = workload.resource.path(workload.namespace)
             only = f"metadata.name={workload.name}"
             self._followers.append(Follower(client, path, self._on_workload, field_selector=only))
-        with self._changed:
-            self._has_listed = True
-            self._note(time.time())
 
     def stop(self) -> None:
         """End the watches; what was seen stays. A second stop changes nothing."""
         for follower in self._followers:
             follower.stop()
+        if self._pulse is not None:
+            self._pulse.stop()
         with self._changed:
             self._ended_unix_s = self._ended_unix_s or time.time()
             self._changed.notify_all()
@@ -112,17 +97,27 @@ class Presence:
         """When the watches ended, in seconds since 1970; None while they go on."""
         return self._ended_unix_s
 
-    def add_kill(self, pod: Pod, at_unix_s: float) -> None:
-        """Take note that a pod was killed."""
+    def has(self, pod: Pod) -> bool:
+        """Return whether a pod is one of those that are watched."""
+        return pod.uid in self._uids or (pod.namespace, pod.owner) in self._owners
+
+    def add_kill(self, pod: Pod, at_unix_s: float, serves_on: bool = False) -> None:
+        """Take note that a pod was killed.
+
+        Args:
+            pod: The pod before it was killed.
+            at_unix_s: When the request to kill it was sent, in seconds since 1970.
+            serves_on: Whether it serves until its controller ends it.
+        """
         with self._changed:
-            self._kills.append(Kill(pod, at_unix_s))
+            self._kills.append(Kill(pod, at_unix_s, serves_on))
             self._note(at_unix_s)
 
     @property
     def kills(self) -> tuple[Kill, ...]:
-        """What was killed, in order."""
+        """What was killed, in order, and what replaced it."""
         with self._changed:
-            return tuple(self._kills)
+            return recovery.with_replacements(self._kills, self._arrivals.values())
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -143,9 +138,9 @@ class Presence:
             return len(self._oom_kills)
 
     @property
-    def blind_s(self) -> float:
-        """For how many seconds the API server has not been reachable; 0 while it is."""
-        return max(follower.blind_s for follower in self._followers)
+    def gaps(self) -> tuple[Gap, ...]:
+        """When the API server did not answer, in order; the last one may still go on."""
+        return self._pulse.gaps() if self._pulse is not None else ()
 
     @property
     def unavailable(self) -> int:
@@ -169,20 +164,10 @@ class Presence:
     def recovered_unix_s(self, since_unix_s: float) -> float | None:
         """Return from when on the workload was fully available again; None when it is not yet.
 
-        It must have stayed so for `SETTLE_S`.
+        It must have stayed so for `recovery.SETTLE_S`.
         """
-        with self._changed:
-            later = [level for level in self._levels if level.at_unix_s >= since_unix_s]
-        since = None
-        for level in later:
-            if not level.is_full:
-                if since is not None and level.at_unix_s - since >= SETTLE_S:
-                    return since
-                since = None
-            elif since is None:
-                since = level.at_unix_s
-        seen_until = self._ended_unix_s or time.time()
-        return since if since is not None and seen_until - since >= SETTLE_S else None
+        seen_until_unix_s = self._ended_unix_s or time.time()
+        return recovery.recovered_unix_s(self.levels, since_unix_s, seen_until_unix_s)
 
     def wait_for_recovery(
         self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None
@@ -209,13 +194,17 @@ class Presence:
         with self._changed:
             pods, workload = list(self._pods.values()), self._workload
             killed = {kill.pod.uid for kill in self._kills}
-        reasons = [f"pod {x.name}: {x.why_not_ready()}" for x in pods if not x.is_ready]
         # A replacement that does not come up says more than a killed pod that is still there.
-        reasons.sort(key=lambda text: any(x.name in text for x in pods if x.uid in killed))
+        missing = sorted((x for x in pods if not x.is_ready), key=lambda x: x.uid in killed)
+        reasons = [f"pod {x.name}: {x.why_not_ready()}" for x in missing]
         if workload and workload.problem:
             reasons.insert(0, f"{workload.text}: {workload.problem}")
+        if silent := [gap.from_unix_s for gap in self.gaps if gap.to_unix_s is None]:
+            reasons.insert(
+                0, f"the API server has not answered for {time.time() - silent[0]:.0f} s"
+            )
         if not reasons and workload:
-            reasons = [f"{workload.text}: {workload.available} of {workload.wanted} are available"]
+            reasons = [f"{workload.text}: {workload.why_not_available()}"]
         return "; ".join(reasons[:3]) or "no pod has taken its place: nothing owns it"
 
     def record(self) -> dict[str, Any]:
@@ -233,21 +222,21 @@ class Presence:
                 for kill in self.kills
             ],
             "ready": [[x.at_unix_s, x.ready, x.wanted] for x in self.levels],
+            "api_server_silent": [[gap.from_unix_s, gap.to_unix_s] for gap in self.gaps],
         }
 
     def _on_pod(self, change: Change) -> None:
         pod = pod_objects.read(change.object)
-        if pod.uid not in self._uids and pod.owner not in self._owners:
+        if not self.has(pod):
             return
         with self._changed:
             if change.is_gone:
                 self._pods.pop(pod.uid, None)
             else:
-                was = self._pods.get(pod.uid)
                 self._pods[pod.uid] = pod
                 self._count_restarts(pod)
-                if pod.is_ready and not (was and was.is_ready):
-                    self._assign(pod, change.at_unix_s)
+                if pod.is_ready and self._has_listed and pod.uid not in self._uids:
+                    self._arrivals.setdefault(pod.uid, Arrival(pod, change.at_unix_s))
             self._note(change.at_unix_s)
 
     def _on_workload(self, change: Change) -> None:
@@ -261,30 +250,25 @@ class Presence:
         """Count from the first sight of each container. A new pod begins at 0."""
         for container in pod.containers:
             key = (pod.uid, container.name)
-            begin = container.restarts if pod.uid in self._uids else 0
+            is_new = self._has_listed and pod.uid not in self._uids
+            begin = 0 if is_new else container.restarts
             first, last = self._restarts.get(key, (begin, begin))
             self._restarts[key] = (first, max(last, container.restarts))
             if container.oom_killed and container.restarts > first:
                 self._oom_kills.add((*key, container.restarts))
 
-    def _assign(self, pod: Pod, at_unix_s: float) -> None:
-        """Give a pod that became Ready to the oldest kill that has no replacement yet."""
-        for number, kill in enumerate(self._kills):
-            if kill.replaced_unix_s is None and kill.pod.uid != pod.uid:
-                if pod.uid in self._uids:
-                    return  # it was there before the kill
-                self._kills[number] = replace(kill, replacement=pod.name, replaced_unix_s=at_unix_s)
-                return
-
     def _note(self, at_unix_s: float) -> None:
         """Take note of how many pods are Ready, if that has changed; the lock is held."""
         if not self._has_listed:
             return
-        killed = {kill.pod.uid for kill in self._kills}
-        ready = sum(pod.is_ready for pod in self._pods.values() if pod.uid not in killed)
+        killed = {kill.pod.uid: kill.serves_on for kill in self._kills}
+        serving = [x for x in self._pods.values() if x.is_ready and killed.get(x.uid, True)]
+        ready, stays = len(serving), sum(x.uid not in killed for x in serving)
         wanted = self._workload.wanted if self._workload else self._wanted_at_first
-        is_full = ready >= wanted and (self._workload is None or self._workload.is_available)
+        is_full = stays >= wanted and (self._workload is None or self._workload.is_available)
         last = self._levels[-1] if self._levels else None
         if last is None or (ready, wanted, is_full) != (last.ready, last.wanted, last.is_full):
+            # A kill has the time of its request, after which other changes may have been seen.
+            at_unix_s = max(at_unix_s, last.at_unix_s if last else 0.0)
             self._levels.append(Level(at_unix_s, ready, wanted, is_full))
         self._changed.notify_all()

@@ -1,6 +1,6 @@
 """Which pods a target names, looked up in the API server. No pod at all is an error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -9,6 +9,7 @@ from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client, Object
 from chaos_go.kubernetes.kinds import NAMESPACES, PODS, SERVICES, SLICES, WORKLOADS, Resource
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.workload import Workload
 
@@ -76,6 +77,28 @@ def select(client: Client, asked: Asked) -> Selection:
     return Selection(found.namespace, found.selector, found.workload, alive, found.ports)
 
 
+def permissions(asked: Asked) -> Iterator[Permission]:
+    """Yield what `select` needs. What makes its errors more helpful is not needed."""
+    if asked.kind in WORKLOADS:
+        yield of(WORKLOADS[asked.kind], "get", namespace=asked.namespace)
+    elif asked.kind == "service":
+        yield of(SERVICES, "get", namespace=asked.namespace)
+        yield of(SLICES, "list", namespace=asked.namespace)
+    verb = "get" if asked.kind == "pod" else "list"
+    yield of(PODS, verb, namespace=asked.namespace)
+
+
+def find(client: Client, asked: Asked) -> Object:
+    """Return the workload that a target names, which may have no pods.
+
+    Raises:
+        TargetError: It, or its namespace, does not exist.
+        ClusterError: The API server refused, or did not answer.
+    """
+    namespace = asked.namespace or client.namespace
+    return _get(client, asked, namespace, WORKLOADS[asked.kind])
+
+
 def list_pods(client: Client, namespace: str, selector: str = "", **query: str) -> tuple[Pod, ...]:
     """Return the pods of a namespace that match a label selector, in order of name."""
     items, _ = client.items(PODS.path(namespace), labelSelector=selector, **query)
@@ -133,11 +156,19 @@ def _get(client: Client, asked: Asked, namespace: str, resource: Resource) -> Ob
         if error.status != 404:
             raise
     refuse_missing_namespace(client, asked.text, namespace)
-    known = _names(client, namespace, resource)
-    close = get_close_matches(asked.name, known, 1)
-    there = f"; did you mean {close[0]}?" if close else f"; it has {_listed(known)}"
-    fix = f"namespace {namespace} has no {resource.kind} {asked.name!r}{there}"
-    raise TargetError(asked.text, fix)
+    fix = f"namespace {namespace} has no {resource.kind} {asked.name!r}"
+    raise TargetError(asked.text, fix + _instead(client, namespace, resource, asked.name))
+
+
+def _instead(client: Client, namespace: str, resource: Resource, wrong: str) -> str:
+    """Return what there is instead of a name; "" when this user may not list it."""
+    try:
+        items, _ = client.items(resource.path(namespace))
+    except ClusterError:
+        return ""
+    known = sorted(item["metadata"]["name"] for item in items)
+    close = get_close_matches(wrong, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there is {_listed(known)}"
 
 
 def refuse_missing_namespace(client: Client, target: str, namespace: str) -> None:
@@ -150,10 +181,9 @@ def refuse_missing_namespace(client: Client, target: str, namespace: str) -> Non
         client.get(NAMESPACES.path(name=namespace))
     except ClusterError as error:
         if error.status == 404:
-            known = _names(client, "", NAMESPACES)
-            there = f"; the cluster has {_listed(known)}" if known else ""
-            fix = f"there is no namespace {namespace!r}{there}"
-            raise TargetError(target, fix) from error
+            fix = f"there is no namespace {namespace!r}"
+            instead = _instead(client, "", NAMESPACES, namespace)
+            raise TargetError(target, fix + instead) from error
 
 
 def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
@@ -172,14 +202,6 @@ def _nothing(client: Client, asked: Asked, namespace: str, passed: int) -> str:
         )
         return f"no pod of namespace {namespace} matches; their labels are {_listed(present)}"
     return f"it has no pod in namespace {namespace}; scale it up, or name another"
-
-
-def _names(client: Client, namespace: str, resource: Resource) -> list[str]:
-    try:
-        items, _ = client.items(resource.path(namespace))
-    except ClusterError:
-        return []
-    return sorted(item["metadata"]["name"] for item in items)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,8 +15,11 @@ from chaos_go.kubernetes.client import Client, Object
 
 logger = logging.getLogger("chaostoolkit")
 
-_WATCH_S = 60.0  # the server ends each watch after this time
-_PAUSE_S = 0.2  # between two tries; the client itself backs off further
+_WATCH_S = 10.0  # the server ends each watch after this time: a dead connection is noticed then
+_SHORTEST_S = 1.0  # after a watch that lasted less, there is a pause
+_PAUSE_S = 0.2
+_OPENS_WITHIN_S = 5.0
+_REFUSED = (400, 401, 403, 404, 405)  # answers that stay the same
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Follower:
             field_selector: Only objects with these fields.
 
         Raises:
-            ClusterError: The first list failed.
+            ClusterError: The first list failed, or the watch was refused.
         """
         self._client = client
         self._path = path
@@ -64,15 +67,15 @@ class Follower:
         self._on_change = on_change
         self._known: dict[str, Object] = {}
         self._stopped = threading.Event()
-        self._fails_since: float | None = None
+        self._opened = threading.Event()
+        self._refusal: ClusterError | None = None
+        self._is_failing = False
         self._version = self._list()
+        self._is_current = True
         threading.Thread(target=self._follow, name=f"watch {path}", daemon=True).start()
-
-    @property
-    def blind_s(self) -> float:
-        """For how many seconds the server has not been reachable; 0 while it is."""
-        since = self._fails_since
-        return 0.0 if since is None else time.monotonic() - since
+        self._opened.wait(_OPENS_WITHIN_S)
+        if self._refusal:
+            raise self._refusal
 
     def stop(self) -> None:
         """End it, without waiting for its thread."""
@@ -92,31 +95,40 @@ class Follower:
         return version
 
     def _follow(self) -> None:
-        is_current = True
         while not self._stopped.is_set():
+            began_s = time.monotonic()
             try:
-                if not is_current:
+                if not self._is_current:
                     self._version = self._list()
-                    is_current = True
-                self._fails_since = None
+                    self._is_current = True
                 self._watch()
             except ClusterError as error:
-                if error.status == 410:
-                    is_current = False
-                    continue
-                if self._fails_since is None:
-                    self._fails_since = time.monotonic()
-                    logger.debug("watch of %s: %s", self._path, error)
-                is_current = False
+                if error.status in _REFUSED and not self._opened.is_set():
+                    self._refusal = error
+                    self._opened.set()
+                    return
+                self._fail(str(error))
+            except Exception as error:  # noqa: BLE001 - an event of an unknown form; go on
+                self._fail(repr(error))
+            if time.monotonic() - began_s < _SHORTEST_S:
                 self._stopped.wait(_PAUSE_S)
+
+    def _fail(self, why: str) -> None:
+        """Take note that the watch broke: the next one begins with a list."""
+        self._is_current = False
+        level = logging.DEBUG if self._is_failing else logging.INFO
+        logger.log(level, "the watch of %s begins anew: %s", self._path, why)
+        self._is_failing = True
 
     def _watch(self) -> None:
         query = {**self._query, "resourceVersion": self._version, "allowWatchBookmarks": "true"}
         with self._client.watch(self._path, _WATCH_S, **query) as events:
+            self._opened.set()
             for event in events:
                 if self._stopped.is_set():
                     return
                 self._take(event)
+        self._is_failing = False
 
     def _take(self, event: Object) -> None:
         item = event["object"]

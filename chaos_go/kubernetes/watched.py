@@ -1,9 +1,22 @@
 """What faults on pods have in common: they watch what becomes of the pods, for the probes."""
 
+import time
 from typing import Any
 
 from chaos_go.agent.held import Held, Replacement
 from chaos_go.kubernetes.presence import Presence
+from chaos_go.kubernetes.pulse import Gap
+from chaos_go.kubernetes.recovery import Kill
+
+
+def _doubt(kill: Kill, at_unix_s: float | None, gap: Gap) -> str:
+    silent_s = (gap.to_unix_s or time.time()) - gap.from_unix_s
+    least_s = max(0.0, gap.from_unix_s - kill.at_unix_s)
+    most = f"at most {at_unix_s - kill.at_unix_s:.1f} s" if at_unix_s else "an unknown time"
+    return (
+        f"the API server did not answer for {silent_s:.1f} s, so the recovery from the kill of "
+        f"{kill.pod.name} was not seen: it took at least {least_s:.1f} s and {most}; run it again"
+    )
 
 
 class Watched(Held):
@@ -34,6 +47,18 @@ class Watched(Held):
         ]
         known = [seconds for seconds in took if seconds is not None]
         return max(known) if known and len(known) == len(took) else None
+
+    def doubt(self) -> str:
+        """Return why the time of the recovery is not known, in one line; "" if it is.
+
+        The API server did not answer for a while, and the recovery may have been in that time.
+        """
+        for kill in self.presence.kills:
+            at = self.presence.recovered_unix_s(kill.at_unix_s)
+            for gap in self.presence.gaps:
+                if gap.hides(at or time.time()):
+                    return _doubt(kill, at, gap)
+        return ""
 
     def not_recovered(self, after_s: float) -> str:
         """Take note that the pods had not recovered in time; return why, in one line.

@@ -146,7 +146,7 @@ class Level:
         try:
             window = recording.between(start, start + self._plan.window_s)
         except NotEnoughDataError as error:
-            if recording.lease.state != "armed":
+            if not recording.runs:
                 raise
             self._refuse({"start_unix_s": start}, str(error))
             self._say(f"window cannot be used{' and is repeated' if again else ''}: {error}")

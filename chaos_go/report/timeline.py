@@ -1,9 +1,12 @@
-"""The picture of a run: P99 and error rate over time, with the faults shaded."""
+"""The picture of a run: P99 and error rate over time, with the faults shaded.
+
+If a fault watched pods, a third panel shows how many of them were Ready, and when pods were killed.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chaos_go.report import picture
+from chaos_go.report import picture, pods
 from chaos_go.traffic.series import Series
 
 if TYPE_CHECKING:
@@ -27,15 +30,22 @@ def draw(journal: dict[str, Any], loads: Sequence[Series], path: str) -> None:
     """
     picture.check_output(path)
     window_s = loads[0].window_s
-    with picture.saved(path, height_in=5) as figure:
-        upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 2))
+    watched = pods.watched(journal)
+    with picture.saved(path, height_in=6.5 if watched else 5) as figure:
+        ratios = (3, 2, 2) if watched else (3, 2)
+        panels = figure.subplots(len(ratios), sharex=True, height_ratios=ratios)
+        upper, lower = panels[:2]
         origin = loads[0].unix_s[0] - window_s
         _panel(upper, journal, "p99_ms", loads, origin)
         _panel(lower, journal, "error_rate", loads, origin)
+        if watched:
+            for panel in (upper, lower):
+                pods.mark_kills(panel, watched, origin)
+            pods.draw(panels[2], watched, origin, loads[0].unix_s[-1])
         upper.set_ylabel(f"P99 latency, last {window_s} s (ms)")
         lower.set_ylabel(f"error rate, last {window_s} s")
         lower.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-        lower.set_xlabel("seconds since the load began")
+        panels[-1].set_xlabel("seconds since the load began")
         upper.set_title(str(journal.get("experiment", {}).get("title", "")), wrap=True)
         upper.legend(loc="upper left", ncols=3, framealpha=0.9)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from chaos_go.errors import BadInputError, TargetError
 from chaos_go.kubernetes.connection import own_namespace
+from chaos_go.kubernetes.nodes import Node, NodeSelection
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.selection import Selection
 from chaos_go.targets.scope import Scope
@@ -30,9 +31,12 @@ def candidates(target: str, selection: Selection, scope: Scope) -> tuple[Pod, ..
     """Return the pods that may be chosen: those that are Ready, unless the scope asks for all.
 
     Raises:
-        TargetError: None is Ready.
+        TargetError: None is Ready, or one is static.
         BadInputError: A pod has no container of the name in the scope.
     """
+    if mirrors := [pod.name for pod in selection.pods if pod.is_mirror]:
+        fix = "a static pod, whose end only the kubelet of its node decides; name other pods"
+        raise TargetError(target, f"{mirrors[0]} is {fix}")
     pods = selection.pods
     if not scope.include_unready:
         pods = tuple(pod for pod in pods if pod.is_ready)
@@ -77,3 +81,55 @@ def refuse_too_many(
                 f"{allowed:g} %; raise it, hit fewer by scope.pods, or name the pods there"
             )
             raise BadInputError("scope.max_percentage", allowed, fix)
+
+
+def ready_nodes(target: str, selection: NodeSelection) -> tuple[Node, ...]:
+    """Return the nodes that may be chosen: those that are Ready.
+
+    Raises:
+        TargetError: None is.
+    """
+    ready = tuple(node for node in selection.nodes if node.is_ready)
+    if not ready:
+        names = ", ".join(node.name for node in selection.nodes[:3])
+        raise TargetError(target, f"none of its nodes is Ready ({names}); wait, or name another")
+    return ready
+
+
+def refuse_too_many_nodes(
+    scope: Scope, chosen: Sequence[Node], everything: Sequence[Node], most_percentage: float
+) -> None:
+    """Refuse when too few nodes would be left for pods, those already cordoned included.
+
+    Nodes that are not Ready, and those that only run the cluster, take no pods anyway.
+
+    Raises:
+        BadInputError: The share is too large.
+    """
+    if scope.names:
+        return
+    hit = {node.uid for node in chosen}
+    usable = [x for x in everything if x.is_ready and (x.uid in hit or not x.is_control_plane)]
+    closed = sum(x.uid in hit or x.is_unschedulable for x in usable)
+    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    if 100 * closed > allowed * len(usable):
+        fix = (
+            f"{closed} of {len(usable)} Ready nodes would take no pods, which is more than "
+            f"{allowed:g} %; raise it, or hit fewer by scope.{scope.key}"
+        )
+        raise BadInputError("scope.max_percentage", allowed, fix)
+
+
+def refuse_scaling_down(scope: Scope, before: int, after: int, most_percentage: float) -> None:
+    """Refuse to take away too many pods of a workload.
+
+    Raises:
+        BadInputError: The share is too large.
+    """
+    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    if 100 * (before - after) > allowed * before:
+        fix = (
+            f"{before - after} of {before} pods would be taken away, which is more than "
+            f"{allowed:g} %; raise it, or give more replicas"
+        )
+        raise BadInputError("scope.max_percentage", allowed, fix)

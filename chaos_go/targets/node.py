@@ -10,6 +10,8 @@ from typing import ClassVar
 from chaos_go.agent.contract import Way
 from chaos_go.agent.place import Place
 from chaos_go.errors import TargetError
+from chaos_go.kubernetes.connection import connect
+from chaos_go.kubernetes.nodes import NodeSelection, select
 from chaos_go.targets.target import MOST_PERCENTAGE, Target
 
 FORMS = {
@@ -45,6 +47,15 @@ class NodesTarget(Target):
     def ways(self) -> tuple[Way, ...]:
         """None: no fault on traffic has a node as its target."""
         return ()
+
+    def select(self) -> NodeSelection:
+        """Look up the nodes.
+
+        Raises:
+            TargetError: There is no such node.
+            ClusterError: The API server refused, or did not answer.
+        """
+        return select(connect(self.secrets), self.text, self.name, self.selector)
 
     def places(self) -> tuple[Place, ...]:
         """Refuse: no agent acts there.

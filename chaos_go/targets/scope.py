@@ -15,6 +15,8 @@ from chaos_go.errors import BadInputError
 
 _KEYS = ("places", "max_percentage")
 _KEYS_OF_PODS = ("pods", "max_percentage", "container", "include_unready", "protected_namespace")
+_KEYS_OF_NODES = ("nodes", "max_percentage")
+_KEYS_OF_A_WORKLOAD = ("max_percentage", "protected_namespace")
 _EXAMPLE = 'give a number, a share like "50%", "all", or a list of names'
 
 
@@ -32,7 +34,7 @@ class Scope:
     """A choice among places. The default is all of them.
 
     Attributes:
-        key: The key that has the choice: ``places``, or ``pods`` for a target of pods.
+        key: The key that has the choice: ``places``, ``pods`` or ``nodes``, by the kind of target.
         count: The number of places that are hit; None if no number was given.
         percentage: The share of places that is hit, in percent, rounded up to whole places; None if
             no share was given.
@@ -80,10 +82,8 @@ def read_pods(given: object) -> Scope:
         BadInputError: A key is unknown, or a value has none of these forms.
     """
     scope = arguments.mapping("scope", given, _KEYS_OF_PODS)
-    choice = {"places": scope["pods"]} if "pods" in scope else {}
-    choice |= {key: scope[key] for key in ("max_percentage",) if key in scope}
     return replace(
-        _read(choice, "pods"),
+        _read(scope, "pods"),
         container=arguments.text("scope.container", scope.get("container", "")),
         include_unready=arguments.flag(
             "scope.include_unready", scope.get("include_unready", False)
@@ -92,6 +92,36 @@ def read_pods(given: object) -> Scope:
             "scope.protected_namespace", scope.get("protected_namespace", "")
         ),
     )
+
+
+def read_nodes(given: object) -> Scope:
+    """Read the ``scope`` of an action on nodes.
+
+    Args:
+        given: A mapping of ``nodes`` (as ``places`` in `read`; one by default) and
+            ``max_percentage``.
+
+    Raises:
+        BadInputError: A key is unknown, or a value has none of these forms.
+    """
+    scope = arguments.mapping("scope", given, _KEYS_OF_NODES)
+    return _read({"nodes": 1, **scope}, "nodes")
+
+
+def read_workload(given: object, takes_away: bool) -> Scope:
+    """Read the ``scope`` of an action on a workload as a whole, which has nothing to choose.
+
+    Args:
+        given: A mapping of ``max_percentage`` and ``protected_namespace``.
+        takes_away: Whether the action may take pods away, so that ``max_percentage`` bounds it.
+
+    Raises:
+        BadInputError: A key is unknown, or a value has none of these forms.
+    """
+    known = _KEYS_OF_A_WORKLOAD if takes_away else _KEYS_OF_A_WORKLOAD[1:]
+    scope = arguments.mapping("scope", given, known)
+    protected = arguments.text("scope.protected_namespace", scope.get("protected_namespace", ""))
+    return replace(_read(scope, "pods"), protected_namespace=protected)
 
 
 def read(given: object) -> Scope:
@@ -111,7 +141,7 @@ def _read(scope: dict[str, Any], key: str) -> Scope:
     most, field = None, f"scope.{key}"
     if "max_percentage" in scope:
         most = arguments.positive("scope.max_percentage", scope["max_percentage"], 100, "percent")
-    places = scope.get("places", "all")
+    places = scope.get(key, "all")
     if isinstance(places, list):
         if not places or not all(isinstance(name, str) for name in places):
             raise BadInputError(field, places, _EXAMPLE)

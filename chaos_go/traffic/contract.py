@@ -19,7 +19,11 @@ class Impact(Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Line):
-    """An open-loop load on one URL."""
+    """An open-loop load on one URL.
+
+    Agents that share a load have the same ``start_unix_s``, each by its own clock, and their first
+    requests are due one after the other, ``first_after_ms`` after that. 0 means at once.
+    """
 
     url: str
     rate_rps: float
@@ -28,6 +32,8 @@ class Load(Line):
     body: str = field(default="", metadata=SECRET)
     timeout_ms: float = 2000.0
     max_in_flight: int = 0
+    start_unix_s: float = 0.0
+    first_after_ms: float = 0.0
     impact: Impact | None = None
 
 

@@ -1,6 +1,7 @@
 """The loads of this process: reads their arguments, starts them, finds them, stops them."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaos_go import arguments
@@ -8,7 +9,11 @@ from chaos_go.agent import holder, judge
 from chaos_go.agent.contract import LONGEST_DURATION_S, Spec
 from chaos_go.agent.place import LocalReach, Place
 from chaos_go.errors import BadInputError, ChaosGoError, NotEnoughDataError
-from chaos_go.traffic.contract import KIND, Impact, Load
+from chaos_go.kubernetes.connection import connect
+from chaos_go.traffic import in_pods
+from chaos_go.traffic.contract import KIND, Impact, Load, LoadSecond
+from chaos_go.traffic.generator import Pods
+from chaos_go.traffic.merge import merged
 from chaos_go.traffic.recording import Recording
 
 RATE_RPS = 50.0
@@ -129,17 +134,30 @@ def record(name: str, load: Load, duration_s: float = LONGEST_DURATION_S) -> Rec
     return Recording(name, holder.hold([place], spec_of(name, load, duration_s)))
 
 
-def start(name: str, load: Load) -> Recording:
-    """Start a load as `record` does, so that `find` finds it. It lasts until `stop` or an hour.
+def start(
+    name: str, load: Load, pods: Pods | None = None, secrets: Mapping[str, str] | None = None
+) -> Recording:
+    """Start a load, so that `find` finds it. It lasts until `stop` or an hour.
+
+    Args:
+        name: Name of the load.
+        load: What is sent.
+        pods: The pods that send it; None for an agent on this machine.
+        secrets: Which cluster the pods are in, see `chaos_go.kubernetes.connection`.
 
     Raises:
         BadInputError: As `record`, or a load of this name runs already.
+        ClusterError: The API server refused, or the pods did not run in time.
     """
     with _lock:
         if name in _recordings:
             fix = "a load of this name runs already; give each its own name"
             raise BadInputError("name", name, fix)
-        _recordings[name] = record(name, load)
+        if pods:
+            spec = spec_of(name, load)
+            _recordings[name] = in_pods.record(spec, pods, connect(secrets))
+        else:
+            _recordings[name] = record(name, load)
         return _recordings[name]
 
 
@@ -178,7 +196,11 @@ def stop(recording: Recording) -> dict[str, Any]:
     with _lock:
         if _recordings.get(recording.name) is recording:
             del _recordings[recording.name]
-    return recording.fault.stop(timeout_s=recording.patience_s + 2)
+    try:
+        return recording.fault.stop(timeout_s=recording.patience_s + 2)
+    finally:
+        if recording.generator:
+            recording.generator.remove()
 
 
 def finish(recording: Recording) -> dict[str, Any]:
@@ -191,7 +213,16 @@ def finish(recording: Recording) -> dict[str, Any]:
         problem = problem or str(error)
     return {
         "spec": record["spec"],
+        "generator": recording.generator.record() if recording.generator else {},
         "seconds": [second.to_dict() for second in recording.seconds()],
-        "totals": record["places"][0]["totals"],
+        "totals": _totals([place["totals"] for place in record["places"]], recording),
         "problem": problem,
     }
+
+
+def _totals(parts: Sequence[dict[str, Any]], recording: Recording) -> dict[str, Any]:
+    """Return the totals of all agents together; {} if one has not told its own."""
+    if len(parts) == 1 or not all(parts):
+        return parts[0] if len(parts) == 1 else {}
+    read = [LoadSecond.from_dict(part) for part in parts]
+    return merged(read, recording.since_unix_s).to_dict()

@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
 from chaos_go.agent.contract import Event
 from chaos_go.agent.fault import Fault
 from chaos_go.errors import NotEnoughDataError
 from chaos_go.traffic.contract import Load, LoadSecond
+from chaos_go.traffic.merge import merged
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -68,34 +71,92 @@ class Clock:
         condition.wait(timeout_s)
 
 
+class Generator(Protocol):
+    """What sends a load in place of an agent on this machine, and is removed after it."""
+
+    def clocks(self) -> "Clocks":
+        """Return how the clocks of its agents are read."""
+        ...
+
+    def record(self) -> dict[str, Any]:
+        """Return what the journal has of it."""
+        ...
+
+    def remove(self) -> None:
+        """Remove it, at the end of the load. Errors are logged."""
+        ...
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The clocks of several agents that share a load.
+
+    Attributes:
+        start_unix_s: When the first second of all of them begins, by the clock of this machine.
+        ahead_s: For each agent, by how much its clock is ahead of the one of this machine.
+    """
+
+    start_unix_s: float
+    ahead_s: Sequence[float]
+
+
 class Recording:
     """The seconds of one load as they arrive. Every method may be called from any thread.
 
+    A load that several agents share is recorded as one: a second has arrived when all of them have
+    delivered it.
+
     Attributes:
         name: Name of the load.
-        load: What was asked of the agent.
-        fault: The fault object that holds the load, at one place.
-        lease: The lease at that place.
+        load: What was asked for, of all agents together.
+        fault: The fault object that holds the load.
+        generator: What sends it; None for an agent on this machine.
         timeout_ms: Milliseconds after which a request is given up.
         patience_s: Seconds after its end in which a second may still arrive.
     """
 
-    def __init__(self, name: str, fault: Fault, clock: Clock | None = None) -> None:
-        """Start to record what the agent reports; ``clock`` is real time by default."""
+    def __init__(
+        self,
+        name: str,
+        fault: Fault,
+        clock: Clock | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        """Start to record what the agents report.
+
+        Args:
+            name: Name of the load.
+            fault: The fault object that holds the load; with a generator, at several places.
+            clock: The time of this machine; the real one by default.
+            generator: What sends the load; by default an agent on this machine.
+        """
         load = fault.spec.detail
         if not isinstance(load, Load):
             raise TypeError(f"name={name}: the spec is not one of a load")
         self.name = name
         self.load = load
         self.fault = fault
-        self.lease = fault.leases[0]
+        self.generator = generator
         self.timeout_ms = load.timeout_ms
         self.patience_s = 2 * load.timeout_ms / 1000 + SLACK_S
         self._clock = clock or Clock()
         self._seconds: dict[int, LoadSecond] = {}
+        self._parts: dict[int, dict[int, LoadSecond]] = {}  # of seconds that some have delivered
+        self._clocks = generator.clocks() if generator else None
         self._origin: float | None = None
         self._changed = threading.Condition()
-        self.lease.subscribe(self._on_event)
+        for agent, lease in enumerate(fault.leases):
+            lease.subscribe(partial(self._on_event, agent))
+
+    @property
+    def since_unix_s(self) -> float:
+        """When the load began, in seconds since 1970."""
+        return self._clocks.start_unix_s if self._clocks else self.fault.armed_unix_s
+
+    @property
+    def runs(self) -> bool:
+        """Whether every agent still sends."""
+        return not self._ended()
 
     def seconds(self) -> list[LoadSecond]:
         """Return all seconds that have arrived so far, in order."""
@@ -226,7 +287,7 @@ class Recording:
 
     def _wait_for_origin(self) -> float:
         """Wait for the first second; return its start."""
-        self._wait_for_second(0, self.lease.armed_unix_s + 1)
+        self._wait_for_second(0, self.since_unix_s + 1)
         if self._origin is None:
             raise AssertionError("the first second has arrived but has no start")
         return self._origin
@@ -247,11 +308,17 @@ class Recording:
 
     def _ended(self) -> str:
         """Return why no more seconds will come; "" while the load runs."""
-        lease = self.lease
-        return "" if lease.state == "armed" else lease.reason or lease.problem or lease.state
+        ends = {
+            lease.place.name: lease.reason or lease.problem or lease.state
+            for lease in self.fault.leases
+            if lease.state != "armed"
+        }
+        if len(self.fault.leases) == 1:
+            return "".join(ends.values())
+        return "; ".join(f"{place}: {why}" for place, why in ends.items())
 
     def _stale(self) -> str:
-        since, what = self.lease.armed_unix_s, "it has not delivered a second since its start"
+        since, what = self.since_unix_s, "it has not delivered a second since its start"
         if self._origin is not None:
             since, what = self._origin + max(self._seconds) + 1, "its newest second is of"
         age_s = self._clock.now() - since
@@ -260,19 +327,34 @@ class Recording:
             f"2 timeouts + {SLACK_S:g} s = {self.patience_s:g} s; see whether its agent is alive"
         )
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, agent: int, event: Event) -> None:
         with self._changed:
             if event.event == "stats" and isinstance(event.totals, LoadSecond):
-                if self._origin is None:
-                    self._origin = event.totals.start_unix_s
-                number = round(event.totals.start_unix_s - self._origin)
-                self._seconds[number] = event.totals
+                if self._clocks:
+                    self._take_part(self._clocks, agent, event.totals)
+                else:
+                    self._take(event.totals)
             self._changed.notify_all()
+
+    def _take(self, second: LoadSecond) -> None:
+        if self._origin is None:
+            self._origin = second.start_unix_s
+        self._seconds[round(second.start_unix_s - self._origin)] = second
+
+    def _take_part(self, clocks: Clocks, agent: int, part: LoadSecond) -> None:
+        start = part.start_unix_s - clocks.ahead_s[agent]
+        number = round(start - clocks.start_unix_s)
+        parts = self._parts.setdefault(number, {})
+        parts[agent] = part
+        if len(parts) == len(self.fault.leases):
+            self._origin = clocks.start_unix_s
+            del self._parts[number]
+            self._seconds[number] = merged(list(parts.values()), clocks.start_unix_s + number)
 
 
 _LATE = (
-    "this machine was too busy to send them in time: run again when it has less to do, or lower "
-    "rate_rps"
+    "the machine that sends them was too busy: run again when it has less to do, lower rate_rps, "
+    "or send from more pods"
 )
 _DROPPED = "max_in_flight requests waited for their answers: raise it, or lower rate_rps"
 

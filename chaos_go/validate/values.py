@@ -26,7 +26,7 @@ logger = logging.getLogger("chaostoolkit")
 
 def check(experiment: dict[str, Any]) -> Iterator[str]:
     """Yield the problems with values of actions, loads and ladders, in their order in the file."""
-    known = _configuration(experiment)
+    known = known_configuration(experiment)
     problems: dict[str, list[BadInputError]] = {}  # by the place in the file
     asked: list[tuple[str, Asked]] = []
     for path, arguments, ask in _askers(experiment):
@@ -108,7 +108,7 @@ def _module(provider: Mapping[str, Any]) -> Any:
     return sys.modules.get(provider.get("module", ""))
 
 
-def _configuration(experiment: Mapping[str, Any]) -> dict[str, Any]:
+def known_configuration(experiment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the configuration that is known without running anything."""
     known: dict[str, Any] = {}
     for name, value in experiment.get("configuration", {}).items():

@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))  # for container_image
 
-from laboratory.command import main  # noqa: E402
+from laboratory.command import main
 
 main()

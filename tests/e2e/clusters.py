@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,7 +20,7 @@ from laboratory.places import HERE, Places
 from laboratory.processes import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-START_WITHIN_S = 110.0
+START_WITHIN_S = 170.0
 
 
 class Cluster:
@@ -66,7 +67,11 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs to find the cluster."""
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBERNETES_CONTEXT": self.context}
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBERNETES_CONTEXT": self.context,
+        }
 
     def api_client(self) -> client.ApiClient:
         """Return a new client of the API, with the rights of the administrator."""
@@ -164,8 +169,6 @@ class Clusters:
 
 def wait_until(condition: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
     """Wait until a condition is true, and return its value; fail the test if it takes too long."""
-    import time
-
     end = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {within_s} s: {what}"

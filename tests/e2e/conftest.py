@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 from clusters import Cluster, Clusters, wait_until
-from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from shop import Shop
 

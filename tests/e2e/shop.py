@@ -31,7 +31,7 @@ class Shop:
 
         Args:
             flags: Service -> further flags, for instance {"users": ["--bad=abrupt-shutdown"]}.
-            change: Function that may change each object, a dict as in the YAML, before it is created.
+            change: Function that may change each object of the YAML before it is created.
         """
         for thing in objects():
             thing["metadata"]["namespace"] = self.namespace
@@ -41,7 +41,7 @@ class Shop:
             if change is not None:
                 change(thing)
             utils.create_from_dict(self._cluster.core.api_client, thing, namespace=self.namespace)
-        wait_until(self.is_available, f"the shop in {self.namespace} is available")
+        wait_until(self.is_available, f"the shop in {self.namespace} is available", 60)
         wait_until(self.answers, f"the gateway in {self.namespace} answers")
         return self
 

@@ -1,4 +1,4 @@
-"""A skipped integration or e2e test fails as root in CI, with the reason; otherwise it is skipped."""
+"""Skipped integration and e2e tests fail as root in CI, with the reason; else they are skipped."""
 
 import os
 import subprocess

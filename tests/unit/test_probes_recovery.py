@@ -6,6 +6,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 from fake_load import START, World, arrives, second
 
+from chaos_go.agent import holder
 from chaos_go.agent.fault import Fault
 from chaos_go.traffic.contract import Failure
 from probes import recovery
@@ -70,7 +71,7 @@ def test_requests_that_were_under_way_during_the_fault_are_lost(killed):
 
 def test_requests_lost_by_old_and_new_pod(killed, monkeypatch):
     kills = ((START + 20.2, START + 20.9),)
-    monkeypatch.setattr(Fault, "replacements", kills, raising=False)
+    monkeypatch.setattr(Fault, "replacements", kills)
     detail = recovery.requests_lost_detail(fault=FAULT)
     assert detail["by_side"] == {"before": 0, "old pod": 3, "new pod": 2}
 
@@ -103,16 +104,26 @@ def test_time_to_recover_from_the_last_second_outside_the_limits(killed):
     assert (detail["recovered"], detail["fault"]) == (True, FAULT)
 
 
-def test_a_service_that_has_not_recovered(killed, caplog):
+def test_a_service_that_has_not_recovered_in_time_is_a_violation(killed, caplog):
     with caplog.at_level(logging.WARNING, "chaostoolkit"):
-        detail = recovery.time_to_recover_detail(FAULT, p99_limit_ms=10.0)
-    assert detail["value"] == pytest.approx(
-        30.8
-    )  # now is 50.2, and the second until 51 was awaited
+        detail = recovery.time_to_recover_detail(FAULT, p99_limit_ms=10.0, timeout_s=40)
+    assert 40 <= detail["value"] <= 41.8  # from 20.2, whole seconds of load included
     assert not detail["recovered"]
-    assert detail["last_bad_window"]["end_unix_s"] == START + 51
-    assert "has not recovered from 'users-killed'" in caplog.text
-    assert "30.8 s is a lower bound" in caplog.text
+    assert detail["last_bad_window"]["end_unix_s"] == START + 20.2 + detail["value"]
+    (violation,) = holder.find(FAULT).record()["violations"]
+    assert "has not recovered from 'users-killed'" in violation
+    assert violation in caplog.text
+
+
+def test_the_time_to_recover_is_awaited(running):
+    running.arm(FAULT, 50.1)
+    BAD_SECONDS[53] = failing((500.0, 1.0, "reset"))
+    try:
+        running.time.go_to(START + 53.9)
+        assert recovery.time_to_recover_s(FAULT, error_limit=0.0) == pytest.approx(3.9)
+    finally:
+        del BAD_SECONDS[53]
+    assert "violations" not in holder.find(FAULT).record()
 
 
 def test_before_any_fault_the_time_to_recover_is_0(world):
@@ -142,6 +153,7 @@ def test_a_fault_right_after_the_start_of_the_load(world):
         ({}, r"p99_limit_ms=0.0: no limit is given; give p99_limit_ms \(milliseconds\)"),
         ({"p99_limit_ms": -1}, r"p99_limit_ms=-1: .*of at least 0 \(milliseconds\)"),
         ({"error_limit": 5}, r"error_limit=5: .*from 0 to 1"),
+        ({"error_limit": 0.1, "timeout_s": 0}, r"timeout_s=0: .*more than 0"),
         ({"error_limit": 0.1, "window_s": 2.5}, r"window_s=2.5: give a whole number from 1 to"),
         ({"error_limit": 0.1, "fault": ""}, "fault='': empty"),
         ({"error_limit": 0.1, "fault": "user"}, f"name one that was armed: {FAULT}"),

@@ -28,7 +28,7 @@ def selections():
 
 def test_every_combination_of_markers_is_run():
     expressions = list(selections())
-    assert len(expressions) == 3
+    assert len(expressions) == 4
     markers = [marker.split(":")[0] for marker in OPTIONS["markers"]]
     for chosen in product([False, True], repeat=len(markers)):
         having = dict(zip(markers, chosen, strict=True))

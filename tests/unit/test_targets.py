@@ -154,7 +154,8 @@ def test_every_form_of_the_grammar_can_be_read_without_looking_anything_up(
         read = targets.read(form)
         assert read.text == form
         assert read.slug.startswith(form.partition("/")[0])
-        assert read.most_percentage == (50 if read.no_traffic else 100)
+        one_is_named = form.partition("/")[0] in ("pod", "node")
+        assert read.most_percentage == (50 if read.no_traffic and not one_is_named else 100)
         assert meaning
 
 

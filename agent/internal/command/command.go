@@ -27,7 +27,8 @@ const usage = `chaos-agent: faults and load for Go services, held by this proces
   chaos-agent check [--netns-pid PID]   print as JSON what this place allows, by trying it
   chaos-agent judge                     tell which specs on stdin are valid: one answer per line with
                                         the problem, if there is one; arms nothing, needs no privileges
-  chaos-agent hold                      do nothing until a signal: keeps a container alive
+  chaos-agent hold  [--idle DURATION]   keep a container alive for agents that are started in it: reap,
+                                        pass signals on, end after 10m without an agent (0: never)
   chaos-agent version                   print version and protocol as JSON
 
 One JSON object per line on stdin and stdout; their schema is contract/schema.json of chaos_go.
@@ -44,6 +45,10 @@ func Run(args []string, in io.Reader, out, human io.Writer) int {
 	flags := flag.NewFlagSet("chaos-agent "+args[0], flag.ContinueOnError)
 	flags.SetOutput(human)
 	pid := flags.Int("netns-pid", 0, "enter the network namespace of this process first")
+	idle := idleTime
+	if args[0] == "hold" {
+		flags.DurationVar(&idle, "idle", idleTime, "end after this time without an agent; 0 for never")
+	}
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(human, usage)
 		return spec.ExitClean
@@ -58,10 +63,19 @@ func Run(args []string, in io.Reader, out, human io.Writer) int {
 			return refuse(out, err)
 		}
 	}
+	if args[0] == "hold" {
+		return hold(idle)
+	}
 	return execute(args[0], in, out, human)
 }
 
 func execute(name string, in io.Reader, out, human io.Writer) int {
+	switch name {
+	case "fault", watchdog.Worker, "check":
+		if err := confine.Raise(); err != nil {
+			return refuse(out, spec.CannotRun("the agent cannot use its capabilities: "+err.Error(), "run it as root to see whether that helps"))
+		}
+	}
 	switch name {
 	case "fault":
 		return watchdog.Run(in, out, human)
@@ -73,9 +87,6 @@ func execute(name string, in io.Reader, out, human io.Writer) int {
 		return judge(in, out, human)
 	case "check":
 		return print(out, check.Place())
-	case "hold":
-		<-signals()
-		return spec.ExitClean
 	case "version":
 		return print(out, about{spec.Version, spec.Protocol, runtime.GOOS, runtime.GOARCH})
 	case "help", "-h", "--help":

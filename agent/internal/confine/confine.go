@@ -71,6 +71,18 @@ func dropCapabilities(kept uint64) error {
 	return setCapabilities(kept)
 }
 
+// Raise makes the capabilities that this process is permitted effective. The file of the agent in an image
+// permits NET_ADMIN and does not make it effective: the kernel would refuse to start such a file in a
+// container without NET_ADMIN, which a load does not need.
+func Raise() error {
+	err := setCapabilities(^uint64(0))
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil // built with cgo, see Process
+	}
+	return err
+}
+
+// setCapabilities keeps these of the permitted capabilities, and makes them effective.
 func setCapabilities(kept uint64) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData

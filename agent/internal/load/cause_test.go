@@ -168,7 +168,8 @@ func TestFailuresAreListedWithTheirTimes(t *testing.T) {
 func TestAListOfFailuresIsBoundedAndItsCountsAreNot(t *testing.T) {
 	var seconds []LoadSecond
 	l := newLedger(func(s LoadSecond) { seconds = append(seconds, s) })
-	l.begin(time.Now().Add(-time.Hour))
+	anHourAgo := time.Now().Add(-time.Hour)
+	l.begin(anHourAgo, anHourAgo)
 	const perSecond, lasting = mostListedOfSecond + 50, mostListed/mostListedOfSecond + 2
 	for second := range lasting {
 		for range perSecond {

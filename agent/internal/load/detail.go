@@ -2,10 +2,12 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"chaosgo/agent/internal/rfc9110"
@@ -20,6 +22,8 @@ const (
 	mostRateRPS      = 50_000.0
 	mostTimeoutMS    = 60_000.0
 	defaultTimeoutMS = 2_000.0
+	// mostAheadS bounds how far in the future a load may begin.
+	mostAheadS = 60.0
 )
 
 // Load is an open-loop load at a constant rate on one URL.
@@ -32,6 +36,12 @@ type Load struct {
 	TimeoutMS   float64           `json:"timeout_ms,omitempty" jsonschema:"exclusiveMinimum=0,maximum=60000,default=2000"`
 	MaxInFlight int               `json:"max_in_flight,omitempty" jsonschema:"minimum=0,maximum=4096"`
 	Impact      *Impact           `json:"impact,omitempty"`
+	// StartUnixS is when the first second begins, by the clock of this machine; 0 for at once. Several agents
+	// that start together share one load.
+	StartUnixS float64 `json:"start_unix_s,omitempty" jsonschema:"minimum=0"`
+	// FirstAfterMS is how long after the start the first request is due. It is shorter than the time between
+	// two requests, so that the requests of several agents can be due in turn.
+	FirstAfterMS float64 `json:"first_after_ms,omitempty" jsonschema:"minimum=0"`
 }
 
 // Impact says which requests hurt the business: any one of these that holds.
@@ -63,7 +73,32 @@ func (l *Load) Validate(s *spec.Spec) error {
 		rfc9110.Headers("load.headers", l.Headers),
 		rfc9110.NoneOf("load.headers", l.Headers, framing),
 		l.Impact.validate(),
+		l.validateStart(),
 	)
+}
+
+func (l *Load) validateStart() error {
+	if !(l.StartUnixS >= 0) {
+		return spec.Bad("load.start_unix_s", spec.Number(l.StartUnixS), "not a time", "give seconds since 1970, or leave it out")
+	}
+	if !(l.FirstAfterMS >= 0 && l.FirstAfterMS*l.RateRPS < 1000) {
+		return spec.Bad("load.first_after_ms", spec.Number(l.FirstAfterMS), "not within the time between two requests",
+			"give 0 to less than 1000 / rate_rps milliseconds")
+	}
+	return nil
+}
+
+// origin is when the first second begins.
+func (l *Load) origin(now time.Time) (time.Time, error) {
+	if l.StartUnixS == 0 {
+		return now, nil
+	}
+	aheadS := l.StartUnixS - unixS(now)
+	if aheadS < 0 || aheadS > mostAheadS {
+		return now, spec.CannotRun(fmt.Sprintf("the load should begin %.2f s from now by the clock here", aheadS),
+			fmt.Sprintf("let it begin in 0 to %g s; see whether the clocks agree and the machine is not overloaded", mostAheadS))
+	}
+	return now.Add(time.Duration(aheadS * float64(time.Second))), nil // with the monotonic clock of now
 }
 
 func (i *Impact) validate() error {

@@ -29,6 +29,7 @@ const (
 // Generator is one load.
 type Generator struct {
 	load     Load
+	origin   time.Time // when the first second begins, if the spec says so
 	client   *http.Client
 	timeout  time.Duration
 	jobs     chan job
@@ -55,13 +56,17 @@ func New(s *Load, emit func(LoadSecond)) (*Generator, error) {
 	if err := resolve(s.URL); err != nil {
 		return nil, err
 	}
+	origin, err := s.origin(time.Now()) // after the look-up, which may take seconds
+	if err != nil {
+		return nil, err
+	}
 	timeout := time.Duration(s.TimeoutMS * float64(time.Millisecond))
 	inFlight := s.MaxInFlight
 	if inFlight == 0 {
 		inFlight = int(min(mostInFlight, max(leastInFlight, math.Ceil(s.RateRPS*timeout.Seconds()))))
 	}
 	g := &Generator{
-		load: *s, client: newClient(inFlight), timeout: timeout, slots: int64(inFlight),
+		load: *s, origin: origin, client: newClient(inFlight), timeout: timeout, slots: int64(inFlight),
 		// A request waits for at most one timeout before it is dropped. A slot is busy for at most one
 		// timeout, and only a free slot takes dropped requests out of the line. So two timeouts may wait.
 		jobs:   make(chan job, int(min(mostWaiting, 2*s.RateRPS*timeout.Seconds()+1))),
@@ -74,12 +79,17 @@ func New(s *Load, emit func(LoadSecond)) (*Generator, error) {
 	return g, nil
 }
 
-// Start begins to send.
+// Start begins to send at the time that was asked for, or at once.
 func (g *Generator) Start() {
-	g.ledger.begin(time.Now())
+	origin := g.origin
+	if g.load.StartUnixS == 0 {
+		origin = time.Now()
+	}
+	first := origin.Add(time.Duration(g.load.FirstAfterMS * float64(time.Millisecond)))
+	g.ledger.begin(origin, first)
 	go func() {
 		defer close(g.paced)
-		g.pacer.run(g.ledger.origin, g.load.RateRPS, g.due)
+		g.pacer.run(first, g.load.RateRPS, g.due)
 	}()
 	go g.tick()
 }

@@ -49,10 +49,10 @@ func newRecord(start float64) *LoadSecond {
 	}
 }
 
-func (l *ledger) begin(origin time.Time) {
+func (l *ledger) begin(origin, first time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.origin, l.next = origin, origin
+	l.origin, l.next = origin, first
 	l.totals.StartUnixS = unixS(origin)
 }
 

@@ -5,10 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chaosgo/agent/internal/spec"
 )
 
 // service answers 200 after the time that it takes at the moment, in fake time.
@@ -189,5 +193,56 @@ func TestStallIsSeenFromTheIntendedTime(t *testing.T) {
 	}
 	if totals.Sent != 4000 || totals.Statuses["200"] != 4000 || totals.Late != 0 {
 		t.Errorf("%+v", totals)
+	}
+}
+
+// Three agents that share a load begin in the same second, and their requests are due in turn.
+func TestSeveralAgentsShareALoad(t *testing.T) {
+	const aheadS, rateRPS, agents = 2, 30.0, 3
+	start := float64(time.Date(2000, 1, 1, 0, 0, aheadS, 0, time.UTC).Unix()) // fake time begins at midnight
+	var mu sync.Mutex
+	var due []time.Duration
+	for k := range agents {
+		l := Load{RateRPS: rateRPS / agents, TimeoutMS: 400, StartUnixS: start, FirstAfterMS: float64(k) * 1000 / rateRPS}
+		seen := service(func(now time.Duration) time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			due = append(due, now)
+			return time.Millisecond
+		})
+		seconds, totals, _ := simulate(t, l, (aheadS+3)*time.Second-time.Millisecond, seen, oversleep{})
+		if len(seconds) != 3 || totals.StartUnixS != start || totals.Late != 0 {
+			t.Fatalf("agent %d: %d seconds, start %f, %d late", k, len(seconds), totals.StartUnixS, totals.Late)
+		}
+		for i, s := range seconds {
+			if s.Intended != rateRPS/agents {
+				t.Errorf("agent %d, second %d: %d requests", k, i, s.Intended)
+			}
+		}
+	}
+	slices.Sort(due)
+	for i, at := range due {
+		want := aheadS*time.Second + time.Duration(float64(i)/rateRPS*float64(time.Second))
+		if d := at - want; d < -time.Microsecond || d > time.Microsecond {
+			t.Fatalf("request %d was sent at %v, want %v", i, at, want)
+		}
+	}
+}
+
+// The first request of a slow load may be due seconds after its start; those seconds are empty and come in time.
+func TestSecondsBeforeTheFirstRequest(t *testing.T) {
+	seconds, _, _ := simulate(t, Load{RateRPS: 0.25, TimeoutMS: 400, FirstAfterMS: 3000}, 3500*time.Millisecond, always(time.Millisecond), oversleep{})
+	if len(seconds) != 4 || seconds[2].Intended != 0 || seconds[3].Intended != 1 {
+		t.Errorf("got %+v", seconds)
+	}
+}
+
+func TestAStartThatIsPastOrFarAwayIsRefused(t *testing.T) {
+	for _, aheadS := range []float64{-0.1, mostAheadS + 1} {
+		l := Load{URL: "http://127.0.0.1/", RateRPS: 1, TimeoutMS: 1, StartUnixS: unixS(time.Now()) + aheadS}
+		_, err := New(&l, func(LoadSecond) {})
+		if p := spec.ProblemOf(err); err == nil || p.Exit != spec.ExitCannotRun || !strings.Contains(p.Message, "s from now") {
+			t.Errorf("%g s ahead: %v", aheadS, err)
+		}
 	}
 }

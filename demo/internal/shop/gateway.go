@@ -53,6 +53,7 @@ func (g *gateway) routes(env environment) map[string]http.Handler {
 	}
 	return map[string]http.Handler{
 		"GET /api/v1/users/{id}": forward("users", &g.usersURL, g.usersTimeout),
+		"POST /api/v1/sessions":  forward("users", &g.usersURL, g.usersTimeout),
 		"POST /checkout":         forward("checkout", &g.checkoutURL, g.checkoutTimeout),
 	}
 }

@@ -17,6 +17,9 @@ func TestTheWholeShopThroughTheGateway(t *testing.T) {
 		w.run(gatewayAt)
 		w.ask("GET", "http://gateway/api/v1/users/42", "").expect(t, 200, `{"id":"42","name":"Claude 42"`)
 		w.ask("GET", "http://gateway/api/v1/users/1001", "").expect(t, 404, `no user \"1001\"; there are 1 to 1000`)
+		w.ask("POST", "http://gateway/api/v1/sessions", `{"user_id":"42"}`).expect(t, 201, `{"user_id":"42","token":"`)
+		w.ask("POST", "http://gateway/api/v1/sessions", `{"user_id":"0"}`).expect(t, 404, `no user \"0\"; there are 1 to 1000`)
+		w.ask("POST", "http://gateway/api/v1/sessions", `{}`).expect(t, 400, "user_id is empty; the body looks like")
 		for amount, want := range map[string]string{
 			"1000":    `{"decision":"approve","reason":"ok"}`,
 			"1000.01": `{"decision":"reject","reason":"amount-over-limit"}`,

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"chaosgo/demo/internal/latency"
 )
 
 const userCount = 1000
@@ -15,7 +17,7 @@ var (
 	countries  = []string{"DE", "FR", "IT", "PL", "SE"}
 )
 
-// users is the role that returns the customers.
+// users is the role that returns the customers and logs them in.
 type users struct{ workload }
 
 func (u *users) register(flags *flag.FlagSet) {
@@ -31,13 +33,32 @@ func (u *users) routes(environment) map[string]http.Handler {
 		}
 		user, found := findUser(r.PathValue("id"))
 		if !found {
-			writeProblem(w, http.StatusNotFound, "no-such-user",
-				fmt.Sprintf("no user %q; there are 1 to %d", r.PathValue("id"), userCount))
+			writeNoUser(w, r.PathValue("id"))
 			return
 		}
 		writeJSON(w, http.StatusOK, user)
 	}
-	return map[string]http.Handler{"GET /api/v1/users/{id}": http.HandlerFunc(get)}
+	return map[string]http.Handler{
+		"GET /api/v1/users/{id}": http.HandlerFunc(get),
+		"POST /api/v1/sessions":  login(u.loginShape()),
+	}
+}
+
+// loginShape returns the distribution of log-ins; without a latency of lookups they have none either.
+func (u *users) loginShape() *latency.Lognormal {
+	median, p99 := loginMedian, loginP99
+	if u.median == 0 {
+		median, p99 = 0, 0
+	}
+	shape, err := latency.New(median, p99, latency.NewRandom(u.seed))
+	if err != nil {
+		panic(err) // the parameters are constants of this package
+	}
+	return shape
+}
+
+func writeNoUser(w http.ResponseWriter, id string) {
+	writeProblem(w, http.StatusNotFound, "no-such-user", fmt.Sprintf("no user %q; there are 1 to %d", id, userCount))
 }
 
 func findUser(id string) (User, bool) {

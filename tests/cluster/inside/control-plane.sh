@@ -1,6 +1,12 @@
 # The daemons of the control plane; member.sh runs this file.
-# It stores nothing on disk: a cluster always starts empty.
-daemon etcd etcd --data-dir=/run/etcd --unsafe-no-fsync --log-level=warn \
+# They run as a user of this laboratory, since they need no root: the kernel limits how many inotify instances a user may
+# have (128), and they have 13. So root has enough of them for the nodes of several laboratories.
+as_user=(setpriv --reuid="$LAB_USER" --regid="$LAB_USER" --clear-groups)
+chown -R "$LAB_USER" $pki
+install -d -o "$LAB_USER" /run/etcd
+
+# Nothing is stored on disk: a cluster always starts empty.
+daemon etcd "${as_user[@]}" etcd --data-dir=/run/etcd --unsafe-no-fsync --log-level=warn \
   --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379 \
   --listen-peer-urls=http://127.0.0.1:2380 --initial-advertise-peer-urls=http://127.0.0.1:2380 \
   --initial-cluster=default=http://127.0.0.1:2380
@@ -11,7 +17,7 @@ if [ -e /run/lab/shared/audit-policy.yaml ]; then
 fi
 
 # Pods leave a dead node after 2 s, instead of 300 s: tests wait for that.
-daemon apiserver kube-apiserver --v=1 --etcd-servers=http://127.0.0.1:2379 \
+daemon apiserver "${as_user[@]}" kube-apiserver --v=1 --etcd-servers=http://127.0.0.1:2379 \
   --secure-port=6443 --bind-address=0.0.0.0 --advertise-address="$address" \
   --tls-cert-file=$pki/apiserver.crt --tls-private-key-file=$pki/apiserver.key --client-ca-file=$pki/ca.crt \
   --kubelet-client-certificate=$pki/apiserver-kubelet-client.crt \
@@ -30,7 +36,7 @@ daemon apiserver kube-apiserver --v=1 --etcd-servers=http://127.0.0.1:2379 \
 until [ -e /run/lab/shared/api-ready ]; do sleep 0.02; done
 
 # With the default rate of requests, the first service account would appear 5 s later.
-daemon controller-manager kube-controller-manager --v=1 --kubeconfig=$pki/controller-manager.kubeconfig \
+daemon controller-manager "${as_user[@]}" kube-controller-manager --v=1 --kubeconfig=$pki/controller-manager.kubeconfig \
   --authentication-kubeconfig=$pki/controller-manager.kubeconfig \
   --authorization-kubeconfig=$pki/controller-manager.kubeconfig --bind-address=127.0.0.1 --leader-elect=false \
   --service-account-private-key-file=$pki/sa.key --root-ca-file=$pki/ca.crt \
@@ -40,6 +46,6 @@ daemon controller-manager kube-controller-manager --v=1 --kubeconfig=$pki/contro
   --node-monitor-period=1s --node-monitor-grace-period=8s \
   --flex-volume-plugin-dir=/var/lib/kubelet/volumeplugins
 
-daemon scheduler kube-scheduler --v=1 --kubeconfig=$pki/scheduler.kubeconfig \
+daemon scheduler "${as_user[@]}" kube-scheduler --v=1 --kubeconfig=$pki/scheduler.kubeconfig \
   --authentication-kubeconfig=$pki/scheduler.kubeconfig --authorization-kubeconfig=$pki/scheduler.kubeconfig \
   --bind-address=127.0.0.1 --leader-elect=false

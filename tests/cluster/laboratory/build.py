@@ -72,7 +72,8 @@ def tools() -> Path:
 def _module(name: str, programs: dict[str, str], expected: str) -> Path:
     """Build the programs of a module; each is named with its package."""
     module = HERE / name
-    sources = sorted(path for path in module.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+    files = (path for path in module.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+    sources = sorted(path for path in files if not path.name.endswith("_test.go"))
 
     def build(folder: Path) -> None:
         for program, package in programs.items():

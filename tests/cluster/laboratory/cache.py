@@ -49,24 +49,27 @@ def part(name: str, key: str, build: Callable[[Path], None], expected: str = "")
         expected: How long that takes, for the user; "" if it is a matter of a second.
 
     Raises:
-        LaboratoryError: It is not in the cache, and CHAOS_GO_CLUSTER_BUILD is "no".
+        LaboratoryError: It is not in the cache, building it takes long, and the environment has
+            CHAOS_GO_CLUSTER_BUILD=no.
     """
     folder = cache() / f"{name}-{key}"
     if folder.is_dir():
         return folder
-    if os.environ.get("CHAOS_GO_CLUSTER_BUILD") == "no":
+    if expected and os.environ.get("CHAOS_GO_CLUSTER_BUILD") == "no":
         raise LaboratoryError(f"{name} is not built yet; run: tests/cluster/cluster build")
     cache().mkdir(parents=True, exist_ok=True)
     with _locked(cache() / f"{name}.lock", name):
         if folder.is_dir():
             return folder
-        for left in cache().glob(f".{name}.*"):  # by a build that was killed; nobody else has the lock
+        for left in cache().glob(
+            f".{name}.*"
+        ):  # by a build that was killed; nobody else has the lock
             shutil.rmtree(left)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=cache()))
         unfinished.chmod(0o755)
         started = time.monotonic()
         try:
-            with progress(f"building {name}" + (f", {expected}" if expected else "")):
+            with progress(f"building {name}", expected):
                 build(unfinished)
             unfinished.rename(folder)
         finally:
@@ -89,9 +92,9 @@ def _locked(path: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Say what is done, and again every 15 s for as long as it takes."""
-    say(what)
+def progress(what: str, expected: str = "") -> Iterator[None]:
+    """Say what is done and how long that takes, and say it again every 15 s until it is done."""
+    say(f"{what}: {expected}" if expected else what)
     started, ended = time.monotonic(), threading.Event()
 
     def repeat() -> None:

@@ -75,7 +75,9 @@ def remove(name: str, node: str = "") -> None:
         LaboratoryError: There are processes in them that do not end.
     """
     end = time.monotonic() + REMOVE_WITHIN_S
-    while left := [path for path in folders(name, node) if not _remove_below(path, keep=bool(node))]:
+    while left := [
+        path for path in folders(name, node) if not _remove_below(path, keep=bool(node))
+    ]:
         if time.monotonic() > end:
             raise LaboratoryError(f"{left[0]} cannot be removed: there are processes in it")
         time.sleep(LOOK_S)

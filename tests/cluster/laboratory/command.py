@@ -21,7 +21,7 @@ HOW_TO = """
 The cluster {name} is in a network of its own. Enter it to reach the API, pods and services:
   tests/cluster/cluster enter bash            a shell; kubectl and KUBECONFIG are set there
   tests/cluster/cluster kubectl get nodes     one command of kubectl
-  tests/cluster/cluster shop                  the demo shop in the namespace shop, then for instance:
+  tests/cluster/cluster shop                  the demo shop in the namespace shop; then:
   tests/cluster/cluster enter curl gateway.shop:8080/api/v1/users/42
   tests/cluster/cluster stop                  removes everything (make cluster-stop)
 Logs: {logs}
@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     kubectl.add_argument("words", nargs=argparse.REMAINDER, metavar="ARG...")
     kubectl.set_defaults(run=_kubectl)
     commands.add_parser("shop", help="deploy the demo shop and wait for it").set_defaults(run=_shop)
-    load = commands.add_parser("load", help="import images; without FILE those of agent and shop again")
+    load = commands.add_parser(
+        "load", help="import images; without FILE those of agent and shop again"
+    )
     load.add_argument("archives", nargs="*", type=Path, metavar="FILE")
     load.set_defaults(run=_load)
 
@@ -73,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("name", help="control-plane, node1 ...")
     node.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD...")
     node.set_defaults(run=_node)
-    for name, what in (("kill-node", "kill a node with its pods"), ("start-node", "start it again")):
+    for name, what in (
+        ("kill-node", "kill a node with its pods"),
+        ("start-node", "start it again"),
+    ):
         command = commands.add_parser(name, help=what)
         command.add_argument("name", help="node1 ...")
         command.set_defaults(run=_kill_node if name == "kill-node" else _start_node)
@@ -82,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     daemon.add_argument("name", help="apiserver, kubelet, containerd ...")
     daemon.add_argument("what", choices=["kill", "stop", "start", "freeze", "thaw"])
     daemon.set_defaults(run=_daemon)
+    written = commands.add_parser(
+        "images", help="write the images, for another cluster: FOLDER/*.tar"
+    )
+    written.add_argument("folder", type=Path, metavar="FOLDER")
+    written.set_defaults(run=_images)
     built = commands.add_parser("build", help="only build what a start needs")
     built.add_argument("--kubernetes", default=build.DEFAULT_VERSION, metavar="VERSION")
     built.set_defaults(run=_build)
@@ -94,7 +104,7 @@ def _start(arguments: argparse.Namespace) -> None:
         running = Running.find(places)
         if running is not None and _settings(places).get("ready"):
             _check_same(places, arguments)
-            say(f"the cluster {places.name} runs already; importing the images of agent and shop again")
+            say(f"the cluster {places.name} runs already; importing agent and shop again")
             _load_again(running)
         else:
             life.start(
@@ -141,7 +151,10 @@ def _stop(_: argparse.Namespace) -> None:
 
 def _status(_: argparse.Namespace) -> None:
     running = Running.get(Places.named())
-    for words in (["get", "nodes", "-o", "wide"], ["get", "pods", "--all-namespaces", "-o", "wide"]):
+    for words in (
+        ["get", "nodes", "-o", "wide"],
+        ["get", "pods", "--all-namespaces", "-o", "wide"],
+    ):
         _run_kubectl(running, words)
 
 
@@ -173,14 +186,22 @@ def _shop(_: argparse.Namespace) -> None:
     _run_kubectl(running, ["apply", "--filename", str(deploy)])
     _run_kubectl(
         running,
-        ["--namespace", "shop", "wait", "--for=condition=Available", "--timeout=60s", "deployment", "--all"],
+        [
+            "--namespace",
+            "shop",
+            "wait",
+            "--for=condition=Available",
+            "--timeout=60s",
+            "deployment",
+            "--all",
+        ],
     )
     say(f"the shop is ready after {time.monotonic() - started:.1f} s, in the namespace shop")
 
 
 def _run_kubectl(running: Running, words: list[str]) -> None:
     network.enter(running)
-    command = [_kubebox(running.places) / "client" / "kubectl", *words]
+    command: list[str | Path] = [_kubebox(running.places) / "client" / "kubectl", *words]
     result = subprocess.run(
         command, env=network.environment(running, _kubebox(running.places)), check=False
     )
@@ -224,9 +245,18 @@ def _daemon(arguments: argparse.Namespace) -> None:
     faults.signal_daemon(running, arguments.member, arguments.name, arguments.what)
 
 
+def _images(arguments: argparse.Namespace) -> None:
+    images.write_all(arguments.folder, packages.packages())
+    for archive in sorted(arguments.folder.glob("*.tar")):
+        print(archive)
+
+
 def _build(arguments: argparse.Namespace) -> None:
     for folder in (
-        packages.packages(), build.tools(), build.coredns(), build.kubebox(arguments.kubernetes)
+        packages.packages(),
+        build.tools(),
+        build.coredns(),
+        build.kubebox(arguments.kubernetes),
     ):
         print(folder)
 

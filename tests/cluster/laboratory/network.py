@@ -1,4 +1,4 @@
-"""Enters the network of a laboratory, the only place from where its API and its pods can be reached."""
+"""Enters the network of a laboratory: its API and its pods can be reached only from there."""
 
 import os
 import subprocess
@@ -18,13 +18,13 @@ def write_resolver(places: Places) -> None:
 
 
 def enter(running: Running) -> None:
-    """Move this thread, and what it starts from now on, into the network of a laboratory."""
+    """Move this thread, and what it starts from now on, into the network."""
     with Path(f"/proc/{running.pid}/ns/net").open() as namespace:
         os.setns(namespace.fileno(), os.CLONE_NEWNET)
 
 
 def enter_with_names(running: Running) -> None:
-    """Enter the network and ask the DNS of the cluster from now on; for a process without threads."""
+    """Enter the network and ask the DNS of the cluster; for a process without threads."""
     enter(running)
     if RESOLVER.exists():
         os.unshare(os.CLONE_NEWNS)
@@ -35,7 +35,7 @@ def enter_with_names(running: Running) -> None:
 
 
 def environment(running: Running, kubebox: Path) -> dict[str, str]:
-    """Return the environment of somebody who works with the cluster: KUBECONFIG, and kubectl on PATH."""
+    """Return the environment of a user of the cluster: KUBECONFIG, and kubectl on PATH."""
     return {
         **os.environ,
         "KUBECONFIG": str(running.places.kubeconfig),

@@ -1,4 +1,4 @@
-"""Fetches containerd, runc, the CNI plugins, nft and busybox as Debian packages. Nothing is installed."""
+"""Fetches containerd, runc, CNI plugins, nft and busybox as Debian packages; installs nothing."""
 
 import shutil
 import subprocess
@@ -50,8 +50,8 @@ def check_machine() -> None:
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise LaboratoryError(
             "the laboratory takes containerd, runc, CNI plugins and nft from Debian packages, and "
-            "here are no apt-get and dpkg-deb; run it on Debian or Ubuntu, or use a cluster that is "
-            "already there: KUBECONFIG and CHAOS_GO_TEST_CONTEXT"
+            "here are no apt-get and dpkg-deb; run it on Debian or Ubuntu, or use a cluster that "
+            "is already there: KUBECONFIG and CHAOS_GO_TEST_CONTEXT"
         )
 
 
@@ -69,7 +69,7 @@ def _fetch(folder: Path) -> None:
         _run(downloads, "apt-get", *options, "-qq", "update")
         if not _download(downloads, options):
             raise LaboratoryError(
-                f"apt-get could not download {', '.join(PACKAGES)}; is the package mirror reachable?"
+                f"apt-get could not download {', '.join(PACKAGES)}; is the mirror reachable?"
             )
     for package in downloads.glob("*.deb"):
         _run(downloads, "dpkg-deb", "--extract", package, folder)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ DNS_ADDRESS = "10.96.0.10"
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 MAX_NODES = 3
+FIRST_USER = 64000  # above those that systems give to people and services, below nobody
 
 
 def cache() -> Path:
@@ -65,6 +67,11 @@ class Places:
         return f"chaos-go-cluster-{self.name}"
 
     @property
+    def user(self) -> int:
+        """Number of the user of the control plane, hardly ever that of another laboratory."""
+        return FIRST_USER + zlib.crc32(self.name.encode()) % 1000
+
+    @property
     def context(self) -> str:
         """Name of the context in the kubeconfig."""
         return self.cgroup
@@ -91,7 +98,7 @@ class Places:
 
     @property
     def shared(self) -> Path:
-        """Folder in which the processes of the laboratory tell each other what they have reached."""
+        """Folder of files by which the processes of the laboratory tell what they have reached."""
         return self.state / "shared"
 
     @property

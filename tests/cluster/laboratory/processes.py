@@ -29,20 +29,18 @@ def descendants(pid: int) -> list[int]:
 
 
 def number_inside(pid: int) -> int:
-    """Return the number that a process has in the innermost process namespace; 0 if it has ended."""
+    """Return the number of a process in the innermost process namespace; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    return next(
-        int(line.split()[-1]) for line in status.splitlines() if line.startswith("NSpid:")
-    )
+    return next(int(line.split()[-1]) for line in status.splitlines() if line.startswith("NSpid:"))
 
 
 def started_at(pid: int) -> str:
     """Return when a process was started, in ticks since boot; "" if it has ended.
 
-    A number of a process may be given to another process later; together with this time it is unique.
+    The number of a process may be given to another one later; with this time it is unique.
     """
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -90,6 +88,16 @@ def recorded(places: Places, role: str) -> int:
     except (OSError, ValueError, KeyError):
         return 0
     return int(entry["pid"]) if started_at(entry["pid"]) == entry["started_at"] else 0
+
+
+def record(running: "Running", settings: dict[str, object]) -> None:
+    """Write down what runs, and with which settings, so that another process finds it."""
+    entries = dict(settings)
+    for role, pid in (("first", running.pid), ("outer", running.outer)):
+        entries[role] = {"pid": pid, "started_at": started_at(pid)}
+    unfinished = running.places.settings.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(entries))
+    unfinished.replace(running.places.settings)
 
 
 class Running:
