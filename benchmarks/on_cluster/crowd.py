@@ -94,7 +94,7 @@ class Crowd:
                     pool.submit(self._quietly, partial(self._client.patch, path, _lease(name)))
 
     def _on_pod(self, change: Change) -> None:
-        """Do what a kubelet does with a pod that is not Ready, and with one that is being deleted."""
+        """Do what a kubelet does with a pod that is not Ready, or is being deleted."""
         pod = pod_objects.read(change.object)
         if change.is_gone or pod.node not in self._nodes or pod.is_ready:
             return

@@ -95,7 +95,7 @@ def worse(one: Object) -> None:
     elif one["kind"] == "Deployment":
         one["spec"]["replicas"] = 1
         (container,) = one["spec"]["template"]["spec"]["containers"]
-        container.pop("lifecycle", None)
+        container["args"] = [x for x in container["args"] if not x.startswith("--lame-duck")]
         if one["metadata"]["name"] == "users":
             container["args"] += [*LATENCY, "--bad=abrupt-shutdown"]
 
