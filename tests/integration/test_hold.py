@@ -1,4 +1,4 @@
-"""`chaos-agent hold` in a PID namespace of its own, as in a container: agents are started from outside."""
+"""`chaos-agent hold` in a PID namespace, as in a container: agents are started from outside."""
 
 import json
 import os
