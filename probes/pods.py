@@ -120,7 +120,7 @@ def recovery_detail(
             "recovered, so the recovery was not seen; measure it before the stop"
         )
     if doubt := watched.doubt():
-        raise NotEnoughDataError(doubt)
+        raise NotEnoughDataError(f"{doubt}; run it again")
     if took is None:
         took = time.time() - kills[0].at_unix_s
         reason = watched.not_recovered(took)

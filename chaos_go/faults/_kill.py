@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_go.errors import ClusterError, TargetError
+from chaos_go.errors import BadInputError, ClusterError, TargetError
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.kinds import PODS
@@ -187,7 +187,7 @@ class PodKill(Watched, ClusterFault):
                 self._round(chosen)
             else:
                 logger.info("fault %r: no pod is killed now, %d are missing", self.id, missing)
-        except (ClusterError, TargetError) as error:
+        except (ClusterError, BadInputError) as error:
             self._add_problem(f"round {self._rounds + 1}: {error}")
 
     def _allowed(self, of: int) -> int:

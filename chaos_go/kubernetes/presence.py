@@ -5,13 +5,14 @@ Threads of `chaos_go.kubernetes.watch` write it; the fault and the probes read i
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes import recovery
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.events import last_warning
 from chaos_go.kubernetes.kinds import PODS, WORKLOADS
 from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
@@ -49,6 +50,7 @@ class Presence:
             ClusterError: The API server refused, or did not answer.
         """
         first = list(pods)
+        self._client = client
         self._owners = {(pod.namespace, pod.owner) for pod in first if pod.owner}
         self._uids = {pod.uid for pod in first}
         self._pods: dict[str, Pod] = {}
@@ -192,20 +194,35 @@ class Presence:
     def why_not_recovered(self) -> str:
         """Return what is missing, in the words of the cluster."""
         with self._changed:
-            pods, workload = list(self._pods.values()), self._workload
-            killed = {kill.pod.uid for kill in self._kills}
+            pods, workload, kills = list(self._pods.values()), self._workload, list(self._kills)
+        killed = {kill.pod.uid for kill in kills}
         # A replacement that does not come up says more than a killed pod that is still there.
         missing = sorted((x for x in pods if not x.is_ready), key=lambda x: x.uid in killed)
-        reasons = [f"pod {x.name}: {x.why_not_ready()}" for x in missing]
+        reasons = [f"pod {x.name}: {self._why_not_ready(x)}" for x in missing[:3]]
         if workload and workload.problem:
             reasons.insert(0, f"{workload.text}: {workload.problem}")
         if silent := [gap.from_unix_s for gap in self.gaps if gap.to_unix_s is None]:
-            reasons.insert(
-                0, f"the API server has not answered for {time.time() - silent[0]:.0f} s"
-            )
-        if not reasons and workload:
-            reasons = [f"{workload.text}: {workload.why_not_available()}"]
-        return "; ".join(reasons[:3]) or "no pod has taken its place: nothing owns it"
+            seconds = f"{time.time() - silent[0]:.0f} s"
+            reasons.insert(0, f"the API server has not answered for {seconds}")
+        return "; ".join(reasons[:3]) or self._why_none_came(kills, workload)
+
+    def _why_not_ready(self, pod: Pod) -> str:
+        said = pod.why_not_ready()
+        warned = pod.is_being_created and last_warning(self._client, pod.namespace, pod.uid)
+        return f"{said} ({warned})" if warned else said
+
+    def _why_none_came(self, kills: Sequence[Kill], workload: Workload | None) -> str:
+        """Return why no pod takes the place of one that was killed and is gone."""
+        for kill in reversed(kills):
+            if not kill.pod.owner:
+                return f"no pod takes the place of {kill.pod.name}: nothing owns it"
+            text = workload.text if workload else kill.pod.owner
+            why = workload.why_not_available() if workload else "it has created no other pod"
+            warned = last_warning(self._client, kill.pod.namespace, kill.pod.owner_uid)
+            return f"{text}: {why}" + (f" ({warned})" if warned else "")
+        return (
+            f"{workload.text}: {workload.why_not_available()}" if workload else "pods are missing"
+        )
 
     def record(self) -> dict[str, Any]:
         """Return what the journal keeps."""
