@@ -35,6 +35,16 @@ def deploy(cluster: Cluster, namespace: str, replicas: int = 3, **pod: object) -
     return f"deployment/{namespace}/users"
 
 
+def create_idle(cluster: Cluster, namespace: str) -> str:
+    """Create the deployment users with three pods that never start, and return its target."""
+    labels = {"app": "users"}
+    never = template(labels, nodeSelector={"there-is": "none"})
+    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": never}
+    body = {"metadata": {"name": "users"}, "spec": spec}
+    cluster.apps.create_namespaced_deployment(namespace, body)
+    return f"deployment/{namespace}/users"
+
+
 def available(cluster: Cluster, namespace: str) -> int:
     """Return how many pods of the deployment users are available."""
     status = cluster.apps.read_namespaced_deployment("users", namespace).status
