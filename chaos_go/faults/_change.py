@@ -137,7 +137,9 @@ class ChangeFault(ClusterFault):
             made.is_tried = True
             try:
                 changes.make(self._client, made.change)
-            except TargetError:  # somebody else deleted or changed it: what it has is not ours
+            except (TargetError, ForbiddenError):
+                # Somebody else deleted or changed it, so what it has is not ours; or the API server
+                # has refused, so nothing was written.
                 made.is_tried = False
                 raise
 
