@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from chaos_go.errors import ClusterError
+from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes.client import Object
 from chaos_go.kubernetes.kinds import DEPLOYMENTS, NAMESPACES, NODES, PODS, Resource
 from chaos_go.kubernetes.watch import Change, Follower
@@ -47,7 +48,7 @@ class Crowd:
         self._nodes = [f"crowd-{number}" for number in range(-(-pods // PODS_PER_NODE) + 1)]
         self._ended = threading.Event()
         self._work = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="crowd")
-        self._doing: set[tuple[str, bool]] = set()
+        self._started = 0
         self._follower: Follower | None = None
 
     def __enter__(self) -> Self:
@@ -86,25 +87,24 @@ class Crowd:
         return len(json.dumps(items)) / len(items) / 1e3
 
     def _renew(self) -> None:
-        while not self._ended.wait(RENEW_S):
-            for name in self._nodes:
-                path = LEASES.path("kube-node-lease", name)
-                self._quietly(partial(self._client.patch, path, _lease(name)))
+        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="renew") as pool:
+            while not self._ended.wait(RENEW_S):
+                for name in self._nodes:
+                    path = LEASES.path("kube-node-lease", name)
+                    pool.submit(self._quietly, partial(self._client.patch, path, _lease(name)))
 
     def _on_pod(self, change: Change) -> None:
-        """Do what a kubelet does with a new pod, and with one that is being deleted; each once."""
-        meta, spec = change.object["metadata"], change.object["spec"]
-        is_ending = "deletionTimestamp" in meta
-        key = (meta["uid"], is_ending)
-        if change.is_gone or spec.get("nodeName") not in self._nodes or key in self._doing:
+        """Do what a kubelet does with a pod that is not Ready, or is being deleted."""
+        pod = pod_objects.read(change.object)
+        if change.is_gone or pod.node not in self._nodes or pod.is_ready:
             return
-        self._doing.add(key)
-        path = PODS.path(NAMESPACE, meta["name"])
-        if is_ending:
+        path = PODS.path(NAMESPACE, pod.name)
+        if pod.is_terminating:
             self._submit(partial(self._client.delete, path, {"gracePeriodSeconds": 0}))
         else:
-            status = _status(change.object, len(self._doing))
-            self._submit(partial(self._client.patch, f"{path}/status", {"status": status}))
+            self._started += 1
+            status = {"status": _status(change.object, self._started)}
+            self._submit(partial(self._client.patch, f"{path}/status", status))
 
     def _submit(self, request: Callable[[], object]) -> None:
         if not self._ended.is_set():
@@ -147,7 +147,7 @@ def _deployment(pods: int) -> Object:
     template = found["spec"]["template"]["spec"]
     del template["topologySpreadConstraints"]
     template["nodeSelector"] = {LABEL: "yes"}
-    template["tolerations"] = [{"key": LABEL, "operator": "Exists"}]
+    template["tolerations"] = [{"operator": "Exists"}]  # a late lease must not evict all
     return dict(found)
 
 

@@ -1,9 +1,9 @@
-"""Whether chaos_go counts the requests that kills cost exactly as the shop does.
+"""Whether chaos_go counts the requests that a kill costs exactly as the shop does.
 
-The load goes to the gateway. In one case badly built pods behind it are killed: the gateway stays
-and answers 502 or 504. In the other the pods of the gateway itself are killed while connections
-still come: these requests get no answer at all. Each pod of the gateway counts its answers; one
-that was killed prints them as its last line.
+The load goes to the gateway of a badly built shop, which has one pod per service. In one case the
+pod behind the gateway is killed: the gateway stays and answers 502 or 504. In the other the pod of
+the gateway is killed while requests still come: these get no answer at all. Each pod of the gateway
+counts its answers; one that was killed prints them as its last line.
 """
 
 import json
@@ -12,34 +12,36 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 from table import Reach, Rounds, Row
 
-import probes.recovery
 from chaos_go.agent import holder
 from chaos_go.faults import pods
 from chaos_go.kubernetes.client import Object
-from chaos_go.kubernetes.kinds import SERVICES
+from chaos_go.kubernetes.kinds import PODS, SERVICES
 from chaos_go.targets import read_pods
 from chaos_go.traffic import load as loads
+from chaos_go.traffic import lost as requests_lost
 from chaos_go.traffic.contract import Load
+from chaos_go.traffic.recording import Recording, Window
 
 from .lab import Lab
 
 SERVICES_NEEDED = ("users", "gateway")
 ROUTE = "GET /api/v1/users/{id}"
-RATE_RPS = 200.0
-BEFORE_S, KILLS, INTERVAL_S, AFTER_S = 2.0, 2, 4.0, 3.0
+SCOPE = {"pods": 1, "max_percentage": 100}
+RATE_RPS = 100.0
+BEFORE_S, AFTER_S = 2.0, 5.0
 TIMEOUT_MS = 3000.0
-LATENCY = "--latency=50ms"  # so that several requests are under way when a pod ends
+LATENCY = ("--latency=50ms", "--tail=100ms")  # several requests are under way when a pod ends
 PORT = 8080
 _FAILED_FROM = 500
-_METRIC = re.compile(r"shop_http_request_duration_seconds_count\{([^}]*)\} (\S+)")
+_CONNECT_S, _END_S = 1.0, 30.0
+_METRIC = re.compile(r"^shop_http_request_duration_seconds_count\{(.*)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -78,7 +80,8 @@ def lost(lab: Lab, rounds: int, say: Callable[[str], None]) -> list[Row]:
     for service in SERVICES_NEEDED:
         namespace = f"lost-{service}"
         say(f"chaos_go.faults.pods.kill(target='deployment/{namespace}/{service}', "
-            f"interval_s={INTERVAL_S}), twice per round, at {RATE_RPS:g} requests/s")  # fmt: skip
+            f"scope={SCOPE}), at {RATE_RPS:g} requests/s")  # fmt: skip
+        say("probes.recovery.requests_lost(fault=...)")
         lab.deploy(namespace, SERVICES_NEEDED, worse)
         found = [one_round(lab, namespace, service, f"{service}-{n}") for n in range(rounds)]
         rows += _rows(service, found)
@@ -86,101 +89,126 @@ def lost(lab: Lab, rounds: int, say: Callable[[str], None]) -> list[Row]:
 
 
 def worse(one: Object) -> None:
-    """Change an object of the shop: its pods end while requests still come, users abruptly."""
-    if one["kind"] == "PodDisruptionBudget" or one["kind"] == "Service":
-        return
-    (container,) = one["spec"]["template"]["spec"]["containers"]
-    container.pop("lifecycle", None)
-    if one["metadata"]["name"] == "users":
-        container["args"] += [LATENCY, "--bad=abrupt-shutdown"]
+    """Change an object: one pod per service, which ends while requests still come."""
+    if one["kind"] == "PodDisruptionBudget":
+        one["spec"]["minAvailable"] = 0
+    elif one["kind"] == "Deployment":
+        one["spec"]["replicas"] = 1
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        container["args"] = [x for x in container["args"] if not x.startswith("--lame-duck")]
+        if one["metadata"]["name"] == "users":
+            container["args"] += [*LATENCY, "--bad=abrupt-shutdown"]
 
 
 def one_round(lab: Lab, namespace: str, service: str, name: str) -> Counts:
-    """Drive a load, kill pods of a service meanwhile, and count on both sides.
+    """Drive a load, kill a pod of a service meanwhile, and count on both sides.
 
     Args:
         lab: The cluster; the shop is deployed in the namespace.
         namespace: The namespace.
-        service: Whose pods are killed: ``users``, or ``gateway``.
-        name: A new name for the load and the fault.
+        service: Whose pod is killed: ``users``, or ``gateway``.
+        name: A new name for the fault.
 
     Raises:
         RuntimeError: The shop is not available, or a killed pod of the gateway printed no counts.
     """
     lab.wait_until_available(namespace, service)
     address = lab.client.get(SERVICES.path(namespace, "gateway"))["spec"]["clusterIP"]
-    url = f"http://{address}:{PORT}/api/v1/users/42"
-    gateways = [pod.name for pod in read_pods(f"pods/{namespace}/app=gateway").select().pods]
-    with tempfile.TemporaryDirectory() as folder, _logs(namespace, gateways, Path(folder)):
-        before = _live_counts(lab, namespace)
-        recording = loads.start(name, Load(url=url, rate_rps=RATE_RPS, timeout_ms=TIMEOUT_MS))
+    load = Load(
+        url=f"http://{address}:{PORT}/api/v1/users/42", rate_rps=RATE_RPS, timeout_ms=TIMEOUT_MS
+    )
+    before = _live_counts(lab, namespace)
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = _Outputs(namespace, [*before], Path(folder))
+        recording = loads.start(f"load-{name}", load)
         try:
             time.sleep(BEFORE_S)
-            duration_s = (KILLS - 1) * INTERVAL_S + AFTER_S
             target = f"deployment/{namespace}/{service}"
-            pods.kill(target, interval_s=INTERVAL_S, duration_s=duration_s, name=name)
-            time.sleep(duration_s)
-            holder.find(name).stop()
-            told = probes.recovery.requests_lost(name, traffic=name)
+            record = pods.kill(target, scope=SCOPE, duration_s=AFTER_S, name=name)
+            time.sleep(AFTER_S)
+            ended = holder.find(name).stop()
         finally:
             loads.stop(recording)
+        killed = record["places"][0]["place"].rpartition("/")[2]
         lab.wait_until_available(namespace, service)
-        after = _live_counts(lab, namespace) + _last_counts(lab, namespace, Path(folder))
-    after.subtract(before)
+        after = _live_counts(lab, namespace)
+        if killed in before:
+            after[killed] = outputs.last_counts(killed)
+    shops = sum(after.values(), Counter[str]())
+    shops.subtract(sum(before.values(), Counter[str]()))
     seconds = recording.seconds()
-    ours: Counter[str] = Counter()
-    for second in seconds:
-        ours.update(second.statuses)
-    shops = {status: count for status, count in after.items() if count}
-    return Counts(sum(x.sent for x in seconds), dict(ours), shops, told)
+    ours = sum((Counter(x.statuses) for x in seconds), Counter[str]())
+    told = _requests_lost(recording, ended["armed_unix_s"], ended["ended_unix_s"])
+    return Counts(sum(x.sent for x in seconds), dict(ours), dict(shops), told)
 
 
-@contextmanager
-def _logs(namespace: str, names: Sequence[str], folder: Path) -> Iterator[None]:
-    """Follow the output of pods into one file each, until they end or the block does."""
-    following = []
-    for name in names:
-        with (folder / name).open("w") as file:
+def _requests_lost(recording: Recording, start_unix_s: float, end_unix_s: float) -> int:
+    """Return what the probe ``requests_lost`` returns.
+
+    The probe also refuses a load that was not sent in time, which changes no count.
+    """
+    seconds = recording.seconds()
+    window = Window(
+        recording.name,
+        seconds[0].start_unix_s,
+        seconds[-1].start_unix_s + 1,
+        recording.timeout_ms,
+        seconds,
+    )
+    failed = requests_lost.during(requests_lost.failures(window), start_unix_s, end_unix_s)
+    return requests_lost.count(failed)
+
+
+class _Outputs:
+    """Follows what pods print, into one file each, because it goes with the pod."""
+
+    def __init__(self, namespace: str, names: Iterable[str], folder: Path) -> None:
+        self._files = {name: folder / name for name in names}
+        self._processes = {}
+        for name, file in self._files.items():
             command = ["kubectl", "logs", "--namespace", namespace, "--follow", name]
-            following.append(subprocess.Popen(command, stdout=file))
-    time.sleep(0.5)  # each has its stream then
-    try:
-        yield
-    finally:
-        for process in following:
-            process.kill()
-            process.wait()
+            with file.open("w") as output:
+                self._processes[name] = subprocess.Popen(command, stdout=output)
+        time.sleep(_CONNECT_S)
 
+    def last_counts(self, name: str) -> Counter[str]:
+        """Wait for the end of a pod; return its answers by status, from its last line.
 
-def _live_counts(lab: Lab, namespace: str) -> Counter[str]:
-    """Return the answers of all pods of the gateway that are there, by status."""
-    counts: Counter[str] = Counter()
-    for pod in read_pods(f"pods/{namespace}/app=gateway").select().pods:
-        status = lab.client.get(f"/api/v1/namespaces/{namespace}/pods/{pod.name}")["status"]
-        text = requests.get(f"http://{status['podIP']}:{PORT}/metrics", timeout=5).text
-        for labels, value in _METRIC.findall(text):
-            found = dict(_LABEL.findall(labels))
-            if found["route"] == ROUTE:
-                counts[found["code"]] += int(float(value))
-    return counts
-
-
-def _last_counts(lab: Lab, namespace: str, folder: Path) -> Counter[str]:
-    """Return the answers of the pods of the gateway that have ended, from their last lines."""
-    counts: Counter[str] = Counter()
-    for file in folder.iterdir():
-        if lab.exists(f"/api/v1/namespaces/{namespace}/pods/{file.name}"):
-            continue
-        lines = file.read_text().splitlines()
+        Raises:
+            RuntimeError: It has not ended, or printed nothing.
+        """
+        try:
+            self._processes.pop(name).wait(_END_S)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"pod {name} has not ended after {_END_S:g} s") from None
+        finally:
+            for process in self._processes.values():
+                process.kill()
+                process.wait()
+        lines = self._files[name].read_text().splitlines()
         if not lines:
-            raise RuntimeError(f"pod {file.name} has ended without a line that has its counts")
-        counts.update(json.loads(lines[-1])["requests"].get(ROUTE, {}))
-    return counts
+            raise RuntimeError(f"pod {name} has ended without the line that has its counts")
+        return Counter(json.loads(lines[-1])["requests"].get(ROUTE, {}))
+
+
+def _live_counts(lab: Lab, namespace: str) -> dict[str, Counter[str]]:
+    """Return the answers of each pod of the gateway that is there, by status."""
+    found = {}
+    for pod in read_pods(f"pods/{namespace}/app=gateway").select().pods:
+        address = lab.client.get(PODS.path(namespace, pod.name))["status"]["podIP"]
+        text = requests.get(f"http://{address}:{PORT}/metrics", timeout=5).text
+        counts: Counter[str] = Counter()
+        for labels, value in _METRIC.findall(text):
+            of = dict(_LABEL.findall(labels))
+            if of["route"] == ROUTE:
+                counts[of["code"]] += int(float(value))
+        found[pod.name] = counts
+    return found
 
 
 def _rows(service: str, found: Sequence[Counts]) -> list[Row]:
     exact = Reach(most=0, of="every round")
-    what = f"{KILLS} pods of {service} killed"
+    what = f"pod of {service} killed"
 
     def row(figure: str, values: Sequence[int], reach: Reach | None) -> Row:
         return Row(f"{what}: {figure}", Rounds("", [float(x) for x in values]), reach=reach)

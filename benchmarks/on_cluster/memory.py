@@ -35,7 +35,7 @@ def memory(lab: Lab, rounds: int, say: Callable[[str], None]) -> list[Row]:
         ours.append(peak_mb)
         action = journal["run"][0]
         pod = action["output"]["places"][0]["place"].rpartition("/")[2]
-        began_unix_s = datetime.fromisoformat(action["start"] + "Z").timestamp()
+        began_unix_s = datetime.fromisoformat(action["start"]).timestamp()
         called.append(deleted_unix_s(lab, {"pods": [pod]}) - began_unix_s)
         theirs.append(one_run(lab, chaosk8s_experiment())[0])
     return [

@@ -12,7 +12,14 @@ THEIRS = Rounds("/s", [100.0, 200.0, 100.0])
 
 def test_a_ratio_is_that_of_the_medians_with_the_ratios_of_the_rounds():
     row = Row("requests", OURS, "peer", THEIRS, Reach(least=1.0))
-    assert row.cells() == ["requests", "100 /s", "peer: 100 /s", "1.00 (0.50-3.00)", ">= 1x", "ok"]
+    assert row.cells() == [
+        "requests",
+        "100 /s (90 to 300)",
+        "peer: 100 /s (100 to 200)",
+        "1.00 (0.50-3.00)",
+        ">= 1x",
+        "ok",
+    ]
 
 
 def test_a_goal_that_is_not_reached_is_missed():
@@ -25,6 +32,17 @@ def test_a_goal_that_is_not_reached_is_missed():
 def test_a_bound_counts_for_our_figure_even_beside_a_peer():
     row = Row("error", Rounds("ms", [5.0]), "peer", Rounds("ms", [10.0]), Reach(most=3, of="value"))
     assert row.missed
+
+
+def test_a_goal_may_count_for_every_round():
+    figure = Rounds("s", [0.1, 0.3, 0.1])
+    missed = Row("recovery", figure, reach=Reach(most=0.2, of="every round"))
+    assert missed.cells()[-1] == "MISSED"
+    assert not Row("recovery", figure, reach=Reach(most=0.2, of="value")).missed
+    assert not Row("recovery", figure, reach=Reach(most=0.3, of="every round")).missed
+    assert Row("share", figure, reach=Reach(least=0.2, of="every round")).missed
+    exact = Row("difference", Rounds("", [0.0, 0.0]), reach=Reach(most=0, of="every round"))
+    assert exact.cells() == ["difference", "0", "", "", "<= 0", "ok"]
 
 
 def test_a_goal_may_have_two_bounds():
@@ -53,7 +71,8 @@ def test_a_missed_goal_is_red_on_the_page_with_its_reason(tmp_path: Path):
     page = tmp_path / "page.md"
     Report(["2 cores"], ["bench drive"], [missed, reached]).write(page, "# Benchmarks\n")
     text = page.read_text()
-    assert "| requests | 100 /s | peer: 100 /s | 1.00 (0.50-3.00) | >= 4x | 🔴 **MISSED** |" in text
+    cells = "| requests | 100 /s (90 to 300) | peer: 100 /s (100 to 200) | 1.00 (0.50-3.00) | >= 4x"
+    assert f"{cells} | 🔴 **MISSED** |" in text
     assert "- requests against peer: missed: the machine was busy" in text
     assert "unused" not in text
     assert text.endswith("```\nbench drive\n```\n")
