@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import workloads
 from chaos_runs import CHAOS, EVIDENCE
 from chaoslib.exceptions import InterruptExecution
 from clusters import wait_until
@@ -264,7 +265,7 @@ def test_when_python_is_killed_the_load_ends_with_its_lease(cluster, served, job
     assert len(jobs.names()) == 1  # its pods end when they have been without an agent for a while
 
 
-def count(cluster, served) -> int:
+def count(cluster, namespace: str) -> int:
     """Return how many requests all pods of users were sent, by their own count."""
     total = 0
     for pod in cluster.core.list_namespaced_pod(namespace, label_selector="app=users").items:
