@@ -166,12 +166,12 @@ class PodKill(Watched, ClusterFault):
         """Wait, where asked, until the workload has recovered; return False at the end of time."""
         if not self._plan.wait_for_recovery or not self.presence.kills:
             return True
-        last = self.presence.kills[-1].at_unix_s
+        last = self.presence.kills[-1]
         left_s = deadline_s - time.monotonic()
-        if self.presence.wait_for_recovery(last, left_s, self._stop) is not None:
+        if self.presence.wait_for_recovery(left_s, last, self._stop) is not None:
             return True
         if not self._stop.is_set():
-            self.not_recovered(time.time() - last)
+            self.not_recovered(time.time() - last.at_unix_s)
         return False
 
     def _next_round(self) -> None:

@@ -104,7 +104,7 @@ class Presence:
         return pod.uid in self._uids or (pod.namespace, pod.owner) in self._owners
 
     def add_kill(self, pod: Pod, at_unix_s: float, serves_on: bool = False) -> None:
-        """Take note that a pod was killed.
+        """Take note that a pod was killed: the API server has accepted that now.
 
         Args:
             pod: The pod before it was killed.
@@ -112,8 +112,9 @@ class Presence:
             serves_on: Whether it serves until its controller ends it.
         """
         with self._changed:
-            self._kills.append(Kill(pod, at_unix_s, serves_on))
-            self._note(at_unix_s)
+            accepted_unix_s = time.time()
+            self._kills.append(Kill(pod, at_unix_s, accepted_unix_s, serves_on))
+            self._note(accepted_unix_s)
 
     @property
     def kills(self) -> tuple[Kill, ...]:
@@ -163,27 +164,31 @@ class Presence:
             found = [pod for pod in self._pods.values() if not pod.is_terminating]
         return sorted(found, key=lambda pod: pod.name)
 
-    def recovered_unix_s(self, since_unix_s: float) -> float | None:
+    def recovered_unix_s(self, kill: Kill | None = None) -> float | None:
         """Return from when on the workload was fully available again; None when it is not yet.
 
         It must have stayed so for `recovery.SETTLE_S`.
+
+        Args:
+            kill: The kill that it has to recover from; None for whatever was before this began.
         """
+        asked, accepted = (kill.at_unix_s, kill.accepted_unix_s) if kill else (0.0, 0.0)
         seen_until_unix_s = self._ended_unix_s or time.time()
-        return recovery.recovered_unix_s(self.levels, since_unix_s, seen_until_unix_s)
+        return recovery.recovered_unix_s(self.levels, asked, accepted, seen_until_unix_s)
 
     def wait_for_recovery(
-        self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None
+        self, timeout_s: float, kill: Kill | None = None, until: threading.Event | None = None
     ) -> float | None:
         """Wait until the workload is fully available again; return when that was, or None.
 
         Args:
-            since_unix_s: Time of the kill, in seconds since 1970.
             timeout_s: Seconds to wait at most.
+            kill: The kill that it has to recover from, see `recovered_unix_s`.
             until: Ends the wait when it is set.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
-            if (at := self.recovered_unix_s(since_unix_s)) is not None:
+            if (at := self.recovered_unix_s(kill)) is not None:
                 return at
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or self._ended_unix_s or (until is not None and until.is_set()):

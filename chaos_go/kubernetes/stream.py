@@ -157,7 +157,9 @@ class PodChannel:
         self.sock.close()
         status = _read_status(self._status)
         self._exit_code = _exit_code(status)
-        self._why = f"stream into the pod: {shorten(str(status.get('message') or why), _LONGEST_REASON)}"
+        self._why = "stream into the pod: " + shorten(
+            str(status.get("message") or why), _LONGEST_REASON
+        )
         if self._line:
             self._deliver(self._line)
         with self._changed:

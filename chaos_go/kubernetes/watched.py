@@ -43,7 +43,7 @@ class Watched(Held):
         took = [
             None if at is None else at - kill.at_unix_s
             for kill in self.presence.kills
-            for at in [self.presence.recovered_unix_s(kill.at_unix_s)]
+            for at in [self.presence.recovered_unix_s(kill)]
         ]
         known = [seconds for seconds in took if seconds is not None]
         return max(known) if known and len(known) == len(took) else None
@@ -54,7 +54,7 @@ class Watched(Held):
         The API server did not answer for a while, and the recovery may have been in that time.
         """
         for kill in self.presence.kills:
-            at = self.presence.recovered_unix_s(kill.at_unix_s)
+            at = self.presence.recovered_unix_s(kill)
             for gap in self.presence.gaps:
                 if gap.hides(at or time.time()):
                     return _doubt(kill, at, gap)
