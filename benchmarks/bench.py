@@ -49,10 +49,10 @@ INTRODUCTION = """\
 `make bench` writes this page; to change it, change `benchmarks/`. All contenders are measured in
 one run, one after the other, in several short rounds (A B C, B C A, ...). A figure is the median
 over the rounds. A ratio is that of the medians; in brackets are the smallest and the largest figure
-or ratio of a single round. Clients, service and contender share the processors, and every connection is on
-loopback. Ratios can be compared with those of other machines, absolute figures cannot. Three
-subjects are measured only once: memory, the share of 30 %, and the delay (first of the agent, then
-of toxiproxy).
+or ratio of a single round. Clients, service and contender share the processors, and every
+connection is on loopback. Ratios can be compared with those of other machines, absolute figures
+cannot. Three subjects are measured only once: memory, the share of 30 %, and the delay (first of
+the agent, then of toxiproxy).
 
 A goal is missed within the noise if some of the rounds reached it. A ratio is compared with the
 earlier run on the same machine and kernel. It is WORSE if it is outside the rounds of that run, and
