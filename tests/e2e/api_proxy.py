@@ -37,7 +37,7 @@ class ApiProxy:
         self._open: set[socket.socket] = set()
         self._host, self._context = _administrator(cluster, folder)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server.daemon_threads = False  # `close` waits for them
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -49,12 +49,16 @@ class ApiProxy:
             return True
 
         self.trouble = refuse
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._server.shutdown()
+        self._hang_up()
         self._server.server_close()
 
     def _handler(self) -> type[Handler]:
@@ -101,9 +105,12 @@ class ApiProxy:
         )
         kind = handler.headers.get("Content-Type", "application/json")
         try:
+            connection.connect()
+            self._open.add(connection.sock)
             connection.request(handler.command, handler.path, body, {"Content-Type": kind})
             _copy(connection.getresponse(), handler, most_lines)
         finally:
+            self._open.discard(connection.sock)
             connection.close()
 
 

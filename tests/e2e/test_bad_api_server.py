@@ -176,6 +176,20 @@ def api_server(cluster):
     found.do("thaw")
     found.do("start")
     wait_until(lambda: answers(cluster), "the API server answers", 60)
+    wait_until(lambda: controllers_work(cluster), "controllers work again", 60)
+
+
+def controllers_work(cluster):
+    """Return whether the controllers have come back as well, for the next test."""
+    name = f"after-{time.time_ns()}"
+    cluster.core.create_namespace({"metadata": {"name": name}})
+    until_s = time.monotonic() + 5
+    while time.monotonic() < until_s:
+        if cluster.core.list_namespaced_service_account(name).items:
+            cluster.core.delete_namespace(name)
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def answers(cluster):
