@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import workloads
 import yaml
+from chaos_runs import ChaosRun, action, chaos_go
 from chaoslib.exceptions import ActivityFailed
 from clusters import wait_until
 from kubernetes import client
@@ -253,6 +254,20 @@ def test_an_interruption_restores_the_node(cluster, namespace, users, folder):
     assert cordoned(cluster) == []
     assert list(folder.iterdir()) == []
     assert "interrupted" not in [fault.id for fault in holder.faults()]
+
+
+def test_a_run_that_is_killed_in_a_drain(cluster, namespace, users, folder):
+    budget(cluster, namespace, least=3)  # so that the drain waits
+    with ChaosRun(cluster, folder, [action("drain", target=users, timeout_s=60)]) as run:
+        run.start()
+        (node,) = wait_until(lambda: cordoned(cluster), "a node is cordoned", SOON_S)
+    (file,) = run.undo_files()
+    assert cordoned(cluster) == [node]
+    result = chaos_go(cluster, "undo", file)
+    assert result.returncode == 0
+    assert f"node/{node}: spec.unschedulable restored from true to false" in result.stdout
+    assert cordoned(cluster) == []
+    assert not file.exists()
 
 
 def test_a_missing_permission_restores_the_node(cluster, namespace, users, folder, monkeypatch):

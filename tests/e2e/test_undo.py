@@ -4,6 +4,8 @@ import http.client
 import json
 import signal
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from laboratory.faults import signal_daemon
 
 from chaos_go import verdict
 from chaos_go.agent import holder
+from chaos_go.errors import ClusterError
 from chaos_go.faults import _change, stop
 from chaos_go.faults.pods import scale
 from chaos_go.kubernetes import undo_file
@@ -41,12 +44,10 @@ def idle(cluster, namespace) -> str:
 @pytest.fixture
 def left(cluster, namespace, idle, folder) -> Path:
     """Return the undo file of a `chaos run` that was killed while users had 5 pods."""
-    run = ChaosRun(cluster, folder, [action("scale", target=idle, replicas=5)])
-    process = run.start()
-    file = run.wait_for_undo_file()
-    wait_until(lambda: workloads.replicas(cluster, namespace) == 5, "it is scaled", 30)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with ChaosRun(cluster, folder, [action("scale", target=idle, replicas=5)]) as run:
+        run.start()
+        file = run.wait_for_undo_file()
+        wait_until(lambda: workloads.replicas(cluster, namespace) == 5, "it is scaled", 30)
     assert workloads.replicas(cluster, namespace) == 5
     return file
 
@@ -60,16 +61,60 @@ def edit(file: Path, **fault: object) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_chaos_run_restores(cluster, namespace, idle, folder, number):
-    run = ChaosRun(cluster, folder, [action("scale", target=idle, replicas=5)])
-    process = run.start()
-    wait_until(lambda: workloads.replicas(cluster, namespace) == 5, "it is scaled", 30)
-    process.send_signal(number)
-    assert process.wait(20) != 0
+    with ChaosRun(cluster, folder, [action("scale", target=idle, replicas=5)]) as run:
+        process = run.start()
+        wait_until(lambda: workloads.replicas(cluster, namespace) == 5, "it is scaled", 30)
+        wait_until(lambda: "Pausing before" in run.log(), "the action has returned", 30)
+        process.send_signal(number)
+        assert process.wait(30) != 0, run.log()
     assert workloads.replicas(cluster, namespace) == 3
     assert run.undo_files() == []
     (record,) = run.journal()["chaos_go"]["faults"]
     assert record["state"] == "ended", run.log()
     assert verdict.judge(run.journal()).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize("how", ["exit", "os._exit"])
+def test_a_script_that_ends_without_a_stop(cluster, namespace, idle, folder, how):
+    """The exit of Python restores; os._exit does not, so that the file stays."""
+    code = f"import os, sys; from chaos_go.faults import pods; pods.scale({idle!r}, 5); "
+    ending = "sys.exit()" if how == "exit" else "os._exit(9)"
+    command = [sys.executable, "-c", code + ending]
+    subprocess.run(command, env=cluster.environment, cwd=folder, timeout=60, check=False)
+    files = list(folder.glob("chaos-go-undo-*"))
+    if how == "exit":
+        assert (workloads.replicas(cluster, namespace), files) == (3, [])
+        return
+    assert (workloads.replicas(cluster, namespace), len(files)) == (5, 1)
+    assert chaos_go(cluster, "undo", files[0]).returncode == 0
+    assert workloads.replicas(cluster, namespace) == 3
+
+
+def test_an_action_that_fails_and_cannot_restore_is_in_the_journal(
+    cluster, namespace, idle, folder, monkeypatch: pytest.MonkeyPatch
+):
+    """The API server made the change, but its answer was lost, and then it is away."""
+    make = _change.changes.make
+
+    def no_answer(*args, **more) -> None:
+        raise ClusterError("it does not answer")
+
+    def lose_answer(client, change) -> None:
+        make(client, change)
+        no_answer()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_change, "PATIENCE_S", 0.2)
+        patched.setattr(_change.changes, "make", lose_answer)
+        patched.setattr(_change.changes, "restore", no_answer)
+        with pytest.raises(ActivityFailed, match="it does not answer"):
+            scale(idle, 5, name="unknown")
+    (record,) = [fault.record() for fault in holder.faults() if fault.id == "unknown"]
+    assert record["state"] == "lost"
+    assert next(iter(verdict._judge_record(record)))[0] == "unsafe"
+    assert workloads.replicas(cluster, namespace) == 5
+    assert chaos_go(cluster, "undo", record["undo_file"]).returncode == 0
+    assert workloads.replicas(cluster, namespace) == 3
 
 
 def test_a_killed_run_is_undone_by_its_file(cluster, namespace, left):
