@@ -52,9 +52,10 @@ def _preview(
     chosen, found = _look_up(plan)
     leaving = [x.pod for x in found if not x.why_not(plan.allowed)]
     names = [node.name for node in chosen.nodes]
-    which = "drawn at random, for instance " if "seed" in chosen.record else ""
+    is_drawn = "seed" in chosen.record
+    which = f"{len(names)} drawn at random, for instance " if is_drawn else ""
     return Preview(
-        said=f"drains {which}{', '.join(names)} and evicts {len(leaving)} pods",
+        said=f"drains {which}{', '.join(names)}, which evicts {len(leaving)} pods",
         details={"nodes": names, "pods": [f"{pod.namespace}/{pod.name}" for pod in leaving]},
         pods=leaving,
         count=len(leaving),

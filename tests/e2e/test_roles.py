@@ -97,7 +97,7 @@ def check_role(cluster, namespace, account, caplog, function: Callable, argument
 
 def missing(needed: list[Permission]) -> list[Permission]:
     reviews = Reviews(connect())
-    reviews.ask(needed, Progress())
+    reviews.ask([needed], Progress())
     return reviews.missing
 
 
