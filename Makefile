@@ -136,7 +136,8 @@ integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, serv
 # One worker: e2e tests wait for the cluster most of the time, and the cluster needs the processors.
 .PHONY: e2e
 e2e: $(AGENT) $(SHOP) ## run tests on a real Kubernetes (builds it first: 6 to 10 min, only once)
-	@$(PYTHON) -m pytest -q -rs -m e2e --timeout 180 $(ARGS)
+	@[[ $$EUID != 0 || -n $${CHAOS_GO_TEST_CONTEXT:-} ]] || tests/cluster/cluster build --kubernetes $(KUBERNETES) >/dev/null
+	@KUBERNETES=$(KUBERNETES) $(PYTHON) -m pytest -q -rs -m e2e --timeout 180 $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages

@@ -111,7 +111,7 @@ def recovery_detail(
     left_s = kills[-1].at_unix_s + timeout_s - time.time()
     if left_s > LONG_WAIT_S:
         logger.info("waiting up to %.0f s for %s to recover", left_s, target)
-    watched.presence.wait_for_recovery(kills[-1].at_unix_s, max(0.0, left_s))
+    watched.presence.wait_for_recovery(max(0.0, left_s), kills[-1])
     took, reason = watched.recovery_s(), ""
     if took is None and watched.presence.ended_unix_s is not None:
         seen_s = watched.presence.ended_unix_s - kills[-1].at_unix_s
@@ -120,7 +120,7 @@ def recovery_detail(
             "recovered, so the recovery was not seen; measure it before the stop"
         )
     if doubt := watched.doubt():
-        raise NotEnoughDataError(doubt)
+        raise NotEnoughDataError(f"{doubt}; run it again")
     if took is None:
         took = time.time() - kills[0].at_unix_s
         reason = watched.not_recovered(took)
@@ -234,7 +234,7 @@ def _availability(target: str, timeout_s: float, secrets: dict[str, str] | None)
     try:
         if presence.is_full:
             return {"value": 0.0, "recovered": True, "reason": "", "kills": []}
-        at = presence.wait_for_recovery(began_unix_s, timeout_s)
+        at = presence.wait_for_recovery(timeout_s)
         if at is None:
             why = presence.why_not_recovered()
             raise NotEnoughDataError(f"{target} is not available after {timeout_s:g} s: {why}")

@@ -28,8 +28,11 @@ from chaoslib.exceptions import InterruptExecution, InvalidControl
 from chaos_go.agent.judge import Asked
 from chaos_go.arguments import has_variable, refuse_unknown, renamed_argument
 from chaos_go.controls.journal import section
-from chaos_go.errors import BadInputError, ChaosGoError
+from chaos_go.errors import BadInputError, ChaosGoError, ForbiddenError
+from chaos_go.kubernetes.access import log_missing
+from chaos_go.kubernetes.permission import Permission
 from chaos_go.traffic import generator as generators
+from chaos_go.traffic import in_pods
 from chaos_go.traffic import load as loads
 from chaos_go.traffic.recording import Recording
 
@@ -42,6 +45,8 @@ __all__ = [
 
 logger = logging.getLogger("chaostoolkit")
 
+EXAMPLES = ({"generator": {"kubernetes": {"image": "registry/chaos-agent:0.1.0"}}},)
+"""Arguments that need permissions in a cluster, for docs/reference/rbac.md."""
 
 _REQUIRED = ("name", "load")
 _KNOWN = (*_REQUIRED, "generator")
@@ -109,6 +114,8 @@ def before_experiment_control(
     except InterruptExecution:
         raise
     except Exception as error:
+        if isinstance(error, ForbiddenError):
+            log_missing(error)
         raise InterruptExecution(f"traffic control: {error}") from error
 
 
@@ -176,6 +183,19 @@ def asked(control: dict[str, Any]) -> list[Asked]:
         return []
     load, pods = loads.read(given["load"]), generators.read(given.get("generator", {}))
     return [Asked("load", loads.spec_of(given["name"], pods.part_of(load, 0) if pods else load))]
+
+
+def permissions(control: dict[str, Any]) -> list[Permission]:
+    """Return what the control needs in a cluster; nothing when the load is sent from here.
+
+    Args:
+        control: The control in the experiment.
+
+    Raises:
+        BadInputError: The generator is not valid.
+    """
+    arguments = control["provider"].get("arguments", {})
+    return in_pods.permissions(generators.read(arguments.get("generator", {})))
 
 
 def _cluster_of(secrets: Mapping[str, Any]) -> dict[str, str]:

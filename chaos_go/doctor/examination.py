@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from chaos_go import validate
-from chaos_go.doctor import experiment, host, minimal, pods
+from chaos_go.doctor import experiment, host, images, minimal, pods
 from chaos_go.doctor.check import Check, Report
 from chaos_go.doctor.connections import Connection
 from chaos_go.doctor.experiment import Part, UnknownVariableError
@@ -90,8 +90,7 @@ class _Cluster:
                 )
             return
         self._reviews = Reviews(client)
-        everything = [one for found in self._needed.values() for one in found]
-        self._reviews.ask(everything, self._progress)
+        self._reviews.ask(self._needed.values(), self._progress)
         for part in self._parts:
             if part.where in self._problems:
                 yield self._problems[part.where]
@@ -102,6 +101,7 @@ class _Cluster:
                 yield from self._reviews.checks(part.where, self._needed[part.where])
                 self._progress.step = f"looking up the target of {part.where}"
                 yield from pods.check(part, client)
+                yield from images.check(part, client)
 
     def missing_role(self, name: str) -> str:
         """Return the Roles of this experiment in the namespaces where something is missing.

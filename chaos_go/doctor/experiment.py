@@ -124,16 +124,25 @@ def _control(
     given = _substituted(provider, known)
     declared = getattr(module, "permissions", None)
     asked = {**control, "provider": {**provider, "arguments": given}}
+    needed = partial(declared, asked) if declared else None
     return Part(
         where=path,
         title=f"{control.get('name', '')}: {provider['module']}",
         function=module,
         arguments=given,
         secrets=_secrets(provider, secrets),
-        permissions=partial(declared, asked) if declared else None,
+        permissions=needed if needed and _needs_any(needed) else None,
         preview=None,
         is_foreign=_is_foreign(provider),
     )
+
+
+def _needs_any(needed: Callable[[], Sequence[Permission]]) -> bool:
+    """Tell whether a control uses a cluster with these arguments: a load may be sent from here."""
+    try:
+        return bool(needed())
+    except BadInputError:
+        return True  # whoever looks at the permissions is told what is wrong
 
 
 def _substituted(provider: Mapping[str, Any], known: dict[str, Any]) -> dict[str, Any]:

@@ -35,11 +35,16 @@ class Reviews:
         self._client = client
         self._known: dict[Permission, Reviewed] = {}
 
-    def ask(self, permissions: Iterable[Permission], progress: Progress) -> None:
-        """Ask for permissions, a few at a time."""
-        wanted = [
-            one for one in single(permissions, self._client.namespace) if one not in self._known
-        ]
+    def ask(self, needed: Iterable[Sequence[Permission]], progress: Progress) -> None:
+        """Ask for permissions, a few at a time.
+
+        Args:
+            needed: What each part needs. One part may need in one namespace what another one needs
+                in all of them; both are asked for.
+            progress: Told what is being done.
+        """
+        everything = (one for of in needed for one in single(of, self._client.namespace))
+        wanted = list(dict.fromkeys(everything))
         with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="review") as pool:
             for number, one in enumerate(zip(wanted, pool.map(self._review, wanted), strict=True)):
                 self._known[one[0]] = one[1]

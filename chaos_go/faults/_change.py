@@ -41,6 +41,7 @@ class _Made:
         restored_unix_s: When it was restored, in seconds since 1970; None before.
         problem: Why it is not restored; "" when it is, or nothing is known yet.
         is_hopeless: Whether it makes no sense to try again.
+        is_others: Whether somebody else has changed it meanwhile.
     """
 
     def __init__(self, change: Change) -> None:
@@ -49,6 +50,7 @@ class _Made:
         self.restored_unix_s: float | None = None
         self.problem = ""
         self.is_hopeless = False
+        self.is_others = False
 
     @property
     def is_left(self) -> bool:
@@ -135,7 +137,9 @@ class ChangeFault(ClusterFault):
             made.is_tried = True
             try:
                 changes.make(self._client, made.change)
-            except TargetError:  # somebody else deleted or changed it: what it has is not ours
+            except (TargetError, ForbiddenError):
+                # Somebody else deleted or changed it, so what it has is not ours; or the API server
+                # has refused, so nothing was written.
                 made.is_tried = False
                 raise
 
@@ -188,7 +192,8 @@ class ChangeFault(ClusterFault):
             made.restored_unix_s, made.problem = time.time(), ""
             logger.info("fault %r: %s", self.id, restored.said)
         else:
-            made.problem, made.is_hopeless = restored.said, True
+            made.problem = restored.said
+            made.is_hopeless = made.is_others = True
 
     def _places(self) -> list[dict[str, Any]]:
         return [self._place_of(made) for made in self._made]
@@ -205,6 +210,8 @@ class ChangeFault(ClusterFault):
 
     def _fix(self, made: _Made) -> str:
         """Return how users restore an object themselves."""
+        if made.is_others:
+            return "`chaos go undo` leaves it alone too"
         file = self._file.name if self._file else "JOURNAL"
         return (
             f"restore it with `chaos go undo {file}` (or this journal), or `{made.change.command}`"

@@ -36,8 +36,8 @@ def _needs(target: str) -> Iterator[Permission]:
 def _preview(target: str, scope: dict[str, Any], secrets: dict[str, str] | None) -> Preview:
     choice = _choose(read_nodes(target, secrets), scopes.read_nodes(scope), seed=1)
     names, of = [node.name for node in choice.places], choice.record.get("of", len(choice.places))
-    which = f"one draw of {of}" if "seed" in choice.record else ", ".join(names)
-    return Preview(f"cordons {len(names)} of the Ready nodes: {which}", {"count": len(names)})
+    which = "" if "seed" in choice.record else f": {', '.join(names)}"
+    return Preview(f"cordons {len(names)} of {of} Ready nodes{which}", {"count": len(names)})
 
 
 @needs(_needs, ({"target": "node/worker-2"}, {"target": "nodes/zone=b"}), _preview)

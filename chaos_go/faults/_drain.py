@@ -1,9 +1,8 @@
 """The fault that drains nodes: it cordons them and evicts their pods."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from chaos_go import arguments
@@ -53,9 +52,10 @@ def _preview(
     chosen, found = _look_up(plan)
     leaving = [x.pod for x in found if not x.why_not(plan.allowed)]
     names = [node.name for node in chosen.nodes]
-    which = "drawn at random, for instance " if "seed" in chosen.record else ""
+    is_drawn = "seed" in chosen.record
+    which = f"{len(names)} drawn at random, for instance " if is_drawn else ""
     return Preview(
-        said=f"drains {which}{', '.join(names)} and evicts {len(leaving)} pods",
+        said=f"drains {which}{', '.join(names)}, which evicts {len(leaving)} pods",
         details={"nodes": names, "pods": [f"{pod.namespace}/{pod.name}" for pod in leaving]},
         pods=leaving,
         count=len(leaving),
@@ -123,11 +123,15 @@ def drain(
     arguments.text("name", name)
     chosen, found = _look_up(plan)
     client = connect(secrets)
-    begin_watch = partial(_drain_plan.watch, client, chosen, found, plan.allowed)
     asked = {"target": target, "timeout_s": timeout_s, "seed": chosen.seed}
 
     def make(reserved: str) -> DrainFault:
-        return DrainFault(reserved, plan, chosen, asked, duration_s, client, begin_watch)
+        presence = _drain_plan.watch(client, chosen, found, plan.allowed)
+        try:
+            return DrainFault(reserved, plan, chosen, asked, duration_s, client, presence)
+        except BaseException:
+            presence.stop()
+            raise
 
     fault = keep(name, f"drain-{plan.target.slug}", make)
     return fault.record() | ({"scope": chosen.record} if chosen.record else {})
@@ -186,7 +190,7 @@ class DrainFault(Watched, CordonFault):
         asked: Mapping[str, Any],
         duration_s: float,
         client: Client,
-        begin_watch: Callable[[], Presence],
+        presence: Presence,
     ) -> None:
         """Make the fault; nothing is changed yet.
 
@@ -197,12 +201,12 @@ class DrainFault(Watched, CordonFault):
             asked: The arguments of the action, for the journal.
             duration_s: Seconds after the drain until the nodes are restored.
             client: The cluster.
-            begin_watch: Begins to watch the pods.
+            presence: Watches the pods.
         """
         super().__init__(name, "drain", asked, duration_s, client, chosen.nodes)
         names = [node.name for node in chosen.nodes]
         self._plan = plan
-        self._begin_watch = begin_watch
+        self.presence = presence
         own_pod = _drain_plan.own_pod()
         self._evictions = Evictions(client, names, plan.allowed, own_pod, plan.grace_period_s)
 
@@ -246,7 +250,6 @@ class DrainFault(Watched, CordonFault):
         }  # fmt: skip
 
     def _put_in_place(self) -> None:
-        self.presence = self._begin_watch()
         try:
             super()._put_in_place()
             self._evictions.run(self._plan.timeout_s, self._stop, self._on_evicted)

@@ -174,7 +174,7 @@ class Evictions:
         except ClusterError as error:
             if error.status in _GONE:
                 one.gone_unix_s, one.blocked = time.time(), ""
-            elif error.status in _AGAIN:
+            elif error.status in _AGAIN or _ends_with_namespace(error):
                 one.refusals += refused_by_budget(error)
                 if one.blocked != (said := budget_says(error)):
                     one.blocked = said
@@ -190,3 +190,9 @@ class Evictions:
         why = next((f", refused: {x.blocked}" for x in there if x.blocked), ", it is ending")
         of = len(self.leaving)
         return f"{of - len(there)} of {of} pods have left; {there[0].lodger.text} is there{why}"
+
+
+def _ends_with_namespace(error: ClusterError) -> bool:
+    """Return whether a pod cannot be evicted because its whole namespace is being deleted."""
+    causes = (error.details.get("details") or {}).get("causes") or []
+    return error.status == 403 and any(x.get("reason") == "NamespaceTerminating" for x in causes)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_go.errors import ClusterError, TargetError
+from chaos_go.errors import BadInputError, ClusterError, TargetError
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.kinds import PODS
@@ -166,12 +166,12 @@ class PodKill(Watched, ClusterFault):
         """Wait, where asked, until the workload has recovered; return False at the end of time."""
         if not self._plan.wait_for_recovery or not self.presence.kills:
             return True
-        last = self.presence.kills[-1].at_unix_s
+        last = self.presence.kills[-1]
         left_s = deadline_s - time.monotonic()
-        if self.presence.wait_for_recovery(last, left_s, self._stop) is not None:
+        if self.presence.wait_for_recovery(left_s, last, self._stop) is not None:
             return True
         if not self._stop.is_set():
-            self.not_recovered(time.time() - last)
+            self.not_recovered(time.time() - last.at_unix_s)
         return False
 
     def _next_round(self) -> None:
@@ -187,7 +187,7 @@ class PodKill(Watched, ClusterFault):
                 self._round(chosen)
             else:
                 logger.info("fault %r: no pod is killed now, %d are missing", self.id, missing)
-        except (ClusterError, TargetError) as error:
+        except (ClusterError, BadInputError) as error:
             self._add_problem(f"round {self._rounds + 1}: {error}")
 
     def _allowed(self, of: int) -> int:

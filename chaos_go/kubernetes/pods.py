@@ -68,6 +68,11 @@ class Pod:
     finalizers: tuple[str, ...]
     conditions: Mapping[str, _Object]
 
+    @property
+    def is_being_created(self) -> bool:
+        """Whether a container has not started, for a reason that only the events of it tell."""
+        return any(x.waiting in ("ContainerCreating", "PodInitializing") for x in self.containers)
+
     def record(self) -> dict[str, Any]:
         """Return what the journal keeps of it."""
         return {

@@ -5,13 +5,14 @@ Threads of `chaos_go.kubernetes.watch` write it; the fault and the probes read i
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chaos_go.kubernetes import pods as pod_objects
 from chaos_go.kubernetes import recovery
 from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.events import last_warning
 from chaos_go.kubernetes.kinds import PODS, WORKLOADS
 from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
@@ -49,6 +50,7 @@ class Presence:
             ClusterError: The API server refused, or did not answer.
         """
         first = list(pods)
+        self._client = client
         self._owners = {(pod.namespace, pod.owner) for pod in first if pod.owner}
         self._uids = {pod.uid for pod in first}
         self._pods: dict[str, Pod] = {}
@@ -102,7 +104,7 @@ class Presence:
         return pod.uid in self._uids or (pod.namespace, pod.owner) in self._owners
 
     def add_kill(self, pod: Pod, at_unix_s: float, serves_on: bool = False) -> None:
-        """Take note that a pod was killed.
+        """Take note that a pod was killed: the API server has accepted that now.
 
         Args:
             pod: The pod before it was killed.
@@ -110,8 +112,9 @@ class Presence:
             serves_on: Whether it serves until its controller ends it.
         """
         with self._changed:
-            self._kills.append(Kill(pod, at_unix_s, serves_on))
-            self._note(at_unix_s)
+            accepted_unix_s = time.time()
+            self._kills.append(Kill(pod, at_unix_s, accepted_unix_s, serves_on))
+            self._note(accepted_unix_s)
 
     @property
     def kills(self) -> tuple[Kill, ...]:
@@ -161,27 +164,31 @@ class Presence:
             found = [pod for pod in self._pods.values() if not pod.is_terminating]
         return sorted(found, key=lambda pod: pod.name)
 
-    def recovered_unix_s(self, since_unix_s: float) -> float | None:
+    def recovered_unix_s(self, kill: Kill | None = None) -> float | None:
         """Return from when on the workload was fully available again; None when it is not yet.
 
         It must have stayed so for `recovery.SETTLE_S`.
+
+        Args:
+            kill: The kill that it has to recover from; None for whatever was before this began.
         """
+        asked, accepted = (kill.at_unix_s, kill.accepted_unix_s) if kill else (0.0, 0.0)
         seen_until_unix_s = self._ended_unix_s or time.time()
-        return recovery.recovered_unix_s(self.levels, since_unix_s, seen_until_unix_s)
+        return recovery.recovered_unix_s(self.levels, asked, accepted, seen_until_unix_s)
 
     def wait_for_recovery(
-        self, since_unix_s: float, timeout_s: float, until: threading.Event | None = None
+        self, timeout_s: float, kill: Kill | None = None, until: threading.Event | None = None
     ) -> float | None:
         """Wait until the workload is fully available again; return when that was, or None.
 
         Args:
-            since_unix_s: Time of the kill, in seconds since 1970.
             timeout_s: Seconds to wait at most.
+            kill: The kill that it has to recover from, see `recovered_unix_s`.
             until: Ends the wait when it is set.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
-            if (at := self.recovered_unix_s(since_unix_s)) is not None:
+            if (at := self.recovered_unix_s(kill)) is not None:
                 return at
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or self._ended_unix_s or (until is not None and until.is_set()):
@@ -192,20 +199,35 @@ class Presence:
     def why_not_recovered(self) -> str:
         """Return what is missing, in the words of the cluster."""
         with self._changed:
-            pods, workload = list(self._pods.values()), self._workload
-            killed = {kill.pod.uid for kill in self._kills}
+            pods, workload, kills = list(self._pods.values()), self._workload, list(self._kills)
+        killed = {kill.pod.uid for kill in kills}
         # A replacement that does not come up says more than a killed pod that is still there.
         missing = sorted((x for x in pods if not x.is_ready), key=lambda x: x.uid in killed)
-        reasons = [f"pod {x.name}: {x.why_not_ready()}" for x in missing]
+        reasons = [f"pod {x.name}: {self._why_not_ready(x)}" for x in missing[:3]]
         if workload and workload.problem:
             reasons.insert(0, f"{workload.text}: {workload.problem}")
         if silent := [gap.from_unix_s for gap in self.gaps if gap.to_unix_s is None]:
-            reasons.insert(
-                0, f"the API server has not answered for {time.time() - silent[0]:.0f} s"
-            )
-        if not reasons and workload:
-            reasons = [f"{workload.text}: {workload.why_not_available()}"]
-        return "; ".join(reasons[:3]) or "no pod has taken its place: nothing owns it"
+            seconds = f"{time.time() - silent[0]:.0f} s"
+            reasons.insert(0, f"the API server has not answered for {seconds}")
+        return "; ".join(reasons[:3]) or self._why_none_came(kills, workload)
+
+    def _why_not_ready(self, pod: Pod) -> str:
+        said = pod.why_not_ready()
+        warned = pod.is_being_created and last_warning(self._client, pod.namespace, pod.uid)
+        return f"{said} ({warned})" if warned else said
+
+    def _why_none_came(self, kills: Sequence[Kill], workload: Workload | None) -> str:
+        """Return why no pod takes the place of one that was killed and is gone."""
+        for kill in reversed(kills):
+            if not kill.pod.owner:
+                return f"no pod takes the place of {kill.pod.name}: nothing owns it"
+            text = workload.text if workload else kill.pod.owner
+            why = workload.why_not_available() if workload else "it has created no other pod"
+            warned = last_warning(self._client, kill.pod.namespace, kill.pod.owner_uid)
+            return f"{text}: {why}" + (f" ({warned})" if warned else "")
+        return (
+            f"{workload.text}: {workload.why_not_available()}" if workload else "pods are missing"
+        )
 
     def record(self) -> dict[str, Any]:
         """Return what the journal keeps."""

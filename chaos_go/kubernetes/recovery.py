@@ -19,6 +19,7 @@ class Kill:
     Attributes:
         pod: The pod before it was killed.
         at_unix_s: When the request to kill it was sent, in seconds since 1970.
+        accepted_unix_s: When the API server had accepted it. Only from then on it can be seen.
         serves_on: Whether it serves until its controller ends it, as in a rolling restart.
         replacement: Name of the pod that became Ready in its place; "" before.
         replaced_unix_s: When that pod became Ready; None before.
@@ -26,6 +27,7 @@ class Kill:
 
     pod: Pod
     at_unix_s: float
+    accepted_unix_s: float
     serves_on: bool = False
     replacement: str = ""
     replaced_unix_s: float | None = None
@@ -62,18 +64,19 @@ class Arrival:
 
 
 def recovered_unix_s(
-    levels: Sequence[Level], since_unix_s: float, seen_until_unix_s: float
+    levels: Sequence[Level], since_unix_s: float, accepted_unix_s: float, seen_until_unix_s: float
 ) -> float | None:
     """Return from when on a workload was fully available again; None when it was not yet.
 
     Args:
         levels: The levels in order of time.
-        since_unix_s: Time of the kill, in seconds since 1970.
+        since_unix_s: When the kill was asked for, in seconds since 1970.
+        accepted_unix_s: When it was accepted: only by then can its effect be seen.
         seen_until_unix_s: Until when the levels are known, in seconds since 1970.
     """
     before = [level for level in levels if level.at_unix_s < since_unix_s]
     # A pod that nobody counted may be killed: no level begins with this kill then.
-    since = since_unix_s if before and before[-1].is_full else None
+    since = accepted_unix_s if before and before[-1].is_full else None
     for level in levels[len(before) :]:
         if level.is_full:
             since = level.at_unix_s if since is None else since

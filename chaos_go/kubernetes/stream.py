@@ -29,6 +29,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _LONGEST_LINE = 1 << 20  # the agent's own bound, as in `chaos_go.agent.channel`
 _LONGEST_STATUS = 1 << 16
 _TAIL = 4096
+_LONGEST_REASON = 1000
 _CHUNK = 1 << 15
 _TURN = 16  # chunks that one stream may read before the others have their turn
 
@@ -156,7 +157,9 @@ class PodChannel:
         self.sock.close()
         status = _read_status(self._status)
         self._exit_code = _exit_code(status)
-        self._why = f"stream into the pod: {shorten(str(status.get('message') or why), 300)}"
+        self._why = "stream into the pod: " + shorten(
+            str(status.get("message") or why), _LONGEST_REASON
+        )
         if self._line:
             self._deliver(self._line)
         with self._changed:

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ def write(record: Mapping[str, Any]) -> Path:
     """
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = "".join(x if x.isalnum() else "-" for x in str(record["id"]))[:_LONGEST_NAME]
-    path = _free(Path.cwd() / f"chaos-go-undo-{name}-{at}-{os.getpid()}.json")
+    name = f"chaos-go-undo-{name}-{at}-{os.getpid()}.json"
     section = {"schema": SCHEMA, "version": __version__, "faults": [record]}
-    partial = path.with_suffix(".partial")
+    partial: Path | None = None
     try:
+        path = _free(Path.cwd() / name)
+        partial = path.with_suffix(".partial")
         with partial.open("x", encoding="utf-8") as file:
             json.dump({"chaos_go": section}, file, indent=2)
             file.flush()
@@ -43,9 +46,11 @@ def write(record: Mapping[str, Any]) -> Path:
         partial.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            if partial:
+                partial.unlink(missing_ok=True)
         fix = "run chaos in a folder where it may write; nothing was changed"
-        raise ChaosGoError(f"cannot write {path}: {error.strerror}; {fix}") from error
+        raise ChaosGoError(f"cannot write {name}: {error.strerror}; {fix}") from error
     return path
 
 

@@ -101,7 +101,9 @@ class Follower:
                 if not self._is_current:
                     self._version = self._list()
                     self._is_current = True
-                self._watch()
+                events = self._watch()
+                if not events and time.monotonic() - began_s < _SHORTEST_S:
+                    self._fail("it ended at once, without an event")
             except ClusterError as error:
                 if error.status in _REFUSED and not self._opened.is_set():
                     self._refusal = error
@@ -120,15 +122,19 @@ class Follower:
         logger.log(level, "the watch of %s begins anew: %s", self._path, why)
         self._is_failing = True
 
-    def _watch(self) -> None:
+    def _watch(self) -> int:
+        """Watch until the server ends it, and return the number of events."""
+        number = 0
         query = {**self._query, "resourceVersion": self._version, "allowWatchBookmarks": "true"}
         with self._client.watch(self._path, _WATCH_S, **query) as events:
             self._opened.set()
             for event in events:
                 if self._stopped.is_set():
-                    return
+                    return number
+                number += 1
                 self._take(event)
-        self._is_failing = False
+                self._is_failing = False
+        return number
 
     def _take(self, event: Object) -> None:
         item = event["object"]

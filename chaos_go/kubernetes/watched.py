@@ -15,7 +15,7 @@ def _doubt(kill: Kill, at_unix_s: float | None, gap: Gap) -> str:
     most = f"at most {at_unix_s - kill.at_unix_s:.1f} s" if at_unix_s else "an unknown time"
     return (
         f"the API server did not answer for {silent_s:.1f} s, so the recovery from the kill of "
-        f"{kill.pod.name} was not seen: it took at least {least_s:.1f} s and {most}; run it again"
+        f"{kill.pod.name} was not seen: it took at least {least_s:.1f} s and {most}"
     )
 
 
@@ -43,7 +43,7 @@ class Watched(Held):
         took = [
             None if at is None else at - kill.at_unix_s
             for kill in self.presence.kills
-            for at in [self.presence.recovered_unix_s(kill.at_unix_s)]
+            for at in [self.presence.recovered_unix_s(kill)]
         ]
         known = [seconds for seconds in took if seconds is not None]
         return max(known) if known and len(known) == len(took) else None
@@ -54,7 +54,7 @@ class Watched(Held):
         The API server did not answer for a while, and the recovery may have been in that time.
         """
         for kill in self.presence.kills:
-            at = self.presence.recovered_unix_s(kill.at_unix_s)
+            at = self.presence.recovered_unix_s(kill)
             for gap in self.presence.gaps:
                 if gap.hides(at or time.time()):
                     return _doubt(kill, at, gap)
@@ -72,6 +72,8 @@ class Watched(Held):
 
     def recovery_said(self) -> str:
         """Return one line about the recovery; "" when nothing was killed."""
+        if doubt := self.doubt():
+            return doubt
         took = self.recovery_s()
         if took is not None:
             return f"fully available again after {took:.2f} s"
@@ -84,6 +86,6 @@ class Watched(Held):
         """Return what the journal keeps: the kills, Ready pods over time, what is violated."""
         return {
             **self.presence.record(),
-            "recovery_s": self.recovery_s(),
+            "recovery_s": None if self.doubt() else self.recovery_s(),
             "evictions_blocked": self.evictions_blocked,
         }

@@ -115,6 +115,8 @@ def read(target: str, rest: str) -> Target:
         raise TargetError(target, fix)
     if colon and arrow:
         raise TargetError(target, "give a port or a dependency, not both")
+    if rest.startswith("/"):
+        raise TargetError(target, f"the namespace is empty; give one like {example}")
     namespace, name = _split(rest, kind)
     if namespace and not _NAMESPACE.fullmatch(namespace):
         fix = f"{shorten(namespace)!r} is no name of a namespace; give one like {example}"

@@ -10,6 +10,8 @@ from chaos_go.agent import holder
 from chaos_go.agent.contract import Spec
 from chaos_go.agent.place import Place
 from chaos_go.kubernetes.client import Client
+from chaos_go.kubernetes.kinds import JOBS, PODS
+from chaos_go.kubernetes.permission import Permission, of
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.reach import PodReach
 from chaos_go.traffic import clock
@@ -77,6 +79,17 @@ class LoadInPods:
     def remove(self) -> None:
         """Delete the Job. Errors are logged."""
         self._job.remove()
+
+
+def permissions(pods: Pods | None) -> list[Permission]:
+    """Return what a load from these pods needs in a cluster; nothing for None."""
+    if pods is None:
+        return []
+    return [
+        of(JOBS, "create", "delete", namespace=pods.namespace),
+        of(PODS, "get", "list", "watch", namespace=pods.namespace),
+        of(PODS, "get", "create", namespace=pods.namespace, subresource="exec"),
+    ]
 
 
 def record(spec: Spec, pods: Pods, client: Client) -> Recording:

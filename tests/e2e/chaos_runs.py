@@ -26,15 +26,21 @@ class ChaosRun:
     """A `chaos run` with a method of actions, in a folder of its own."""
 
     def __init__(self, cluster: Cluster, folder: Path, method: Sequence[dict[str, Any]]) -> None:
-        """Write the experiment; the last action is followed by a long pause."""
+        """Write the experiment. After these actions it waits for a long time.
+
+        The wait is a pause before another action: Chaos Toolkit makes the pause after an action
+        even when that action was interrupted.
+        """
         self.folder = folder
         self._cluster = cluster
-        *first, last = method
+        self._process: subprocess.Popen[bytes] | None = None
+        stop = {"type": "python", "module": "chaos_go.faults", "func": "stop"}
+        wait = {"name": "wait", "type": "action", "provider": stop, "pauses": {"before": 600}}
         experiment = {
             "title": "is what was changed restored?",
             "description": "hypothesis: it is",
             "controls": [EVIDENCE],
-            "method": [*first, {**last, "pauses": {"after": 600}}],
+            "method": [*method, wait],
         }
         (folder / "experiment.json").write_text(json.dumps(experiment))
 
@@ -42,7 +48,7 @@ class ChaosRun:
         """Start it; its log is in the file ``log``."""
         command = [CHAOS, "--no-version-check", "run", "--journal-path", "journal.json"]
         with (self.folder / "log").open("wb") as log:
-            return subprocess.Popen(
+            self._process = subprocess.Popen(
                 [*command, "experiment.json"],
                 cwd=self.folder,
                 env=self._cluster.environment,
@@ -50,6 +56,17 @@ class ChaosRun:
                 stdout=log,
                 stderr=log,
             )
+        return self._process
+
+    def __enter__(self) -> "ChaosRun":
+        """Return it; a test that fails must not leave its process behind."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill its process, if it still runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def log(self) -> str:
         """Return its output so far."""

@@ -133,7 +133,7 @@ def test_the_missing_role_can_be_applied_as_it_is_printed(
     apply(admin, report["role"])
 
     reviews = Reviews(connect())
-    reviews.ask(needed, Progress())
+    reviews.ask([needed], Progress())
     assert reviews.missing == []
     exit_code, report = doctor(path)
     assert exit_code == 0, report
@@ -224,7 +224,23 @@ def test_nodes(cluster, experiment):
     exit_code, report = doctor(experiment(func="cordon", target=f"node/{name}"))
     assert exit_code == 0, report
     assert found(report, "target") == [("ok", f"node/{name}: 1 of 1 nodes are Ready: {name}; ")]
-    assert found(report, "guards") == [("ok", f"cordons 1 of the Ready nodes: {name}; ")]
+    assert found(report, "guards") == [("ok", f"cordons 1 of 1 Ready nodes: {name}; ")]
+
+
+def test_one_part_needs_everywhere_what_another_needs_in_one_namespace(
+    cluster, namespace, experiment
+):
+    target = deploy(cluster, namespace, 2)
+    path = Path(experiment(target=target))
+    content = yaml.safe_load(path.read_text())
+    provider = content["method"][0]["provider"]
+    drain = {**provider, "func": "drain", "arguments": {"target": target}}
+    content["method"].append({"name": "drain", "type": "action", "provider": drain})
+    path.write_text(yaml.safe_dump(content))
+    _, report = doctor(str(path))
+    for where, count in (("method[0]", 6), ("method[1]", 9)):
+        expected = [("ok", f"has all {count} that it needs; ")]
+        assert found(report, "permission", where) == expected
 
 
 def test_without_an_experiment_it_checks_the_cluster(cluster):
@@ -285,7 +301,7 @@ def test_a_context_that_is_not_there(cluster, monkeypatch):
     assert exit_code == 1
     ((status, text),) = found(report, "configuration", "cluster")
     assert status == "failed"
-    assert "KUBERNETES_CONTEXT='nowhere': the kubeconfig has no such context" in text
+    assert "KUBERNETES_CONTEXT='nowhere': " in text
     assert cluster.context in text
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from clusters import Cluster, wait_until
+from container_image import Image
 from laboratory import api, cgroups, faults, life, processes
 from laboratory.errors import LaboratoryError
+from laboratory.packages import packages
 from laboratory.places import HERE, Places
 from laboratory.processes import Running
 
@@ -51,6 +53,15 @@ def test_a_pod_finds_the_api_server_by_name(cluster, namespace):
     command = ["nslookup", "kubernetes.default.svc.cluster.local"]
     output = run_to_its_end(cluster, namespace, "ask", "localhost/toolbox:lab", command)
     assert b": 10.96.0.1\n" in output, output
+
+
+def test_an_image_is_loaded_into_a_cluster_that_runs(cluster, namespace, tmp_path):
+    busybox = packages() / "bin" / "busybox"
+    archive = tmp_path / "loaded.tar"
+    Image("localhost/loaded:1", {"/busybox": busybox}, "/busybox").write(archive)
+    faults.load_images(cluster.lab, [archive])
+    output = run_to_its_end(cluster, namespace, "say", "localhost/loaded:1", ["echo", "loaded"])
+    assert output == b"loaded\n"
 
 
 @pytest.mark.parametrize(("added", "allowed"), [(["NET_ADMIN"], True), ([], False)])

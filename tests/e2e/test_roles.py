@@ -2,7 +2,9 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from clusters import wait_until
@@ -72,7 +74,7 @@ def test_exactly_its_cluster_role(cluster, three_nodes, namespace, account, capl
 def check_role(cluster, namespace, account, caplog, function: Callable, arguments: dict) -> None:
     given = arguments | {"target": arguments["target"].format(namespace)}
     needed = single(function.permissions(given), namespace)
-    before = state(cluster, namespace)
+    before, held = state(cluster, namespace), holder.faults()
     for lacking in needed:
         account.grant([one for one in needed if one != lacking])
         wait_until(
@@ -82,11 +84,12 @@ def check_role(cluster, namespace, account, caplog, function: Callable, argument
         with caplog.at_level(logging.ERROR), pytest.raises(ForbiddenError) as refused:
             function(**given)
         what = f"may not {lacking.verbs[0]} {lacking.name}"
-        where = "" if lacking.is_cluster_wide else f" in namespace {namespace}"
-        assert str(refused.value).startswith(f"{what}{where} (403): ")
+        assert re.match(rf"{what}( in namespace {namespace})? \(403\): ", str(refused.value))
         (logged,) = [x.message for x in caplog.records if "this rule" in x.message]
         assert f"verbs: [{lacking.verbs[0]}]" in logged
         assert state(cluster, namespace) == before
+        assert holder.faults() == held  # no fault began
+        assert list(Path.cwd().glob("chaos-go-undo-*")) == []
     account.grant(needed)
     wait_until(lambda: missing(needed) == [], "all is granted")
     function(**given)
@@ -94,7 +97,7 @@ def check_role(cluster, namespace, account, caplog, function: Callable, argument
 
 def missing(needed: list[Permission]) -> list[Permission]:
     reviews = Reviews(connect())
-    reviews.ask(needed, Progress())
+    reviews.ask([needed], Progress())
     return reviews.missing
 
 

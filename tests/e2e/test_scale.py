@@ -41,12 +41,7 @@ def users(cluster, namespace) -> str:
 @pytest.fixture
 def idle(cluster, namespace) -> str:
     """Create the deployment users with three pods that never start, which is quick."""
-    labels = {"app": "users"}
-    never = workloads.template(labels, nodeSelector={"there-is": "none"})
-    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": never}
-    body = {"metadata": {"name": "users"}, "spec": spec}
-    cluster.apps.create_namespaced_deployment(namespace, body)
-    return f"deployment/{namespace}/users"
+    return workloads.create_idle(cluster, namespace)
 
 
 def test_scaled_down_and_back(cluster, namespace, users, folder):
@@ -57,21 +52,21 @@ def test_scaled_down_and_back(cluster, namespace, users, folder):
     assert (place["change"]["before"], place["change"]["after"]) == (3, 2)
     wait_until(lambda: len(workloads.uids(cluster, namespace)) == 2, "two pods are left", SOON_S)
 
-    (ended,) = stop()
+    (ended,) = stop(record["id"])
     assert workloads.replicas(cluster, namespace) == 3
     assert ended["state"] == "ended"
     assert ended["undo_file"] == ""
     assert ended["places"][0]["exit_code"] == 0
     assert ended["said"] == f"scaled {users} from 3 to 2 and back"
     assert list(folder.iterdir()) == []
-    assert stop() == [ended]
+    assert stop(record["id"]) == [ended]
 
 
 def test_the_end_of_the_duration_restores(cluster, namespace, idle, folder):
-    scale(idle, 5, duration_s=1.0)
+    name = scale(idle, 5, duration_s=1.0)["id"]
     assert workloads.replicas(cluster, namespace) == 5
     wait_until(lambda: workloads.replicas(cluster, namespace) == 3, "it is restored", 10)
-    (record,) = stop()
+    (record,) = stop(name)
     assert record["places"][0]["reason"] == "deadline"
     assert list(folder.iterdir()) == []
 
@@ -89,9 +84,9 @@ def test_other_kinds_and_no_pods_at_all(cluster, namespace, kind):
         create, read = cluster.apps.create_namespaced_replica_set, "read_namespaced_replica_set"
     create(namespace, body)
 
-    scale(f"{kind}/{namespace}/db", 2)
+    name = scale(f"{kind}/{namespace}/db", 2)["id"]
     assert getattr(cluster.apps, read)("db", namespace).spec.replicas == 2
-    stop()
+    stop(name)
     assert getattr(cluster.apps, read)("db", namespace).spec.replicas == 0
 
 
@@ -143,26 +138,25 @@ def test_a_workload_that_is_being_deleted(cluster, namespace, idle):
 
 
 def test_somebody_else_scales_it_meanwhile(cluster, namespace, idle, folder):
-    scale(idle, 2)
+    name = scale(idle, 2)["id"]
     workloads.set_replicas(cluster, namespace, 7)
     with pytest.raises(ActivityFailed) as error:
-        stop()
+        stop(name)
     said = str(error.value)
     assert "spec.replicas is 7, but this fault had changed it from 3 to 2" in said
     assert f"kubectl -n {namespace} scale deployment/users --replicas=3" in said
     assert workloads.replicas(cluster, namespace) == 7
-    (fault,) = [x for x in holder.faults() if x.state == "lost"]
-    assert fault.record()["places"][0]["state"] == "lost"
-    (file,) = folder.iterdir()
-    file.unlink()
+    (place,) = holder.find(name).record()["places"]
+    assert (place["state"], place["fix"]) == ("lost", "`chaos go undo` leaves it alone too")
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_it_was_deleted_meanwhile(cluster, namespace, idle, folder):
-    scale(idle, 2)
+    name = scale(idle, 2)["id"]
     cluster.apps.delete_namespaced_deployment("users", namespace, grace_period_seconds=0)
     gone = lambda: not cluster.apps.list_namespaced_deployment(namespace).items  # noqa: E731
     wait_until(gone, "it is gone", SOON_S)
-    (record,) = stop()
+    (record,) = stop(name)
     assert record["state"] == "ended"
     assert list(folder.iterdir()) == []
 
@@ -229,7 +223,7 @@ def test_a_rollout_restart_replaces_every_pod(cluster, namespace, users, folder)
     after = workloads.uids(cluster, namespace)
     assert len(after) == 3
     assert not before & after
-    (ended,) = [x for x in stop("restart") if x["id"] == record["id"]]
+    (ended,) = stop(record["id"])
     assert ended["said"].startswith(f"restarted {users}: 3 of 3 pods replaced; fully available")
     assert 0 < ended["recovery_s"] <= took_s
     names = {pod.metadata.name for pod in cluster.core.list_namespaced_pod(namespace).items}

@@ -35,6 +35,16 @@ def deploy(cluster: Cluster, namespace: str, replicas: int = 3, **pod: object) -
     return f"deployment/{namespace}/users"
 
 
+def create_idle(cluster: Cluster, namespace: str) -> str:
+    """Create the deployment users with three pods that never start, and return its target."""
+    labels = {"app": "users"}
+    never = template(labels, nodeSelector={"there-is": "none"})
+    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": never}
+    body = {"metadata": {"name": "users"}, "spec": spec}
+    cluster.apps.create_namespaced_deployment(namespace, body)
+    return f"deployment/{namespace}/users"
+
+
 def available(cluster: Cluster, namespace: str) -> int:
     """Return how many pods of the deployment users are available."""
     status = cluster.apps.read_namespaced_deployment("users", namespace).status
@@ -83,3 +93,65 @@ def add_budget(cluster: Cluster, namespace: str, min_available: int, allowed: in
         )
 
     wait_until(is_counted, "the budget is counted", 30)
+
+
+SLEEPER = {
+    "name": "sleeper",
+    "image": "localhost/toolbox:lab",
+    "command": ["/bin/sh", "-c", "sleep 3600 & wait"],
+}
+"""A container that is Ready at once and ends at once when it is asked to."""
+
+STUBBORN = SLEEPER | {"command": ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]}
+"""A container that uses its whole grace period."""
+
+_GROUPS = {"Job": "batch/v1", "Pod": "v1"}
+
+
+def create(
+    cluster: Cluster,
+    kind: str,
+    namespace: str,
+    name: str,
+    container: dict[str, Any] = SLEEPER,
+    spec: dict[str, Any] | None = None,
+    pod: dict[str, Any] | None = None,
+) -> str:
+    """Create a workload of sleepers, wait until its pods are Ready, and return its target.
+
+    Args:
+        cluster: The cluster.
+        kind: Its kind, for instance StatefulSet; Pod for a pod without an owner.
+        namespace: Its namespace.
+        name: Its name, which is also its label ``app``.
+        container: The container of its pods.
+        spec: More of its spec, among it ``replicas``.
+        pod: More of the spec of its pods.
+    """
+    from kubernetes import utils
+
+    labels, spec = {"app": name}, spec or {}
+    inner = {"terminationGracePeriodSeconds": 1, "containers": [container], **(pod or {})}
+    body = {"template": {"metadata": {"labels": labels}, "spec": inner}, **spec}
+    if kind not in ("Job", "Pod"):
+        body["selector"] = {"matchLabels": labels}
+    thing = {
+        "apiVersion": _GROUPS.get(kind, "apps/v1"),
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": inner if kind == "Pod" else body,
+    }
+    utils.create_from_dict(cluster.api_client(), thing, namespace=namespace)
+    wanted = int(spec.get("replicas", spec.get("parallelism", 1)))
+    wait_until(lambda: ready(cluster, namespace, name) == wanted, f"{name} has {wanted} pods", 60)
+    return f"{kind.lower()}/{namespace}/{name}"
+
+
+def ready(cluster: Cluster, namespace: str, name: str) -> int:
+    """Return how many pods with the label ``app`` are Ready and are not being deleted."""
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector=f"app={name}").items
+    return sum(
+        any(x.type == "Ready" and x.status == "True" for x in pod.status.conditions or [])
+        for pod in pods
+        if not pod.metadata.deletion_timestamp
+    )

@@ -17,7 +17,8 @@ from laboratory import cache
 def build(folder):
     (folder / "half").touch()
     Path(sys.argv[1]).open("a").write("built\\n")
-    time.sleep(float(sys.argv[2]))
+    while not Path(sys.argv[2]).exists():
+        time.sleep(0.01)
     (folder / "whole").touch()
 
 print(cache.part("thing", "key", build))
@@ -31,9 +32,15 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("CHAOS_GO_CLUSTER_BUILD", raising=False)
 
 
-def start_build(log, build_s):
-    command = [sys.executable, "-c", SLOW, log, str(build_s)]
+def start_build(log, until):
+    """Start a process that builds until a file exists."""
+    command = [sys.executable, "-c", SLOW, log, until]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(file):
+    while not file.exists():
+        time.sleep(0.01)
 
 
 def touch(folder):
@@ -59,9 +66,8 @@ def test_a_build_that_fails_leaves_nothing():
 
 def test_a_build_that_is_killed_does_not_count(tmp_path):
     log = tmp_path / "log"
-    builder = start_build(log, 60)
-    while not log.exists():
-        time.sleep(0.01)
+    builder = start_build(log, tmp_path / "never")
+    wait_for(log)
     builder.kill()
     builder.communicate()
     folder = cache.part("thing", "key", touch)
@@ -70,12 +76,15 @@ def test_a_build_that_is_killed_does_not_count(tmp_path):
 
 
 def test_two_builds_at_a_time_wait_for_each_other(tmp_path):
-    log = tmp_path / "log"
-    builders = [start_build(log, 0.5) for _ in range(2)]
-    outputs = [builder.communicate() for builder in builders]
+    log, until = tmp_path / "log", tmp_path / "until"
+    first = start_build(log, until)
+    wait_for(log)
+    second = start_build(log, until)
+    assert "waiting for another process" in second.stderr.readline()
+    until.touch()
+    folders = {builder.communicate()[0] for builder in (first, second)}
+    assert len(folders) == 1
     assert log.read_text() == "built\n"
-    assert outputs[0][0] == outputs[1][0] != ""
-    assert any("waiting for another process" in errors for _, errors in outputs)
 
 
 def test_a_test_run_builds_nothing_that_takes_long(monkeypatch):

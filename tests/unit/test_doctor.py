@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from chaos_go.cli import go
-from chaos_go.doctor import budgets, host, minimal, table
+from chaos_go.doctor import budgets, host, images, minimal, table
 from chaos_go.doctor.check import Check, Report
 from chaos_go.doctor.connections import judge_clock
 from chaos_go.doctor.progress import Progress
@@ -350,6 +350,20 @@ def test_a_budget(allowed, evicts, status, said):
     assert check.status == status
     assert said in check.said
     assert check.details["disruptions_allowed"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("image", "full"),
+    [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("me/agent:1", "docker.io/me/agent:1"),
+        ("localhost/chaos-agent:0.1.0", "localhost/chaos-agent:0.1.0"),
+        ("registry:5000/agent", "registry:5000/agent:latest"),
+        ("ghcr.io/me/agent@sha256:ab", "ghcr.io/me/agent@sha256:ab"),
+    ],
+)
+def test_the_whole_name_of_an_image(image, full):
+    assert images._full(image) == full
 
 
 def test_progress_is_shown_while_a_step_takes_long(capsys, monkeypatch):

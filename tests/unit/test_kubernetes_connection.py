@@ -38,7 +38,7 @@ def kubeconfig(path, *names, current=None, **cluster):
 
 
 def token(client):
-    return client._authorization()["Authorization"]
+    return client.authorization()["Authorization"]
 
 
 def test_no_cluster_at_all():
@@ -186,7 +186,7 @@ def test_a_host_with_a_token_or_a_user(tmp_path):
     assert token(connect(host | other)) == "Other secret"
     user = {"KUBERNETES_USERNAME": "eve", "KUBERNETES_PASSWORD": "pass"}
     assert token(connect(host | user)) == "Basic " + base64.b64encode(b"eve:pass").decode()
-    assert connect(host)._authorization() == {}
+    assert connect(host).authorization() == {}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,13 @@ def levels(*changes):
     ],
 )
 def test_the_time_from_which_on_it_stays_full(changes, expected):
-    assert recovered_unix_s(levels(*changes), 10, 20) == expected
+    assert recovered_unix_s(levels(*changes), 10, 10, 20) == expected
+
+
+def test_a_kill_that_the_api_server_accepts_late_is_no_recovery_at_once():
+    series = levels((0, True), (12.5, False), (14, True))
+    assert recovered_unix_s(series, 10, 12.5, 20) == 14
+    assert recovered_unix_s(series[:2], 10, 12.5, 20) is None
 
 
 def is_full_at(series, at):
@@ -61,12 +67,12 @@ def test_it_is_the_first_time_that_is_followed_by_a_full_second(changes, since, 
         if all(is_full_at(series, tenth / 10) for tenth in range(at, at + settle))
     ]
     known = [level for level in series if level.at_unix_s <= end / 10]
-    found = recovered_unix_s(known, since / 10, end / 10)
+    found = recovered_unix_s(known, since / 10, since / 10, end / 10)
     assert found == (pytest.approx(good[0] / 10) if good else None)
 
 
 def kills(*pods):
-    return [Kill(pod, 100 + number) for number, pod in enumerate(pods)]
+    return [Kill(pod, 100 + number, 100 + number) for number, pod in enumerate(pods)]
 
 
 def replaced(kills, *arrivals):

@@ -154,6 +154,7 @@ LINE = json.dumps(event("ADDED", "b", "2")).encode()
         stream({"type": "ERROR", "object": status(500, "etcd is gone")}),
         stream({"type": "ERROR", "object": {}}),
         stream({"type": "ADDED", "object": {"metadata": {}}}),
+        stream(),
         lambda out: out.hang_up(),
         lambda out: out.json(status(500), 500),
         lambda out: out.json(status(429), 429, Retry_After="1"),
@@ -161,7 +162,7 @@ LINE = json.dumps(event("ADDED", "b", "2")).encode()
     ],
     ids=[
         "half a line", "cut in a line", "no object", "no mapping", "null", "html line", "binary",
-        "error", "empty error", "no uid", "hang up", "500", "429", "html",
+        "error", "empty error", "no uid", "nothing", "hang up", "500", "429", "html",
     ],
 )  # fmt: skip
 def test_whatever_breaks_a_watch_nothing_is_missed(broken):

@@ -68,7 +68,7 @@ def await_inotify(wanted: int) -> None:
     limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
     problem = f"root may have {limit} inotify instances, and fewer than {wanted} of them are free"
     end = time.monotonic() + INOTIFY_WITHIN_S
-    with progress(f"{problem}; waiting {INOTIFY_WITHIN_S:.0f} s for another cluster to end"):
+    with progress("waiting for another cluster to end", problem):
         while not _has_inotify(wanted):
             if time.monotonic() > end:
                 raise LaboratoryError(
