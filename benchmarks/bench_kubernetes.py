@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from laboratory.build import DEFAULT_VERSION
-from laboratory.errors import LaboratoryError
-from laboratory.places import Places
 from on_cluster.lab import Lab, started
 from on_cluster.lost import lost
 from on_cluster.many import many
@@ -76,10 +74,10 @@ def main() -> int:
     report = Report(_about())
     name = os.environ.get("CHAOS_GO_CLUSTER") or "bench"
     try:
-        with started(Places.named(name)) as lab:
+        with started(name) as lab:
             for subject in [options.only] if options.only else SUBJECTS:
                 report.rows += _measured(lab, subject, options.quick, report)
-    except (OSError, LaboratoryError) as error:
+    except (OSError, RuntimeError) as error:
         print(f"bench_kubernetes.py: {error}", file=sys.stderr)
         return 1
     report.about.append(f"load average after the run: {os.getloadavg()[0]:.2f}")

@@ -65,8 +65,8 @@ class Child:
         """Kill with further arguments of the action.
 
         Returns:
-            ``called_unix_s``, ``returned_unix_s``, ``pods`` (their names) and ``peak_mb``
-            (the most memory so far).
+            ``called_unix_s``, ``returned_unix_s``, ``pods`` (their names), ``processor_s`` (used so
+            far) and ``peak_mb`` (the most memory so far).
 
         Raises:
             RuntimeError: It ended; why is on standard error.

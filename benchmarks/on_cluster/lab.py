@@ -1,6 +1,8 @@
 """The cluster of the benchmark: a laboratory of one node with an audit log, and workloads in it."""
 
 import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from laboratory import life, network
+from laboratory import network
 from laboratory.build import DEFAULT_VERSION, kubebox
-from laboratory.errors import LaboratoryError
+from laboratory.places import HERE as CLUSTER_FOLDER
 from laboratory.places import Places
 from laboratory.processes import Running
 
@@ -18,13 +20,14 @@ from chaos_go.kubernetes import workload as workloads
 from chaos_go.kubernetes.client import Client, Object
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.kinds import BUDGETS, DEPLOYMENTS, NAMESPACES, SERVICES
-from chaos_go.targets import read_pods
+from chaos_go.kubernetes.selection import list_pods
 
 from .audit import Log
 
 HERE = Path(__file__).resolve().parent
 DEPLOY = HERE.parents[1] / "demo" / "deploy"
 POLICY = HERE / "audit-policy.yaml"
+CLUSTER = CLUSTER_FOLDER / "cluster"
 _RESOURCES = {x.kind: x for x in (BUDGETS, DEPLOYMENTS, SERVICES)}
 _LOOK_S = 0.05
 
@@ -71,7 +74,7 @@ class Lab:
             self.wait_until_available(namespace, name)
 
     def wait_until_available(self, namespace: str, name: str, within_s: float = 60.0) -> None:
-        """Wait until a Deployment has all of its pods, no old one and room for an eviction."""
+        """Wait until a Deployment has all of its pods, no other one, and room for an eviction."""
         what = f"deployment {namespace}/{name} is available"
         wait_until(what, lambda: self._is_available(namespace, name), within_s)
 
@@ -84,39 +87,58 @@ class Lab:
     def _is_available(self, namespace: str, name: str) -> bool:
         path = DEPLOYMENTS.path(namespace, name)
         deployment = workloads.read(DEPLOYMENTS, self.client.get(path))
-        pods = read_pods(f"pods/{namespace}/app={name}").select().pods
-        if not deployment.is_available or len(pods) != deployment.wanted:
+        if not deployment.is_available:
+            return False
+        pods = list_pods(self.client, namespace, deployment.selector)
+        if len(pods) != deployment.wanted or not all(pod.is_ready for pod in pods):
             return False
         budgets, _ = self.client.items(BUDGETS.path(namespace))
         return all(x.get("status", {}).get("disruptionsAllowed", 0) > 0 for x in budgets)
 
 
 @contextmanager
-def started(places: Places) -> Iterator[Lab]:
+def started(name: str) -> Iterator[Lab]:
     """Start a laboratory, which ends with the block or with this process.
 
     This process enters its network for good, and its KUBECONFIG names it from then on.
 
     Args:
-        places: Where its files are.
+        name: Its name, see CHAOS_GO_CLUSTER.
 
     Raises:
-        LaboratoryError: It cannot run here, or one of this name runs already.
+        RuntimeError: It cannot run here, or one of this name runs already.
     """
+    places = Places.named(name)
     if Running.find(places) is not None:
         fix = "stop it, or set CHAOS_GO_CLUSTER to another name"
-        raise LaboratoryError(f"a cluster of the name {places.name!r} runs already; {fix}")
-    read_end, write_end = os.pipe()
-    try:
-        with life.locked(places):
-            running = life.start(places, 1, DEFAULT_VERSION, read_end, POLICY)
+        raise RuntimeError(f"a cluster of the name {name!r} runs already; {fix}")
+    environment = {**os.environ, "CHAOS_GO_CLUSTER": name}
+    with tempfile.TemporaryDirectory() as folder:
+        pipe = Path(folder) / "tether"
+        os.mkfifo(pipe)
+        tether = os.open(pipe, os.O_RDWR)  # with O_WRONLY it would wait for the reader
+        try:
+            _cluster(environment, "start", "--audit", str(POLICY), "--tether", str(pipe))
+            running = Running.get(places)
+            network.enter(running)
             os.environ |= network.environment(running, kubebox(DEFAULT_VERSION))
-        yield Lab(Log(places.audit_log))
-    finally:
-        os.close(read_end)
-        os.close(write_end)
-        with life.locked(places):
-            life.stop(places)
+            yield Lab(Log(places.audit_log))
+        finally:
+            os.close(tether)
+            _cluster(environment, "stop")
+
+
+def _cluster(environment: dict[str, str], *words: str) -> None:
+    """Run a command of the laboratory.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    done = subprocess.run(
+        [CLUSTER, *words], env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{CLUSTER} {words[0]} failed; it tells why above")
 
 
 def manifests(name: str) -> list[dict[str, Any]]:

@@ -13,8 +13,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import requests
 from table import Reach, Rounds, Row
@@ -36,7 +39,7 @@ ROUTE = "GET /api/v1/users/{id}"
 SCOPE = {"pods": 1, "max_percentage": 100}
 RATE_RPS = 100.0
 BEFORE_S, AFTER_S = 2.0, 5.0
-TIMEOUT_MS = 3000.0
+TIMEOUT_MS = 30_000.0  # never before the gateway, which would count an answer that nobody gets
 LATENCY = ("--latency=50ms", "--tail=100ms")  # several requests are under way when a pod ends
 PORT = 8080
 _FAILED_FROM = 500
@@ -53,7 +56,7 @@ class Counts:
         sent: The requests that the load has sent.
         ours: The answers that the load got, by status.
         shops: The answers that the gateway gave, by status.
-        lost: What the probe ``requests_lost`` returned.
+        lost: What the probe ``requests_lost`` counts, over the whole load.
     """
 
     sent: int
@@ -118,15 +121,14 @@ def one_round(lab: Lab, namespace: str, service: str, name: str) -> Counts:
         url=f"http://{address}:{PORT}/api/v1/users/42", rate_rps=RATE_RPS, timeout_ms=TIMEOUT_MS
     )
     before = _live_counts(lab, namespace)
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = _Outputs(namespace, [*before], Path(folder))
+    with _Outputs(namespace, before) as outputs:
         recording = loads.start(f"load-{name}", load)
         try:
             time.sleep(BEFORE_S)
             target = f"deployment/{namespace}/{service}"
             record = pods.kill(target, scope=SCOPE, duration_s=AFTER_S, name=name)
             time.sleep(AFTER_S)
-            ended = holder.find(name).stop()
+            holder.find(name).stop()
         finally:
             loads.stop(recording)
         killed = record["places"][0]["place"].rpartition("/")[2]
@@ -138,38 +140,49 @@ def one_round(lab: Lab, namespace: str, service: str, name: str) -> Counts:
     shops.subtract(sum(before.values(), Counter[str]()))
     seconds = recording.seconds()
     ours = sum((Counter(x.statuses) for x in seconds), Counter[str]())
-    told = _requests_lost(recording, ended["armed_unix_s"], ended["ended_unix_s"])
-    return Counts(sum(x.sent for x in seconds), dict(ours), dict(shops), told)
+    return Counts(sum(x.sent for x in seconds), dict(ours), dict(shops), _lost(recording))
 
 
-def _requests_lost(recording: Recording, start_unix_s: float, end_unix_s: float) -> int:
-    """Return what the probe ``requests_lost`` returns.
+def _lost(recording: Recording) -> int:
+    """Return what the probe ``requests_lost`` counts, over the whole load.
 
     The probe also refuses a load that was not sent in time, which changes no count.
     """
     seconds = recording.seconds()
+    end_unix_s = seconds[-1].start_unix_s + 1
     window = Window(
-        recording.name,
-        seconds[0].start_unix_s,
-        seconds[-1].start_unix_s + 1,
-        recording.timeout_ms,
-        seconds,
+        recording.name, seconds[0].start_unix_s, end_unix_s, recording.timeout_ms, seconds
     )
-    failed = requests_lost.during(requests_lost.failures(window), start_unix_s, end_unix_s)
-    return requests_lost.count(failed)
+    return requests_lost.count(requests_lost.failures(window))
 
 
 class _Outputs:
     """Follows what pods print, into one file each, because it goes with the pod."""
 
-    def __init__(self, namespace: str, names: Iterable[str], folder: Path) -> None:
-        self._files = {name: folder / name for name in names}
-        self._processes = {}
-        for name, file in self._files.items():
-            command = ["kubectl", "logs", "--namespace", namespace, "--follow", name]
-            with file.open("w") as output:
-                self._processes[name] = subprocess.Popen(command, stdout=output)
+    def __init__(self, namespace: str, names: Iterable[str]) -> None:
+        self._namespace = namespace
+        self._names = list(names)
+        self._stack = ExitStack()
+        self._following: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
+
+    def __enter__(self) -> Self:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in self._names:
+            command = ["kubectl", "logs", "--namespace", self._namespace, "--follow", name]
+            with (folder / name).open("w") as output:
+                process = self._stack.enter_context(subprocess.Popen(command, stdout=output))
+            self._stack.callback(process.kill)
+            self._following[name] = (process, folder / name)
         time.sleep(_CONNECT_S)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._stack.close()
 
     def last_counts(self, name: str) -> Counter[str]:
         """Wait for the end of a pod; return its answers by status, from its last line.
@@ -177,15 +190,12 @@ class _Outputs:
         Raises:
             RuntimeError: It has not ended, or printed nothing.
         """
+        process, file = self._following[name]
         try:
-            self._processes.pop(name).wait(_END_S)
+            process.wait(_END_S)
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"pod {name} has not ended after {_END_S:g} s") from None
-        finally:
-            for process in self._processes.values():
-                process.kill()
-                process.wait()
-        lines = self._files[name].read_text().splitlines()
+        lines = file.read_text().splitlines()
         if not lines:
             raise RuntimeError(f"pod {name} has ended without the line that has its counts")
         return Counter(json.loads(lines[-1])["requests"].get(ROUTE, {}))

@@ -42,9 +42,8 @@ def one_kill(lab: Lab, crowd: Crowd, scope: object) -> dict[str, float]:
         first = told["pods"][0]
         find = partial(audit.killed, namespace=NAMESPACE, pod=first)
         asked = lab.log.wait_for(f"the kill of {first}", find)
-        used_s = processor_s(child.pid)
         crowd.wait_until_available()
-        follow_s = processor_s(child.pid) - used_s
+        follow_s = processor_s(child.pid) - told["processor_s"]
         before_s = processor_s(child.pid)
         time.sleep(IDLE_S)
         idle_s = (processor_s(child.pid) - before_s) / IDLE_S

@@ -13,6 +13,7 @@ daemon etcd "${as_user[@]}" etcd --data-dir=/run/etcd --unsafe-no-fsync --log-le
 
 audit=()
 if [ -e /run/lab/shared/audit-policy.yaml ]; then
+  install -o "$LAB_USER" /dev/null /run/lab/logs/audit.jsonl
   audit=(--audit-policy-file=/run/lab/shared/audit-policy.yaml --audit-log-path=/run/lab/logs/audit.jsonl)
 fi
 
