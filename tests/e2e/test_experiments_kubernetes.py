@@ -116,13 +116,11 @@ def test_a_killed_pod_is_replaced_without_a_lost_request(cluster, shop, tmp_path
     assert kill["uid"] in {pod["uid"] for pod in run.fault["resolved"]}
     assert len(run.fault["resolved"]) == 3
     for pod in run.fault["resolved"]:
-        real = before.get(pod["uid"])  # none after a run that was inconclusive
-        assert real is None or (pod["name"], pod["node"]) == (
-            real.metadata.name,
-            real.spec.node_name,
-        )
+        assert pod["namespace"] == shop.namespace
+        if real := before.get(pod["uid"]):  # not after a run that was inconclusive
+            assert (pod["pod"], pod["node"]) == (real.metadata.name, real.spec.node_name)
         assert pod["images"] == ["localhost/chaos-shop:demo"]
-        assert pod["owner"]
+        assert pod["owner"] == "deployment/users"
     assert run.picture().startswith(PNG)
 
 
