@@ -12,6 +12,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ PATCHED = {"no-budget": "poddisruptionbudget"}
 NODES = 3
 NAMES_OF_CLUSTER = "CHAOS_GO_CLUSTER"
 ROLLOUT_TIMEOUT_S = 90
+WARM_UP_S = 5.0
+"""Longer than any service warms up: without a readiness probe, Kubernetes does not wait for it."""
 
 
 def main() -> int:
@@ -126,6 +129,8 @@ class Cluster:
         for name in SERVICES:
             wait = ["rollout", "status", f"deployment/{name}", f"--timeout={ROLLOUT_TIMEOUT_S}s"]
             self._kubectl(*wait)
+        if bad:
+            time.sleep(WARM_UP_S)
 
     @property
     def _name(self) -> str:

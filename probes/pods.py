@@ -109,7 +109,7 @@ def recovery_detail(
     if not kills:
         raise NotEnoughDataError(f"fault {fault!r} killed no pod, so there is no recovery")
     left_s = kills[-1].at_unix_s + timeout_s - time.time()
-    if left_s > LONG_WAIT_S:
+    if left_s > LONG_WAIT_S and watched.recovery_s() is None:
         logger.info("waiting up to %.0f s for %s to recover", left_s, target)
     watched.presence.wait_for_recovery(max(0.0, left_s), kills[-1])
     took, reason = watched.recovery_s(), ""

@@ -74,7 +74,7 @@ class PodKill(Watched, ClusterFault):
         duration_s: float,
         client: Client,
         presence: Presence,
-        selected: Sequence[Pod],
+        resolved: Sequence[dict[str, Any]],
         first: Sequence[Pod],
         asked: dict[str, Any],
     ) -> None:
@@ -86,7 +86,7 @@ class PodKill(Watched, ClusterFault):
             duration_s: Seconds after which it ends.
             client: The cluster.
             presence: Watches the pods.
-            selected: All pods of the target, for the journal.
+            resolved: All pods of the target, for the journal.
             first: The pods of the first round.
             asked: The arguments of the action, for the journal.
         """
@@ -94,7 +94,7 @@ class PodKill(Watched, ClusterFault):
         self.presence = presence
         self._plan = plan
         self._client = client
-        self._selected = tuple(selected)
+        self._resolved = list(resolved)
         self._first = tuple(first)
         self._outcomes: list[Outcome] = []
         self._rounds = 0
@@ -140,8 +140,7 @@ class PodKill(Watched, ClusterFault):
 
     def record(self) -> dict[str, Any]:
         """Return what is known, with the kills and the number of Ready pods over time."""
-        resolved = [pod.record() for pod in self._selected]
-        return super().record() | self.watched_record() | {"resolved": resolved}
+        return super().record() | self.watched_record() | {"resolved": self._resolved}
 
     def _put_in_place(self) -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from chaos_go import arguments
 from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
-from chaos_go.errors import BadInputError
+from chaos_go.errors import BadInputError, TargetError
 from chaos_go.faults._cordon import cordon
 from chaos_go.faults._drain import drain
 from chaos_go.faults._kill import Plan, PodKill
@@ -127,7 +127,7 @@ def kill(
             client, selection.namespace, selection.selector, selection.pods, selection.workload
         )
         fault = PodKill(
-            reserved, plan, duration_s, client, presence, selection.pods, choice.places, asked
+            reserved, plan, duration_s, client, presence, chosen.resolved, choice.places, asked
         )
         fault.begin()
         return fault
@@ -138,21 +138,28 @@ def kill(
 
 
 class _Chosen(NamedTuple):
-    """The pods of a target, those that may be killed, and those that are."""
+    """The pods of a target, what the journal keeps of them, which may be killed, and which are."""
 
     selection: Selection
+    resolved: list[dict[str, Any]]
     candidates: tuple[Pod, ...]
     choice: Choice[Pod]
 
 
 def _choose(found: PodsTarget, scope: Scope, seed: int) -> _Chosen:
     """Look up the pods and choose among them, if the guards allow it."""
+    if found.dependency:
+        raise TargetError(found.text, "a kill acts on whole pods; leave out what follows the ->")
     selection = found.select()
+    resolved = [pod.record() for pod in selection.pods]
+    for pod, record in zip(selection.pods, resolved, strict=True):
+        if found.port:
+            record["port"] = selection.port_of(found.asked, pod, found.port)
     guard.refuse_protected(found.text, selection.namespace, scope)
     candidates = guard.candidates(found.text, selection, scope)
     choice = scopes.choose(scope, candidates, found.most_percentage, seed)
     guard.refuse_too_many(scope, choice.places, selection, found.most_percentage)
-    return _Chosen(selection, candidates, choice)
+    return _Chosen(selection, resolved, candidates, choice)
 
 
 def _plan(

@@ -1,6 +1,6 @@
 """Which pods a target names, looked up in the API server. No pod at all is an error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -43,15 +43,39 @@ class Selection:
         selector: A label selector that all of them match; "" when there is none.
         workload: The workload that was named; None for pods, a selector and a service.
         pods: All pods of the target that are not being deleted, Ready or not, in order of name.
-        ports: For a service, maps the number and the name of each of its ports to the port of the
-            pods; empty otherwise.
+        ports: For a service, maps the uid of each pod to its ports, by number and name of the port
+            of the service; empty otherwise.
     """
 
     namespace: str
     selector: str
     workload: Workload | None
     pods: tuple[Pod, ...]
-    ports: dict[str, int]
+    ports: Mapping[str, Mapping[str, int]]
+
+    def port_of(self, asked: Asked, pod: Pod, port: str) -> int:
+        """Return the port of a pod that a target means.
+
+        Args:
+            asked: The target, for the message.
+            pod: One of the pods.
+            port: A number or a name: of a port of the service if one was named, else of a port of
+                the pod. The number of a port need not be declared in a pod.
+
+        Raises:
+            TargetError: The service or the pod has no such port.
+        """
+        if self.ports:
+            known, what = self.ports.get(pod.uid, {}), f"service {asked.name}"
+        else:
+            known = {key: value for x in pod.containers for key, value in x.ports.items()}
+            what = f"pod {pod.name}"
+        if port in known:
+            return known[port]
+        if port.isdecimal() and not self.ports:
+            return int(port)
+        names = ", ".join(f"{key} ({value})" for key, value in known.items()) or "no named port"
+        raise TargetError(asked.text, f"{what} has no TCP port {port!r}; it has {names}")
 
 
 def select(client: Client, asked: Asked) -> Selection:
@@ -132,21 +156,24 @@ def _of_service(client: Client, asked: Asked, namespace: str) -> Selection:
     return Selection(namespace, selector, None, behind, _service_ports(service, slices))
 
 
-def _service_ports(service: Object, slices: Sequence[Object]) -> dict[str, int]:
-    targets = {
-        port.get("name") or "": port["port"]
-        for one in slices
-        for port in one.get("ports") or []
-        if port.get("port") and port.get("protocol", "TCP") == "TCP"
-    }
-    ports = {}
-    for port in service["spec"].get("ports") or []:
-        name = port.get("name") or ""
-        if name in targets:
-            ports[str(port["port"])] = targets[name]
-            if name:
-                ports[name] = targets[name]
-    return ports
+def _service_ports(service: Object, slices: Sequence[Object]) -> dict[str, dict[str, int]]:
+    """Return the ports of each pod. A named target port may have another number in each pod."""
+    found: dict[str, dict[str, int]] = {}
+    for one in slices:
+        numbers = {
+            port.get("name") or "": port["port"]
+            for port in one.get("ports") or []
+            if port.get("port") and port.get("protocol", "TCP") == "TCP"
+        }
+        ports = {}
+        for port in service["spec"].get("ports") or []:
+            if (name := port.get("name") or "") in numbers:
+                ports[str(port["port"])] = numbers[name]
+                ports |= {name: numbers[name]} if name else {}
+        for endpoint in one.get("endpoints") or []:
+            uid = (endpoint.get("targetRef") or {}).get("uid", "")
+            found.setdefault(uid, {}).update(ports)
+    return found
 
 
 def _get(client: Client, asked: Asked, namespace: str, resource: Resource) -> Object:

@@ -71,10 +71,13 @@ def refuse_too_many(
     of = Counter(pod.owner for pod in selection.pods)
     hit = {pod.uid for pod in chosen}
     missing = Counter(x.owner for x in selection.pods if x.uid in hit or not x.is_ready)
-    if (workload := selection.workload) and workload.wanted > of[workload.text]:
-        missing[workload.text] += workload.wanted - of[workload.text]
-        of[workload.text] = workload.wanted
-    for owner, number in missing.items():
+    if selection.workload:  # its pods that are not there are missing as well
+        owner = selection.pods[0].owner  # a Deployment, although its ReplicaSet was named
+        absent = max(0, selection.workload.wanted - of[owner])
+        missing[owner] += absent
+        of[owner] += absent
+    for owner in dict.fromkeys(pod.owner for pod in chosen):
+        number = missing[owner]
         if owner and 100 * number / of[owner] > allowed:
             fix = (
                 f"{number} of {of[owner]} pods of {owner} would be missing, which is more than "

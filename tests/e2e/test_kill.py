@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from chaoslib.exceptions import ActivityFailed
 from clusters import wait_until
+from workloads import available, deploy, uids
 
 from chaos_go.agent import holder
 from chaos_go.faults import stop
 from chaos_go.faults.pods import kill
+from chaos_go.targets import read_pods
 from probes import pods as probes
 
 pytestmark = pytest.mark.e2e
@@ -28,40 +30,8 @@ def environment(cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def users(cluster, namespace) -> str:
-    """Deploy three pods that are Ready one second after their start, without the whole shop."""
-    return workload(cluster, namespace)
-
-
-def workload(cluster, namespace: str, replicas: int = 3, **pod: object) -> str:
-    container = {
-        "name": "users",
-        "image": "localhost/chaos-shop:demo",
-        "args": ["users", "--listen=:8082"],
-        "ports": [{"name": "http", "containerPort": 8082}],
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
-    }
-    labels = {"app": "users"}
-    spec = {"terminationGracePeriodSeconds": 2, "containers": [container], **pod}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    body = {
-        "metadata": {"name": "users", "labels": labels},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
-    }
-    cluster.apps.create_namespaced_deployment(namespace, body)
-    target = f"deployment/{namespace}/users"
-    wait_until(lambda: is_available(cluster, namespace, replicas), f"{target} is available", 60)
-    return target
-
-
-def is_available(cluster, namespace: str, replicas: int) -> bool:
-    status = cluster.apps.read_namespaced_deployment("users", namespace).status
-    return status.available_replicas == replicas
-
-
-def uids(cluster, namespace: str) -> set[str]:
-    """Return the pods that are not being deleted."""
-    pods = cluster.core.list_namespaced_pod(namespace).items
-    return {pod.metadata.uid for pod in pods if not pod.metadata.deletion_timestamp}
+    """Deploy three pods of users, without the whole shop, and return the target."""
+    return deploy(cluster, namespace)
 
 
 def test_one_of_three_is_killed_and_replaced(cluster, namespace, users):
@@ -108,7 +78,7 @@ def test_recovery_is_what_another_observer_sees(cluster, namespace, users):
             and not pod.metadata.deletion_timestamp
             and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
         ]
-        return len(ready) == 3 and is_available(cluster, namespace, 3)
+        return len(ready) == 3 and available(cluster, namespace) == 3
 
     wait_until(ready_without_it, "three others are Ready")
     seen_s = time.time() - killed["asked_unix_s"]
@@ -279,3 +249,51 @@ def test_restarts_and_oom_kills_are_counted_since_the_fault(cluster, namespace, 
     assert probes.oom_kills(mixed, fault="mixed") == 0
     wait_until(lambda: probes.oom_kills(mixed, fault="mixed") >= 1, "an OOM kill is seen")
     assert probes.restarts(mixed, fault="mixed") >= 1
+
+
+@pytest.mark.parametrize(
+    ("target", "port"),
+    [
+        ("deployment/{}/users:http", 8082),
+        ("deployment/{}/users:8082", 8082),
+        ("deployment/{}/users:9", 9),  # a port need not be declared
+        ("service/{}/front:80", 8082),
+        ("service/{}/front:web", 8082),
+    ],
+)
+def test_a_port_is_resolved_to_that_of_the_pods(cluster, namespace, target, port):
+    deploy_with_service(cluster, namespace)
+    record = kill(target.format(namespace), grace_period_s=0, name=f"port-{port}-{namespace}")
+    assert [pod["port"] for pod in record["resolved"]] == [port] * 3
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("deployment/{}/users:htp", r"pod users-.* has no TCP port 'htp'; it has http \(8082\)"),
+        ("service/{}/front:8082", r"service front has no TCP port '8082'; it has 80 \(8082\)"),
+        ("deployment/{}/users->risk:8083", "a kill acts on whole pods"),
+    ],
+)
+def test_a_port_that_is_not_there_kills_nothing(cluster, namespace, target, said):
+    deploy_with_service(cluster, namespace)
+    before = uids(cluster, namespace)
+    with pytest.raises(ActivityFailed, match=said):
+        kill(target.format(namespace))
+    assert uids(cluster, namespace) == before
+
+
+def deploy_with_service(cluster, namespace: str) -> None:
+    """Deploy users, and a service whose port has another number and name than that of the pods."""
+    deploy(cluster, namespace)
+    ports = [{"name": "web", "port": 80, "targetPort": "http"}]
+    body = {"metadata": {"name": "front"}, "spec": {"selector": {"app": "users"}, "ports": ports}}
+    cluster.core.create_namespaced_service(namespace, body)
+
+    def has_pods() -> bool:
+        try:
+            return len(read_pods(f"service/{namespace}/front").select().pods) == 3
+        except ActivityFailed:
+            return False
+
+    wait_until(has_pods, "the service has its three pods", 20)

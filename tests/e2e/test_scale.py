@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import workloads
@@ -15,7 +16,7 @@ from kubernetes import client
 from chaos_go.agent import holder
 from chaos_go.faults import stop
 from chaos_go.faults.pods import rollout_restart, scale
-from chaos_go.kubernetes import changes
+from chaos_go.kubernetes import changes, undo_file
 from probes import pods as probes
 
 pytestmark = pytest.mark.e2e
@@ -182,6 +183,23 @@ def test_an_object_that_changes_all_the_time(cluster, namespace, idle):
         done.set()
         thread.join()
     assert len(written) > 10
+
+
+def test_somebody_else_scales_it_between_the_record_and_the_change(
+    cluster, namespace, idle, folder, monkeypatch
+):
+    write = undo_file.write
+
+    def be_late(record: dict[str, Any]) -> Path:
+        path = write(record)
+        workloads.set_replicas(cluster, namespace, 9)
+        return path
+
+    monkeypatch.setattr(undo_file, "write", be_late)
+    assert "spec.replicas was changed meanwhile from 3 to 9" in refused(idle, name="late")
+    assert workloads.replicas(cluster, namespace) == 9
+    assert list(folder.iterdir()) == []
+    assert "late" not in [fault.id for fault in holder.faults()]
 
 
 @pytest.mark.parametrize("when", ["before the change", "after the change"])

@@ -83,8 +83,10 @@ def exec_server(
 ) -> Iterator[ExecServer]:
     """Serve streams until the end of the block; ``run`` is the process of each."""
     found: list[ExecServer] = []
+    connections: list[ServerConnection] = []
 
     def handle(connection: ServerConnection) -> None:
+        connections.append(connection)
         with suppress(ConnectionClosed):
             for channel in range(4):  # as an API server does at first
                 connection.send(bytes([channel]))
@@ -103,6 +105,9 @@ def exec_server(
         try:
             yield found[0]
         finally:
+            for connection in connections:
+                with suppress(OSError):  # it is closed already
+                    Process(connection).cut()
             server.shutdown()
             thread.join()
 

@@ -397,6 +397,15 @@ def test_a_stream_that_breaks_leaves_the_fault_until_its_lease_ends(
     assert "its stream broke" in place["problem"]
 
 
+def test_a_success_without_a_word_is_no_end(here: FakeSurroundings) -> None:
+    fault = here.hold(lease_s=4.0)
+    here.channel.die(0)  # what a container runtime that dies reports, while the agent lives on
+    assert eventually(lambda: fault.state == "lost")
+    (place,) = fault.record()["places"]
+    assert place["exit_code"] == 0
+    assert place["gone_by_unix_s"] == pytest.approx(place["ended_unix_s"] + 4.0, abs=0.001)
+
+
 def test_other_kinds_at_a_place_get_an_agent_of_their_own(here: FakeSurroundings) -> None:
     here.hold("a")
     load = Spec(id="b", kind="load", duration_s=60.0, detail=Load(url="http://a", rate_rps=1.0))

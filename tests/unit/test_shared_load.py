@@ -18,7 +18,7 @@ from chaos_go.traffic.recording import Clocks, Recording
 
 URL = "http://gateway.shop:8080/checkout"
 IMAGE = "registry.example.com/chaos-agent:0.1.0"
-AHEAD_S = (0.25, -0.125)
+AHEAD_S = (0.7, -0.6)  # so much that without it a second would be taken for its neighbour
 
 
 class FakeGenerator:
@@ -287,6 +287,12 @@ def test_the_difference_of_two_clocks_is_measured_by_the_fastest_answer(ahead_s)
     assert found.ahead_s == pytest.approx(ahead_s, abs=0.02)
     assert 0 < found.error_s < 0.025
     assert agent.closed
+
+
+def test_the_way_of_the_answer_is_not_taken_for_a_difference():
+    found = clock.compare(Clocked(takes_s=(0.3,)), "pod x")
+    assert abs(found.ahead_s) < 0.1
+    assert found.error_s >= 0.15
 
 
 @pytest.mark.parametrize(("ahead_s", "how"), [(0.9, "ahead of"), (-0.9, "behind")])
