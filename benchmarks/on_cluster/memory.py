@@ -22,7 +22,7 @@ code = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(code)
 """
-"""Runs a command from a small process: ``ru_maxrss`` begins with the size of the one that starts it."""
+"""Runs a command from a small process, since ``ru_maxrss`` begins with the size of its starter."""
 
 CHAOS = Path(sys.executable).parent / "chaos"
 
@@ -66,7 +66,7 @@ def one_run(lab: Lab, experiment: dict[str, Any]) -> tuple[float, dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         file, journal = Path(folder) / "experiment.json", Path(folder) / "journal.json"
         file.write_text(json.dumps(experiment))
-        command = [sys.executable, "-c", _MEASURED, CHAOS, "--no-log-file", "run"]
+        command: list[str | Path] = [sys.executable, "-c", _MEASURED, CHAOS, "--no-log-file", "run"]
         done = subprocess.run(
             [*command, "--journal-path", journal, file],
             cwd=folder,
