@@ -61,7 +61,10 @@ prints them at its end. Requests that the gateway did not answer, or answered wi
 500, are lost. The counts of both sides must be equal.
 
 **Deleted.** From the call of the action until the API server had answered; the pod is then marked
-as being deleted. A first call is the first one of a process.
+as being deleted. A first call is the first one of a process. chaosk8s imports the package
+kubernetes with its own module, chaos_go when it first needs a cluster, so that experiments without
+one do not pay for it. From the start of the process until the pod is deleted, both have imported
+it.
 
 **1,000 pods.** A Deployment of the demo shop on nodes whose kubelets are simulated; API server,
 controllers and scheduler are real. Each kill is in a process of its own.
