@@ -101,8 +101,7 @@ def recovery_detail(
         ActivityFailed: As `recovery_s`.
     """
     timeout_s = arguments.positive("timeout_s", timeout_s, LONGEST_WAIT_S, "seconds")
-    read_pods(target)
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is None:
         return _availability(target, timeout_s, secrets)
     kills = watched.presence.kills
@@ -112,7 +111,7 @@ def recovery_detail(
     if left_s > LONG_WAIT_S and watched.recovery_s() is None:
         logger.info("waiting up to %.0f s for %s to recover", left_s, target)
     watched.presence.wait_for_recovery(max(0.0, left_s), kills[-1])
-    took, reason = watched.recovery_s(), ""
+    took, reason = watched.recovery_s(kills), ""
     if took is None and watched.presence.ended_unix_s is not None:
         seen_s = watched.presence.ended_unix_s - kills[-1].at_unix_s
         raise NotEnoughDataError(
@@ -142,16 +141,18 @@ def ready_ratio(target: str, fault: str = "", *, secrets: dict[str, str] | None 
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    read_pods(target)
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
-        return min(x.ready / x.wanted for x in watched.presence.levels if x.wanted)
+        ratios = [min(1.0, x.ready / x.wanted) for x in watched.presence.levels if x.wanted]
+        if not ratios:
+            raise NotEnoughDataError(f"{target} wants no pods, so there is no ratio; scale it up")
+        return min(ratios)
     selection = read_pods(target, secrets).select()
     workload = selection.workload
     wanted = workload.wanted if workload else len(selection.pods)
     if not wanted:
         raise NotEnoughDataError(f"{target} wants no pods, so there is no ratio; scale it up")
-    return sum(pod.is_ready for pod in selection.pods) / wanted
+    return min(1.0, sum(pod.is_ready for pod in selection.pods) / wanted)
 
 
 @needs(_looking_needs, _EXAMPLES)
@@ -167,7 +168,7 @@ def restarts(target: str, fault: str = "", *, secrets: dict[str, str] | None = N
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
         return watched.presence.restarts
     pods = read_pods(target, secrets).select().pods
@@ -187,7 +188,7 @@ def oom_kills(target: str, fault: str = "", *, secrets: dict[str, str] | None = 
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
         return watched.presence.oom_kills
     pods = read_pods(target, secrets).select().pods
@@ -208,18 +209,23 @@ def evictions_blocked(fault: str) -> int:
     return watched.evictions_blocked if watched else 0
 
 
-def _watched(fault: str) -> Watched | None:
+def _watched(fault: str, target: str = "") -> Watched | None:
     """Return the fault of this name; None without a name, and before any fault has begun.
 
     Raises:
-        BadInputError: There were faults, but none of this name, or it is none on pods.
+        BadInputError: There were faults, but none of this name; it is none on pods; or it has
+            another target.
     """
     arguments.text("fault", fault)
+    asked = read_pods(target).asked if target else None
     if not fault or not any(held.is_fault for held in holder.faults()):
         return None
     found = holder.find(fault)
     if not isinstance(found, Watched):
         raise BadInputError("fault", fault, "this fault is none on pods; name one that is")
+    if asked and found.target and not asked.is_same(found.target):
+        fix = f"fault {fault!r} watches the pods of {found.target.text}; give this target"
+        raise BadInputError("target", target, fix)
     return found
 
 
@@ -229,7 +235,12 @@ def _availability(target: str, timeout_s: float, secrets: dict[str, str] | None)
     selection = read_pods(target, secrets).select()
     client = connect(secrets)
     presence = Presence(
-        client, selection.namespace, selection.selector, selection.pods, selection.workload
+        client,
+        selection.namespace,
+        selection.selector,
+        selection.pods,
+        selection.workload,
+        wanted=len(selection.pods),
     )
     try:
         if presence.is_full:
