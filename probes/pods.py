@@ -1,7 +1,7 @@
 """Probes of pods: recovery, readiness, restarts, OOM kills, and evictions that a budget refused.
 
-With the name of a fault they measure the time since it began, from what the fault itself watched.
-Before that fault has begun they look at the cluster as it is now: the baseline.
+With the name of a fault they measure the time since it began: a fault on pods watches the pods from
+its beginning to its end. Before it has begun they look at the cluster as it is now: the baseline.
 """
 
 import logging
@@ -58,16 +58,18 @@ def recovery_s(
 ) -> float:
     """Return the seconds from the kill until the workload was fully available again.
 
-    Fully available: every pod that the workload wants is Ready, none of them was killed, and its
-    controller agrees (``observedGeneration`` is checked). After several kills it is the longest of
-    these times. The probe waits for the recovery. When the workload has not recovered in time, the
-    probe returns the seconds since the kill, and the verdict is violated whatever the tolerance is.
+    Fully available: every pod that the workload wants is Ready, none of them was killed, and the
+    status of the workload, which must be that of its newest spec (``observedGeneration``), says the
+    same. After several kills it is the longest of these times. The probe waits for the recovery.
+    When the workload has not recovered in time, the probe returns the seconds since the first kill,
+    and the verdict is violated whatever the tolerance is.
 
     Args:
         target: The pods, for instance ``deployment/shop/users``.
         fault: Name of the fault that kills them. Before it has begun, and with "", the probe
-            returns the seconds that it waited until all were available; 0.0 when they were.
-        timeout_s: Seconds after the kill, or after the call, until which the probe waits.
+            returns the seconds that it waited until all pods were available; 0.0 if they are.
+        timeout_s: Seconds that the probe waits at most, counted from the last kill; without a kill,
+            from its own beginning.
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Raises:
@@ -90,7 +92,7 @@ def recovery_detail(
     Args:
         target: The pods, see `recovery_s`.
         fault: Name of the fault that kills them, see `recovery_s`.
-        timeout_s: Seconds until which the probe waits, see `recovery_s`.
+        timeout_s: Seconds that the probe waits at most, see `recovery_s`.
         secrets: Which cluster; given by Chaos Toolkit.
 
     Returns:
@@ -182,7 +184,7 @@ def oom_kills(target: str, fault: str = "", *, secrets: dict[str, str] | None = 
     Args:
         target: The pods, for instance ``deployment/shop/users``.
         fault: Name of a fault. The probe then counts since the fault began. Before it has begun the
-            probe returns 0. With "" it returns the present containers whose last end was one.
+            probe returns 0. With "" it counts the present containers that ended in this way last.
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Raises:
@@ -213,8 +215,8 @@ def _watched(fault: str, target: str = "") -> Watched | None:
     """Return the fault of this name; None without a name, and before any fault has begun.
 
     Raises:
-        BadInputError: There were faults, but none of this name; it is none on pods; or it has
-            another target.
+        BadInputError: There were faults, but none of this name, it is not a fault on pods, or
+            it has another target.
     """
     arguments.text("fault", fault)
     asked = read_pods(target).asked if target else None
@@ -222,7 +224,7 @@ def _watched(fault: str, target: str = "") -> Watched | None:
         return None
     found = holder.find(fault)
     if not isinstance(found, Watched):
-        raise BadInputError("fault", fault, "this fault is none on pods; name one that is")
+        raise BadInputError("fault", fault, "this is not a fault on pods; name one that is")
     if asked and found.target and not asked.is_same(found.target):
         fix = f"fault {fault!r} watches the pods of {found.target.text}; give this target"
         raise BadInputError("target", target, fix)

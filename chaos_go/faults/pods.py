@@ -88,22 +88,25 @@ def kill(
 ) -> dict[str, Any]:
     """Kill pods of a workload, and watch how it recovers.
 
-    The first kill is done when the action returns. Then the fault stays in place until `stop` or
-    until its duration ends: probes measure this time, and further rounds happen in it.
+    The pods of the first round are killed when the action returns. Then the fault stays in place
+    until `stop` or until its duration ends: probes measure this time, and further rounds happen in
+    it. A later round kills fewer pods, or none, when too many others are missing already.
 
     Args:
         target: The pods, for instance ``deployment/shop/users`` or ``pods/shop/app=users``.
         mode: ``delete``, or ``evict``: the Eviction API, which respects PodDisruptionBudgets. An
             eviction that a budget refuses is in the record; it is no error.
         scope: Which pods each round kills, as a mapping. ``pods``: a number, a share like "50%",
-            "all", or a list of names (1). ``max_percentage``: the largest share of pods that may be
-            missing because of this fault (50). ``include_unready``: also pods that are not Ready
+            "all", or a list of names (1). ``max_percentage``: the largest share of the pods of a
+            workload that may be missing, those that are missing already included, unless the pods
+            are listed by name (50). ``include_unready``: also pods that are not Ready
             (false). ``protected_namespace``: repeats the namespace of the target, when it is
             kube-system, kube-public, kube-node-lease or the one that runs this experiment ("").
         grace_period_s: Seconds between SIGTERM and SIGKILL; 0 kills at once; -1 for
             ``terminationGracePeriodSeconds`` of the pod.
         interval_s: Seconds between two rounds; 0 for one round only.
-        wait_for_recovery: Whether a round also waits until the workload is fully available again.
+        wait_for_recovery: Whether each further round also waits until the workload is fully
+            available again.
         duration_s: Seconds until the fault ends by itself, more than 0 and at most 3600.
         seed: Seed of the random choice; 0 draws one, which is in the record.
         name: Name of the fault; "" derives one from the target.
