@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+_SCHEDULED = 2  # CPUCLOCK_SCHED of the kernel: exact, not counted in ticks
 KILLER = Path(__file__).resolve().parent / "killer.py"
 
 
@@ -17,7 +18,6 @@ class Child:
 
     Attributes:
         started_unix_s: When it was started, in seconds since 1970.
-        pid: Its number.
     """
 
     def __init__(self, tool: str, namespace: str, name: str, imports: str = "own") -> None:
@@ -41,7 +41,6 @@ class Child:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.pid = self._process.pid
         self._read()
 
     def __enter__(self) -> Self:
@@ -65,8 +64,8 @@ class Child:
         """Kill with further arguments of the action.
 
         Returns:
-            ``called_unix_s``, ``returned_unix_s``, ``pods`` (their names), ``processor_s`` (used so
-            far) and ``peak_mb`` (the most memory so far).
+            ``called_unix_s``, ``returned_unix_s``, ``pods`` (their names) and ``processor_s`` (used
+            so far).
 
         Raises:
             RuntimeError: It ended; why is on standard error.
@@ -76,6 +75,21 @@ class Child:
         self._process.stdin.write(json.dumps(dict(arguments or {})) + "\n")
         self._process.stdin.flush()
         return self._read()
+
+    def processor_s(self) -> float:
+        """Return the processor time that it has used so far, in seconds."""
+        clock = (~self._process.pid << 3) | _SCHEDULED  # what clock_getcpuclockid(3) returns
+        return time.clock_gettime(clock)
+
+    def peak_mb(self) -> float:
+        """Return the most memory that it has had so far, in MB.
+
+        Not ``ru_maxrss`` of getrusage(2), which begins with the size of the process that started
+        it.
+        """
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024 / 1e6
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout else ""

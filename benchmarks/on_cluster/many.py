@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from table import Reach, Rounds, Row
@@ -17,7 +16,6 @@ COUNT = 1000
 SCOPES: Mapping[str, Any] = {"1 pod": {"pods": 1}, "10 %": {"pods": "10%"}}
 MOST_S, MOST_MB = 5.0, 200.0
 IDLE_S = 10.0
-_SCHEDULED = 2  # CPUCLOCK_SCHED of the kernel: exact, not counted in ticks
 
 
 def many(lab: Lab, rounds: int, say: Callable[[str], None], count: int = COUNT) -> list[Row]:
@@ -43,30 +41,17 @@ def one_kill(lab: Lab, crowd: Crowd, scope: object) -> dict[str, float]:
         find = partial(audit.killed, namespace=NAMESPACE, pod=first)
         asked = lab.log.wait_for(f"the kill of {first}", find)
         crowd.wait_until_available()
-        follow_s = processor_s(child.pid) - told["processor_s"]
-        before_s = processor_s(child.pid)
+        follow_s = child.processor_s() - told["processor_s"]
+        before_s = child.processor_s()
         time.sleep(IDLE_S)
-        idle_s = (processor_s(child.pid) - before_s) / IDLE_S
+        idle_s = (child.processor_s() - before_s) / IDLE_S
         return {
             "resolved": asked.received_unix_s - told["called_unix_s"],
             "returned": told["returned_unix_s"] - told["called_unix_s"],
             "follow": follow_s,
             "idle": 1000 * idle_s,
-            "peak": peak_mb(child.pid),
+            "peak": child.peak_mb(),
         }
-
-
-def processor_s(pid: int) -> float:
-    """Return the processor time that a process has used so far, in seconds."""
-    clock = (~pid << 3) | _SCHEDULED  # what clock_getcpuclockid(3) returns
-    return time.clock_gettime(clock)
-
-
-def peak_mb(pid: int) -> float:
-    """Return the most memory that a process has had so far, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) * 1024 / 1e6
 
 
 def _rows(size: str, what: str, found: list[dict[str, float]]) -> list[Row]:

@@ -1,7 +1,6 @@
 """The memory of `chaos run` for an experiment that kills one pod, beside the same with chaosk8s."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,14 @@ from .speed import GOAL_S, NAMESPACE, PEER, WORKLOAD, deleted_unix_s
 
 MOST_MB = 150.0
 TARGET = f"deployment/{NAMESPACE}/{WORKLOAD}"
+_MEASURED = """\
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""Runs a command from a small process, since ``ru_maxrss`` begins with the size of its starter."""
+
 CHAOS = Path(sys.executable).parent / "chaos"
 
 
@@ -59,17 +66,19 @@ def one_run(lab: Lab, experiment: dict[str, Any]) -> tuple[float, dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         file, journal = Path(folder) / "experiment.json", Path(folder) / "journal.json"
         file.write_text(json.dumps(experiment))
-        command: list[str | Path] = [CHAOS, "--no-log-file", "run", "--journal-path", journal, file]
-        with (Path(folder) / "output").open("w+") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            output.seek(0)
-            said = output.read()
+        command: list[str | Path] = [sys.executable, "-c", _MEASURED, CHAOS, "--no-log-file", "run"]
+        done = subprocess.run(
+            [*command, "--journal-path", journal, file],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         found = json.loads(journal.read_text()) if journal.exists() else {}
-    if process.returncode != 0 or found.get("status") != "completed":
-        raise RuntimeError(f"chaos run ended with exit code {process.returncode}: {said[-2000:]}")
-    return used.ru_maxrss * 1024 / 1e6, found
+    if done.returncode != 0 or found.get("status") != "completed":
+        raise RuntimeError(f"chaos run ended with {done.returncode}: {done.stdout[-2000:]}")
+    return int(done.stdout.split()[-1]) * 1024 / 1e6, found
 
 
 def chaos_go_experiment() -> dict[str, Any]:

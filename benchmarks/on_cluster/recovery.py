@@ -30,6 +30,8 @@ class Compared:
         recovery: ``recovery_s`` - the time from the kill's receipt until the server had stored
             that the Deployment is fully available.
         recovery_s: The recovery by the server's times alone.
+        served_s: How long the server took for the request to kill, which was longest when the
+            machine was busy with something else.
     """
 
     asked: float
@@ -37,6 +39,7 @@ class Compared:
     replaced: float
     recovery: float
     recovery_s: float
+    served_s: float
 
 
 def recovery(lab: Lab, rounds: int, say: Callable[[str], None]) -> list[Row]:
@@ -93,6 +96,7 @@ def one_kill(lab: Lab, mode: str, name: str) -> Compared:
         replaced=kill["replaced_unix_s"] - ready.answered_unix_s,
         recovery=told["value"] - by_server_s,
         recovery_s=by_server_s,
+        served_s=killed.answered_unix_s - killed.received_unix_s,
     )
 
 
@@ -102,7 +106,10 @@ def _rows(mode: str, found: Sequence[Compared]) -> list[Row]:
     def differ(what: str, values: Sequence[float]) -> Row:
         figure = f"{mode}: {what}, difference to the API server"
         size = Rounds("s", [abs(value) for value in values])
-        return Row(figure, size, reach=Reach(most=GOAL_S, of="every round"))
+        reached = sum(value <= GOAL_S for value in size.values)
+        served = Rounds("s", [x.served_s for x in found])
+        note = f"{reached} of {len(found)} rounds reached it; the server answered kills in {served}"
+        return Row(figure, size, reach=Reach(most=GOAL_S, of="every round"), note=note)
 
     return [
         differ("kill asked", [x.asked for x in found]),

@@ -49,7 +49,7 @@ def one_process(lab: Lab, tool: str) -> dict[str, float]:
         deleted = deleted_unix_s(lab, told)
         found[COLD] = deleted - told["called_unix_s"]
         found[WHOLE] = deleted - child.started_unix_s
-        found[MEMORY] = told["peak_mb"]
+        found[MEMORY] = child.peak_mb()
     lab.wait_until_available(NAMESPACE, WORKLOAD)
     with Child(tool, NAMESPACE, WORKLOAD, imports="all") as child:
         for key in (PRELOADED, WARM):
