@@ -176,6 +176,7 @@ class PodKill(Watched, ClusterFault):
         """Kill among the pods of this moment; none when more than allowed would be missing."""
         killed = {kill.pod.uid for kill in self.presence.kills}  # a late watch may still have them
         there = [pod for pod in self.presence.alive() if pod.uid not in killed]
+        self._rounds += 1  # a round that is refused is one as well: the next one draws anew
         try:
             chosen = self._choose(there, self._plan.seed + self._rounds)
         except BadInputError as error:
@@ -184,11 +185,10 @@ class PodKill(Watched, ClusterFault):
         try:
             self._round(chosen)
         except (ClusterError, BadInputError) as error:
-            self._add_problem(f"round {self._rounds}: {error}")
+            self._add_problem(f"round {self._rounds + 1}: {error}")
 
     def _round(self, chosen: Sequence[Pod]) -> None:
         """Kill pods. The first one alone: what forbids it forbids the others as well."""
-        self._rounds += 1
         self._take(self._kill(chosen[0]))
         with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="kill") as pool:
             tries = [pool.submit(self._kill_unless_stopped, pod) for pod in chosen[1:]]
