@@ -1,7 +1,7 @@
 """Probes of pods: recovery, readiness, restarts, OOM kills, and evictions that a budget refused.
 
-With the name of a fault they measure the time since it began, from what the fault itself watched.
-Before that fault has begun they look at the cluster as it is now: the baseline.
+With the name of a fault they measure the time since it began: a fault on pods watches the pods from
+its beginning to its end. Before it has begun they look at the cluster as it is now: the baseline.
 """
 
 import logging
@@ -58,16 +58,18 @@ def recovery_s(
 ) -> float:
     """Return the seconds from the kill until the workload was fully available again.
 
-    Fully available: every pod that the workload wants is Ready, none of them was killed, and its
-    controller agrees (``observedGeneration`` is checked). After several kills it is the longest of
-    these times. The probe waits for the recovery. When the workload has not recovered in time, the
-    probe returns the seconds since the kill, and the verdict is violated whatever the tolerance is.
+    Fully available: every pod that the workload wants is Ready, none of them was killed, and the
+    status of the workload, which must be that of its newest spec (``observedGeneration``), says the
+    same. After several kills it is the longest of these times. The probe waits for the recovery.
+    When the workload has not recovered in time, the probe returns the seconds since the first kill,
+    and the verdict is violated whatever the tolerance is.
 
     Args:
         target: The pods, for instance ``deployment/shop/users``.
         fault: Name of the fault that kills them. Before it has begun, and with "", the probe
-            returns the seconds that it waited until all were available; 0.0 when they were.
-        timeout_s: Seconds after the kill, or after the call, until which the probe waits.
+            returns the seconds that it waited until all pods were available; 0.0 if they are.
+        timeout_s: Seconds that the probe waits at most, counted from the last kill; without a kill,
+            from its own beginning.
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Raises:
@@ -90,7 +92,7 @@ def recovery_detail(
     Args:
         target: The pods, see `recovery_s`.
         fault: Name of the fault that kills them, see `recovery_s`.
-        timeout_s: Seconds until which the probe waits, see `recovery_s`.
+        timeout_s: Seconds that the probe waits at most, see `recovery_s`.
         secrets: Which cluster; given by Chaos Toolkit.
 
     Returns:
@@ -101,8 +103,7 @@ def recovery_detail(
         ActivityFailed: As `recovery_s`.
     """
     timeout_s = arguments.positive("timeout_s", timeout_s, LONGEST_WAIT_S, "seconds")
-    read_pods(target)
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is None:
         return _availability(target, timeout_s, secrets)
     kills = watched.presence.kills
@@ -112,7 +113,7 @@ def recovery_detail(
     if left_s > LONG_WAIT_S and watched.recovery_s() is None:
         logger.info("waiting up to %.0f s for %s to recover", left_s, target)
     watched.presence.wait_for_recovery(max(0.0, left_s), kills[-1])
-    took, reason = watched.recovery_s(), ""
+    took, reason = watched.recovery_s(kills), ""
     if took is None and watched.presence.ended_unix_s is not None:
         seen_s = watched.presence.ended_unix_s - kills[-1].at_unix_s
         raise NotEnoughDataError(
@@ -142,16 +143,18 @@ def ready_ratio(target: str, fault: str = "", *, secrets: dict[str, str] | None 
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    read_pods(target)
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
-        return min(x.ready / x.wanted for x in watched.presence.levels if x.wanted)
+        ratios = [min(1.0, x.ready / x.wanted) for x in watched.presence.levels if x.wanted]
+        if not ratios:
+            raise NotEnoughDataError(f"{target} wants no pods, so there is no ratio; scale it up")
+        return min(ratios)
     selection = read_pods(target, secrets).select()
     workload = selection.workload
     wanted = workload.wanted if workload else len(selection.pods)
     if not wanted:
         raise NotEnoughDataError(f"{target} wants no pods, so there is no ratio; scale it up")
-    return sum(pod.is_ready for pod in selection.pods) / wanted
+    return min(1.0, sum(pod.is_ready for pod in selection.pods) / wanted)
 
 
 @needs(_looking_needs, _EXAMPLES)
@@ -167,7 +170,7 @@ def restarts(target: str, fault: str = "", *, secrets: dict[str, str] | None = N
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
         return watched.presence.restarts
     pods = read_pods(target, secrets).select().pods
@@ -181,13 +184,13 @@ def oom_kills(target: str, fault: str = "", *, secrets: dict[str, str] | None = 
     Args:
         target: The pods, for instance ``deployment/shop/users``.
         fault: Name of a fault. The probe then counts since the fault began. Before it has begun the
-            probe returns 0. With "" it returns the present containers whose last end was one.
+            probe returns 0. With "" it counts the present containers that ended in this way last.
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Raises:
         ActivityFailed: There is no such fault, no pod matches, or the API server refused.
     """
-    watched = _watched(fault)
+    watched = _watched(fault, target)
     if watched is not None:
         return watched.presence.oom_kills
     pods = read_pods(target, secrets).select().pods
@@ -208,18 +211,23 @@ def evictions_blocked(fault: str) -> int:
     return watched.evictions_blocked if watched else 0
 
 
-def _watched(fault: str) -> Watched | None:
+def _watched(fault: str, target: str = "") -> Watched | None:
     """Return the fault of this name; None without a name, and before any fault has begun.
 
     Raises:
-        BadInputError: There were faults, but none of this name, or it is none on pods.
+        BadInputError: There were faults, but none of this name, it is not a fault on pods, or
+            it has another target.
     """
     arguments.text("fault", fault)
+    asked = read_pods(target).asked if target else None
     if not fault or not any(held.is_fault for held in holder.faults()):
         return None
     found = holder.find(fault)
     if not isinstance(found, Watched):
-        raise BadInputError("fault", fault, "this fault is none on pods; name one that is")
+        raise BadInputError("fault", fault, "this is not a fault on pods; name one that is")
+    if asked and found.target and not asked.is_same(found.target):
+        fix = f"fault {fault!r} watches the pods of {found.target.text}; give this target"
+        raise BadInputError("target", target, fix)
     return found
 
 
@@ -229,7 +237,12 @@ def _availability(target: str, timeout_s: float, secrets: dict[str, str] | None)
     selection = read_pods(target, secrets).select()
     client = connect(secrets)
     presence = Presence(
-        client, selection.namespace, selection.selector, selection.pods, selection.workload
+        client,
+        selection.namespace,
+        selection.selector,
+        selection.pods,
+        selection.workload,
+        wanted=len(selection.pods),
     )
     try:
         if presence.is_full:

@@ -29,11 +29,11 @@ LONGEST_WINDOW_S = 3600.0
 def requests_lost(fault: str, window_s: float = 30.0, traffic: str = "") -> int:
     """Return how many requests failed while a fault was in place.
 
-    These are the failed requests that were under way then: due before the end of the fault (or
-    now), and failed at or after its beginning. A request failed when its status is 500 or
-    more, it timed out, it got no connection, or its connection broke. If a kept connection breaks
-    before anything of an answer was read, the load repeats a request without effect, such as a GET,
-    by itself, as HTTP clients do; this is no failure.
+    Counted are the requests that failed after the beginning of the fault, and whose intended send
+    time was before its end (or now). A request failed when its status is 500 or more, it timed out,
+    it got no connection, or its connection broke. If a kept connection breaks before anything of an
+    answer was read, the load repeats a safe request, such as a GET, by itself, as HTTP clients do;
+    this is no failure.
 
     Args:
         fault: Name of the fault.
@@ -62,8 +62,9 @@ def requests_lost_detail(
         ``value``; ``by_cause`` (a status such as ``503``; ``timeout``, ``refused``, ``reset``,
         ``closed``, ``unreachable``, ``unresolved`` or ``other``); ``of``, the requests sent in the
         seconds that the fault touches; ``window`` with the times and counters of these seconds.
-        If the fault killed pods, ``by_side`` has ``old pod`` (under way between a kill and the time
-        at which the replacement was Ready), ``new pod`` (later) and ``before`` (the first kill).
+        If the fault killed pods, ``by_side`` has the number of requests ``before`` the first kill,
+        of the ``old pod`` (under way between a kill and the time at which the replacement was
+        Ready) and of the ``new pod`` (later).
         ``unlisted`` counts the requests of ``value`` whose own times are not known, because a load
         lists at most 200 failures per second, and 50,000 in all. They have the times of the last
         listed failure of their second, or of its start.
@@ -95,10 +96,11 @@ def time_to_recover_s(
     """Return the seconds from the beginning of a fault until the service was inside its limits.
 
     The P99 and the error rate are computed for every window of ``window_s`` seconds; windows are
-    1 s apart. The time ends at the start of the first window from which on no window is outside the
-    limits, until now. It is 0 if none was, and before any fault was armed. If the newest window is
-    outside, the probe waits for the recovery. If the service has not recovered in time, the value
-    is the time so far, a lower bound, and the verdict is violated whatever the tolerance is.
+    1 s apart. The service has recovered at the start of the first window from which on every
+    window, until now, is inside the limits. The value is 0 if no window was outside, and before any
+    fault was armed. If the newest window is outside, the probe waits for the recovery. If the
+    service has not recovered in time, the value is the time so far, a lower bound, and the verdict
+    is violated whatever the tolerance is.
 
     Args:
         fault: Name of the fault.
@@ -107,7 +109,7 @@ def time_to_recover_s(
         error_limit: Largest fraction of failed requests, 0 to 1; 1 for no limit. At least one limit
             must be given.
         window_s: Length of a window in whole seconds, 1 to 3600.
-        timeout_s: Seconds after the beginning of the fault until which the probe waits.
+        timeout_s: Seconds that the probe waits at most, counted from the beginning of the fault.
         traffic: Name of the load; "" when there is only one.
 
     Raises:
@@ -133,7 +135,7 @@ def time_to_recover_detail(
         p99_limit_ms: Largest P99 in milliseconds, see `time_to_recover_s`.
         error_limit: Largest fraction of failed requests, see `time_to_recover_s`.
         window_s: Length of a window in whole seconds.
-        timeout_s: Seconds until which the probe waits, see `time_to_recover_s`.
+        timeout_s: Seconds that the probe waits at most, see `time_to_recover_s`.
         traffic: Name of the load; "" when there is only one.
 
     Returns:

@@ -30,6 +30,12 @@ HEAD = """\
 Generated from the docstrings by `make docs`; edit those. `chaos discover --no-install
 chaostoolkit-go` prints the same as JSON.
 """
+AFTER_TARGETS = """\
+The first four words, `port` to `proxy`, are for faults on the requests of services on this host
+(`chaos_go.faults.http`). The others are for `chaos_go.faults.pods` and `probes.pods`. This release
+has no faults on the traffic of pods, so there a port is only looked up and recorded by `kill`, and
+a dependency (`->`) is refused.
+"""
 TITLES = {"action": "Actions", "probe": "Probes", "control": "Controls"}
 SECTIONS = ("Args", "Returns", "Raises")
 # Chaos Toolkit passes these to hooks; they are not written in an experiment.
@@ -66,7 +72,8 @@ def _targets() -> str:
     """Return the grammar of targets, which is written once: where it is read."""
     rows = [f"| `{example}` | {_cell(meaning)} |\n" for example, meaning in targets.describe()]
     intro = "A fault needs a target: a text that says where. It has one of these forms."
-    return "".join([f"\n## Targets\n\n{intro}\n\n| target | meaning |\n|---|---|\n", *rows])
+    head = f"\n## Targets\n\n{intro}\n\n| target | meaning |\n|---|---|\n"
+    return "".join([head, *rows, f"\n{AFTER_TARGETS}"])
 
 
 def _module(name: str) -> str:
@@ -163,16 +170,22 @@ RoleBinding, for `kubectl apply -f -`. If a permission is missing all the same, 
 before it changes anything, and the log has the missing rule.
 
 The Roles below are minimal: each verb is needed. They have the namespace `shop`, like the targets.
-A RoleBinding with the same name grants them. A ClusterRole and a ClusterRoleBinding are needed only
-where the rules say so: for nodes, and for pods in all namespaces.
+A Role has no effect until a RoleBinding gives it to a user. A ClusterRole and a ClusterRoleBinding
+are needed only for nodes, and for pods in all namespaces.
 
-One permission is useful and not needed: `list` on `poddisruptionbudgets` (group `policy`). With it
-`chaos go doctor` tells whether a budget would refuse an eviction. Permissions to list workloads and
-to get namespaces only make errors about misspelt names more helpful.
+These permissions are useful and not needed. Without them the run is the same, and less is told:
 
-Nothing else limits the pods that a Role allows to delete: a Role applies to all objects of a
-kind in its namespace. The guards of the actions (`scope`, protected namespaces) work only in
-chaos_go itself.
+- `list` on `poddisruptionbudgets` (group `policy`): `chaos go doctor` tells whether a budget would
+  refuse an eviction.
+- `list` on `horizontalpodautoscalers` (group `autoscaling`): `scale` warns of an autoscaler that
+  sets the same number.
+- `list` on `events`: if the pods of a load cannot be created, the message has the reason.
+- `list` on `nodes`: `chaos go doctor` tells whether nodes have the image of a load in pods.
+- `list` on workloads and `get` on namespaces: errors about misspelt names are more helpful.
+
+RBAC cannot limit a Role to the pods of one workload: who may delete one pod of a namespace may
+delete all of them. The limits of the actions (`scope`, protected namespaces) are checked by
+chaos_go, not by the API server.
 """
 
 

@@ -83,7 +83,6 @@ class ChangeFault(ClusterFault):
             ClusterError: The API server does not answer.
         """
         super().__init__(name, kind, asked, duration_s)
-        self.failure: BaseException | None = None
         self._client = client
         self._cluster = identify(client)
         self._made = [_Made(change) for change in wanted]

@@ -22,7 +22,11 @@ class ClusterFault(Held):
 
     Attributes:
         id: Its name.
+        failure: What stopped its begin after something had been done; None if nothing did. The
+            holder keeps such a fault, so that the journal has it.
     """
+
+    failure: BaseException | None = None
 
     def __init__(self, name: str, kind: str, asked: Mapping[str, Any], duration_s: float) -> None:
         """Make a fault that is not in place yet.
@@ -54,6 +58,13 @@ class ClusterFault(Held):
         self._armed_unix_s = time.time()
         self._put_in_place()
         threading.Thread(target=self._run, name=f"fault {self.id}", daemon=True).start()
+
+    def abandon(self, why: BaseException) -> None:
+        """Take note that it began and could not go on; what it did stays in the record."""
+        self.failure = why
+        self._add_problem(f"it ended early: {str(why) or type(why).__name__}")
+        self._reason, self._ended_unix_s = "stop", time.time()
+        self._over.set()
 
     @property
     def is_fault(self) -> bool:

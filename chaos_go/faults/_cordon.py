@@ -52,16 +52,16 @@ def cordon(
 ) -> dict[str, Any]:
     """Cordon nodes, so that no new pod is put there, and restore them at the end of the fault.
 
-    Pods that run there go on. What was before is in an undo file in the current directory before it
-    is changed. `stop`, the end of the duration and the end of the run restore it; after the death
-    of Python, ``chaos go undo`` does. A node that was cordoned before stays so.
+    Pods that run there go on. First the state of the nodes is written to an undo file in the
+    current directory. `stop`, the end of the duration and the end of the run restore it; if Python
+    was killed, ``chaos go undo`` does. A node that was cordoned before the fault stays cordoned.
 
     Args:
         target: ``node/worker-2``, or the nodes with a label: ``nodes/zone=b``.
         scope: Which nodes are cordoned, as a mapping. ``nodes``: a number, a share like "50%",
             "all", or a list of names (1). ``max_percentage``: the largest share of the Ready nodes
-            of the cluster that may be cordoned, those that are already included, unless they are
-            listed by name (50).
+            of the cluster that may be cordoned, including those that are cordoned already, unless
+            the nodes are listed by name (50).
         duration_s: Seconds until the nodes are restored, more than 0 and at most 3600.
         seed: Seed of the random choice; 0 draws one, which is in the record.
         name: Name of the fault; "" derives one from the target.

@@ -81,30 +81,30 @@ def drain(
     The action returns when the pods have left or ``timeout_s`` is over. The nodes stay cordoned for
     ``duration_s`` after that. As with ``kubectl drain``, pods of DaemonSets, static pods and pods
     that have finished stay. So does the pod that runs this experiment. An eviction that a
-    PodDisruptionBudget refuses is tried again every second. What it refused until the end is in
-    the record with the numbers of the budget; it is no error.
+    PodDisruptionBudget refuses is tried again every second. If it is still refused at the end, this
+    is no error: the record has the numbers of the budget.
 
-    What was before is in an undo file in the current directory before it is changed. `stop`, the
-    end of the duration and the end of the run restore it, also when the drain fails; after the
-    death of Python, ``chaos go undo`` does. A node that was cordoned before stays so. Pods that
-    were evicted are not moved back.
+    First the state of the nodes is written to an undo file in the current directory. `stop`, the
+    end of the duration and the end of the run restore it, also when the drain fails; if Python was
+    killed, ``chaos go undo`` does. A node that was cordoned before the fault stays cordoned. Pods
+    that were evicted are not moved back.
 
     Args:
-        target: ``node/worker-2``, the nodes with a label (``nodes/zone=b``), or pods, which stand
-            for the nodes on which they run: ``deployment/shop/users``.
+        target: ``node/worker-2``, the nodes with a label (``nodes/zone=b``), or the nodes on which
+            pods run (``deployment/shop/users``).
         scope: Which nodes are drained, as a mapping. For a target of nodes: ``nodes``, a number, a
             share like "50%", "all", or a list of names (1). For a target of pods: ``pods``, the
             pods whose nodes are drained (1), ``include_unready`` and ``protected_namespace`` as for
             `kill`. For both: ``max_percentage``, the largest share of the Ready nodes of the
-            cluster that may be closed to pods, and of the pods of the target that may be missing
-            (50).
+            cluster that may be cordoned, and of the pods of the target that may be missing (50).
         grace_period_s: Seconds between SIGTERM and SIGKILL; 0 kills at once; -1 for
             ``terminationGracePeriodSeconds`` of each pod.
-        timeout_s: Seconds until which pods are evicted, more than 0 and at most 3600.
-        allow: What is evicted too, as a mapping. ``bare_pods``: pods without a controller, which
-            nothing replaces (false). ``emptydir_data``: pods with an emptyDir volume, whose data is
-            lost (false).
-        duration_s: Seconds until the nodes are restored, more than 0 and at most 3600.
+        timeout_s: Seconds that the evictions may take, more than 0 and at most 3600.
+        allow: Which other pods are evicted too, as a mapping. ``bare_pods``: pods without a
+            controller, which nothing replaces (false). ``emptydir_data``: pods with an emptyDir
+            volume, whose data is lost (false).
+        duration_s: Seconds from the end of the evictions until the nodes are restored, more than 0
+            and at most 3600.
         seed: Seed of the random choice; 0 draws one, which is in the record.
         name: Name of the fault; "" derives one from the target.
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.

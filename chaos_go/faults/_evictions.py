@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos_go.errors import ClusterError
-from chaos_go.faults._kill import budget_says, evict
 from chaos_go.kubernetes import eviction
 from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.eviction import Lodger
@@ -43,7 +42,8 @@ class Leaving:
     gone_unix_s: float | None = None
     refusals: int = 0
     blocked: str = ""
-    sent_unix_s: float = 0.0  # of the last try
+    sent_unix_s: float = 0.0  # of the try that counts: the last one, or the first without an answer
+    is_unanswered: bool = False  # whether the last try got no answer, and may have been carried out
     next_s: float = 0.0  # when the next try is due, of the monotonic clock
 
     @property
@@ -167,16 +167,21 @@ class Evictions:
         options: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
         if self._grace_period_s is not None:
             options["gracePeriodSeconds"] = self._grace_period_s
-        one.sent_unix_s, one.next_s = time.time(), time.monotonic() + _AGAIN_S
+        now_unix_s, one.next_s = time.time(), time.monotonic() + _AGAIN_S
+        if not one.is_unanswered:  # otherwise the first of these tries may have been carried out
+            one.sent_unix_s = now_unix_s
         one.asked_unix_s = one.asked_unix_s or one.sent_unix_s
         try:
-            evict(self._client, pod, options)
+            eviction.evict(self._client, pod, options)
         except ClusterError as error:
+            was_unanswered, one.is_unanswered = one.is_unanswered, error.status == 0
             if error.status in _GONE:
                 one.gone_unix_s, one.blocked = time.time(), ""
+                if was_unanswered:  # that try has evicted it
+                    one.accepted_unix_s = one.gone_unix_s
             elif error.status in _AGAIN or _ends_with_namespace(error):
                 one.refusals += refused_by_budget(error)
-                if one.blocked != (said := budget_says(error)):
+                if one.blocked != (said := eviction.budget_says(error)):
                     one.blocked = said
                     logger.info("eviction of pod %s refused: %s", one.lodger.text, said)
             else:

@@ -2,20 +2,19 @@
 
 import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from chaos_go.errors import BadInputError, ClusterError, TargetError
 from chaos_go.faults._cluster import ClusterFault
+from chaos_go.kubernetes import eviction, pods
 from chaos_go.kubernetes.client import Client, refused_by_budget
 from chaos_go.kubernetes.kinds import PODS
 from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.kubernetes.watched import Watched
-from chaos_go.targets import scope as scopes
-from chaos_go.targets.scope import Scope
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -27,24 +26,25 @@ class Plan:
     """What a kill does.
 
     Attributes:
-        target: The text of the target.
         mode: ``delete`` or ``evict``.
         grace_period_s: Seconds between SIGTERM and SIGKILL; None for those of the pod.
         interval_s: Seconds between two rounds; 0 for one round.
         wait_for_recovery: Whether a round also waits until the workload is available again.
-        scope: Which pods each round kills.
-        most_percentage: The largest share of pods that may be missing because of this fault.
         seed: Seed of the random choice.
     """
 
-    target: str
     mode: str
     grace_period_s: int | None
     interval_s: float
     wait_for_recovery: bool
-    scope: Scope
-    most_percentage: float
     seed: int
+
+
+Choose = Callable[[Sequence[Pod], int], Sequence[Pod]]
+"""Chooses the pods of one round among those that are there, with a seed.
+
+It raises BadInputError when more pods than allowed would be missing.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class PodKill(Watched, ClusterFault):
         presence: Presence,
         resolved: Sequence[dict[str, Any]],
         first: Sequence[Pod],
+        choose: Choose,
         asked: dict[str, Any],
     ) -> None:
         """Make the fault.
@@ -88,6 +89,7 @@ class PodKill(Watched, ClusterFault):
             presence: Watches the pods.
             resolved: All pods of the target, for the journal.
             first: The pods of the first round.
+            choose: Chooses the pods of later rounds.
             asked: The arguments of the action, for the journal.
         """
         super().__init__(name, "pod-kill", asked, duration_s)
@@ -96,6 +98,7 @@ class PodKill(Watched, ClusterFault):
         self._client = client
         self._resolved = list(resolved)
         self._first = tuple(first)
+        self._choose = choose
         self._outcomes: list[Outcome] = []
         self._rounds = 0
 
@@ -146,6 +149,7 @@ class PodKill(Watched, ClusterFault):
         try:
             self._round(self._first)
         except BaseException:
+            self.ask_to_stop()
             self.presence.stop()
             raise
 
@@ -165,44 +169,48 @@ class PodKill(Watched, ClusterFault):
         """Wait, where asked, until the workload has recovered; return False at the end of time."""
         if not self._plan.wait_for_recovery or not self.presence.kills:
             return True
-        last = self.presence.kills[-1]
-        left_s = deadline_s - time.monotonic()
-        if self.presence.wait_for_recovery(left_s, last, self._stop) is not None:
-            return True
-        if not self._stop.is_set():
-            self.not_recovered(time.time() - last.at_unix_s)
-        return False
+        last, left_s = self.presence.kills[-1], deadline_s - time.monotonic()
+        return self.presence.wait_for_recovery(left_s, last, self._stop) is not None
 
     def _next_round(self) -> None:
-        """Choose among the pods of this moment; fewer or none when too many are missing already."""
-        candidates = [x for x in self.presence.alive() if x.is_ready]
-        missing = self.presence.unavailable
-        allowed = self._allowed(len(candidates) + missing) - missing
+        """Kill among the pods of this moment; none when more than allowed would be missing."""
+        killed = {kill.pod.uid for kill in self.presence.kills}  # a late watch may still have them
+        there = [pod for pod in self.presence.alive() if pod.uid not in killed]
+        self._rounds += 1  # a round that is refused is one as well: the next one draws anew
         try:
-            chosen = choose(self._plan, candidates, self._plan.seed + self._rounds)[
-                : max(0, allowed)
-            ]
-            if chosen:
-                self._round(chosen)
-            else:
-                logger.info("fault %r: no pod is killed now, %d are missing", self.id, missing)
+            chosen = self._choose(there, self._plan.seed + self._rounds)
+        except BadInputError as error:
+            logger.info("fault %r: no pod is killed now: %s", self.id, error)
+            return
+        try:
+            self._round(chosen)
         except (ClusterError, BadInputError) as error:
             self._add_problem(f"round {self._rounds + 1}: {error}")
 
-    def _allowed(self, of: int) -> int:
-        most = self._plan.scope.max_percentage or self._plan.most_percentage
-        return int(of * most / 100) or (1 if self._plan.scope.names else 0)
-
-    def _round(self, pods: Sequence[Pod]) -> None:
+    def _round(self, chosen: Sequence[Pod]) -> None:
         """Kill pods. The first one alone: what forbids it forbids the others as well."""
-        self._rounds += 1
-        self._take(self._kill(pods[0]))
+        self._take(self._kill(chosen[0]))
         with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="kill") as pool:
-            for tried in [pool.submit(self._kill, pod) for pod in pods[1:]]:
-                try:
-                    self._take(tried.result())
-                except (ClusterError, TargetError) as error:
-                    self._add_problem(str(error))
+            tries = [pool.submit(self._kill_unless_stopped, pod) for pod in chosen[1:]]
+            try:
+                wait(tries)
+            except BaseException:  # an interruption of the run: those that have begun are recorded
+                self.ask_to_stop()
+                wait(tries)
+                raise
+            finally:
+                self._take_all(tries)
+
+    def _kill_unless_stopped(self, pod: Pod) -> Outcome | None:
+        return None if self._stop.is_set() else self._kill(pod)
+
+    def _take_all(self, tries: Sequence[Future[Outcome | None]]) -> None:
+        for tried in tries:
+            try:
+                if outcome := tried.result():
+                    self._take(outcome)
+            except (ClusterError, BadInputError) as error:
+                self._add_problem(str(error))
 
     def _take(self, outcome: Outcome) -> None:
         with self._lock:
@@ -222,19 +230,29 @@ class PodKill(Watched, ClusterFault):
         began_unix_s = time.time()
         try:
             if self._plan.mode == "evict":
-                evict(self._client, pod, options)
+                eviction.evict(self._client, pod, options)
             else:
                 self._client.delete(PODS.path(pod.namespace, pod.name), options)
         except ClusterError as error:
             if refused_by_budget(error):
-                return Outcome(pod, began_unix_s, budget_says(error), None)
-            if error.status not in (404, 409):
+                return Outcome(pod, began_unix_s, eviction.budget_says(error), None)
+            if error.status == 0 and self._is_ending(pod):
+                error.was_repeated = True  # only the answer was lost
+            elif error.status not in (404, 409):
                 raise
             if not error.was_repeated:  # otherwise the first try has deleted it
                 fix = "it was deleted or replaced meanwhile; choose again"
                 raise TargetError(f"pod/{pod.namespace}/{pod.name}", fix) from error
         self.presence.add_kill(pod, began_unix_s)
         return Outcome(pod, began_unix_s, "", time.time())
+
+    def _is_ending(self, pod: Pod) -> bool:
+        """Return whether a pod is gone or is being deleted."""
+        try:
+            now = pods.read(self._client.get(PODS.path(pod.namespace, pod.name)))
+        except ClusterError as error:
+            return error.status == 404
+        return now.uid != pod.uid or now.is_terminating
 
     def _finish(self) -> None:
         self.presence.stop()
@@ -250,37 +268,6 @@ class PodKill(Watched, ClusterFault):
             )
             for x in self._outcomes
         ]
-
-
-def evict(client: Client, pod: Pod, options: dict[str, Any]) -> None:
-    """Ask for the eviction of a pod, which a PodDisruptionBudget may refuse with 429.
-
-    Raises:
-        ClusterError: It was refused.
-    """
-    body = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": pod.name, "namespace": pod.namespace},
-        "deleteOptions": options,
-    }
-    client.create(PODS.path(pod.namespace, pod.name, "eviction"), body)
-
-
-def budget_says(error: ClusterError) -> str:
-    """Return why an eviction was refused: the API server names the budget and its numbers."""
-    causes = (error.details.get("details") or {}).get("causes") or []
-    said = [str(error.details.get("message", "")), *(str(x.get("message", "")) for x in causes)]
-    return " ".join(text for text in dict.fromkeys(said) if text) or str(error)
-
-
-def choose(plan: Plan, pods: Sequence[Pod], seed: int) -> list[Pod]:
-    """Choose the pods of one round.
-
-    Raises:
-        BadInputError: The scope asks for more pods than there are, or for too large a share.
-    """
-    return list(scopes.choose(plan.scope, pods, plan.most_percentage, seed).places)
 
 
 def _count(number: int, what: str) -> str:

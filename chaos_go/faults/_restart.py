@@ -54,11 +54,11 @@ def rollout_restart(
     """Have all pods of a workload replaced by its controller, and watch how it does so.
 
     It does what ``kubectl rollout restart`` does: it sets an annotation of the pod template. The
-    update strategy of the workload decides how many pods are replaced at a time. The probes see it
-    as a kill of all pods at once, of which each serves until its controller ends it; the recovery
-    is complete when every pod is a new one and Ready.
+    update strategy of the workload decides how many pods are replaced at a time. For the probes the
+    restart is a kill of all pods at once, each of which serves until its controller ends it: the
+    recovery lasts from the beginning of the restart until every pod is a new one and Ready.
 
-    Nothing is restored at the end of the fault, since the new pods run what the old ones ran. A
+    Nothing is restored at the end of the fault, because the new pods run what the old ones ran. A
     restart that has begun cannot be stopped; the annotation stays.
 
     Args:

@@ -54,14 +54,14 @@ def scale(
 ) -> dict[str, Any]:
     """Change the number of pods of a workload, and restore it at the end of the fault.
 
-    The number before is in an undo file in the current directory before it is changed. `stop`, the
-    end of the duration and the end of the run restore it; after the death of Python, ``chaos go
-    undo`` does. The fault does not wait until pods have started or ended. If somebody else has
-    changed the number meanwhile, it is left alone, and the verdict is ``unsafe``.
+    First the present number is written to an undo file in the current directory. `stop`, the end of
+    the duration and the end of the run restore it; if Python was killed, ``chaos go undo`` does.
+    The fault does not wait until pods have started or ended. If somebody else has changed the
+    number meanwhile, it is left alone, and the verdict is ``unsafe``.
 
     Args:
         target: A Deployment, StatefulSet or ReplicaSet, for instance ``deployment/shop/users``.
-        replicas: The number of pods that it shall have, 0 or more.
+        replicas: The number of pods that it has during the fault, 0 or more.
         scope: What is allowed, as a mapping. ``max_percentage``: the largest share of its pods that
             may be taken away (50). ``protected_namespace``: repeats the namespace of the target,
             when it is kube-system, kube-public, kube-node-lease or the one that runs this

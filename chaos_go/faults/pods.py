@@ -1,7 +1,10 @@
 """Faults on pods and nodes of Kubernetes, through its API server."""
 
-from collections.abc import Iterator
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from chaos_go import arguments
@@ -26,9 +29,10 @@ from chaos_go.kubernetes.selection import Selection
 from chaos_go.targets import PodsTarget, guard, read_pods
 from chaos_go.targets import scope as scopes
 from chaos_go.targets.scope import Choice, Scope
-from chaos_go.targets.target import MOST_PERCENTAGE
 
 __all__ = ["cordon", "drain", "kill", "rollout_restart", "scale"]
+
+logger = logging.getLogger("chaostoolkit")
 
 _ONE: dict[str, Any] = {"pods": 1}
 
@@ -84,22 +88,25 @@ def kill(
 ) -> dict[str, Any]:
     """Kill pods of a workload, and watch how it recovers.
 
-    The first kill is done when the action returns. Then the fault stays in place until `stop` or
-    until its duration ends: probes measure this time, and further rounds happen in it.
+    The pods of the first round are killed when the action returns. Then the fault stays in place
+    until `stop` or until its duration ends: probes measure this time, and further rounds happen in
+    it. A later round kills fewer pods, or none, when too many others are missing already.
 
     Args:
         target: The pods, for instance ``deployment/shop/users`` or ``pods/shop/app=users``.
         mode: ``delete``, or ``evict``: the Eviction API, which respects PodDisruptionBudgets. An
             eviction that a budget refuses is in the record; it is no error.
         scope: Which pods each round kills, as a mapping. ``pods``: a number, a share like "50%",
-            "all", or a list of names (1). ``max_percentage``: the largest share of pods that may be
-            missing because of this fault (50). ``include_unready``: also pods that are not Ready
+            "all", or a list of names (1). ``max_percentage``: the largest share of the pods of a
+            workload that may be missing, those that are missing already included, unless the pods
+            are listed by name (50). ``include_unready``: also pods that are not Ready
             (false). ``protected_namespace``: repeats the namespace of the target, when it is
             kube-system, kube-public, kube-node-lease or the one that runs this experiment ("").
         grace_period_s: Seconds between SIGTERM and SIGKILL; 0 kills at once; -1 for
             ``terminationGracePeriodSeconds`` of the pod.
         interval_s: Seconds between two rounds; 0 for one round only.
-        wait_for_recovery: Whether a round also waits until the workload is fully available again.
+        wait_for_recovery: Whether each further round also waits until the workload is fully
+            available again.
         duration_s: Seconds until the fault ends by itself, more than 0 and at most 3600.
         seed: Seed of the random choice; 0 draws one, which is in the record.
         name: Name of the fault; "" derives one from the target.
@@ -113,27 +120,42 @@ def kill(
         ActivityFailed: A value is invalid, no pod matches, more pods than allowed would be missing,
             or the API server refused. No pod was killed then.
     """
-    plan = _plan(target, mode, scope, grace_period_s, interval_s, wait_for_recovery, seed)
+    plan = _plan(mode, grace_period_s, interval_s, wait_for_recovery, seed)
+    limits = scopes.read_pods(scope)
     arguments.positive("duration_s", duration_s, LONGEST_DURATION_S, "seconds")
+    arguments.text("name", name)
     found = read_pods(target, secrets)
-    client = connect(secrets)
-    chosen = _choose(found, plan.scope, seed)
+    chosen = _choose(found, limits, seed)
     selection, choice = chosen.selection, chosen.choice
-    plan = replace(plan, seed=choice.seed, most_percentage=found.most_percentage)
+    _refuse_rounds_of_names(found, limits, plan, choice.places)
+    plan = replace(plan, seed=choice.seed)
     asked = {"target": target, "mode": mode, "interval_s": interval_s, "seed": choice.seed}
+    again = partial(_choose_again, found, limits, selection)
+    if choice.record:
+        said = "kill: %d of %d pods of %s are drawn with seed %d"
+        logger.info(said, len(choice.places), len(chosen.candidates), target, choice.seed)
 
     def begin(reserved: str) -> PodKill:
+        client = connect(secrets)
         presence = Presence(
             client, selection.namespace, selection.selector, selection.pods, selection.workload
         )
         fault = PodKill(
-            reserved, plan, duration_s, client, presence, chosen.resolved, choice.places, asked
-        )
-        fault.begin()
+            reserved, plan, duration_s, client, presence, chosen.resolved, choice.places, again,
+            asked,
+        )  # fmt: skip
+        fault.target = found.asked
+        try:
+            fault.begin()
+        except BaseException as error:
+            if not fault.killed:
+                raise
+            fault.abandon(error)  # the journal must have what was killed
         return fault
 
-    derived = f"kill-{found.slug}"[:80]
-    fault = holder.keep(arguments.text("name", name), derived, begin)
+    fault = holder.keep(name, f"kill-{found.slug}"[:80], begin)
+    if fault.failure is not None:
+        raise fault.failure
     return fault.record() | ({"scope": choice.record} if choice.record else {})
 
 
@@ -162,20 +184,50 @@ def _choose(found: PodsTarget, scope: Scope, seed: int) -> _Chosen:
     return _Chosen(selection, resolved, candidates, choice)
 
 
+def _choose_again(
+    found: PodsTarget, scope: Scope, at_first: Selection, there: Sequence[Pod], seed: int
+) -> Sequence[Pod]:
+    """Choose the pods of a later round by the same guards.
+
+    Raises:
+        BadInputError: None is there, or more than allowed would be missing.
+    """
+    if found.asked.kind == "pod":  # its siblings are watched, too
+        there = [pod for pod in there if pod.name == found.asked.name]
+    now = replace(at_first, pods=tuple(there))
+    candidates = guard.candidates(found.text, now, scope)
+    choice = scopes.choose(scope, candidates, found.most_percentage, seed)
+    of = Counter(pod.owner for pod in at_first.pods)
+    guard.refuse_too_many(scope, choice.places, now, found.most_percentage, of)
+    return choice.places
+
+
+def _refuse_rounds_of_names(
+    found: PodsTarget, scope: Scope, plan: Plan, chosen: Sequence[Pod]
+) -> None:
+    """Refuse rounds on named pods that do not come back under their names."""
+    is_named = found.asked.kind == "pod" or bool(scope.names)
+    if plan.interval_s and is_named:
+        for pod in chosen:
+            if not pod.owner.startswith("statefulset/"):
+                fix = f"pod {pod.name} does not come back under its name; leave it out"
+                raise BadInputError("interval_s", plan.interval_s, fix)
+
+
 def _plan(
-    target: str, mode: object, scope: object, grace_period_s: object, interval_s: object,
-    wait_for_recovery: object, seed: object,
+    mode: object, grace_period_s: object, interval_s: object, wait_for_recovery: object,
+    seed: object,
 ) -> Plan:  # fmt: skip
     if mode not in ("delete", "evict"):
         raise BadInputError("mode", mode, "give delete or evict")
     grace = arguments.whole("grace_period_s", grace_period_s, -1, 3600)
+    if arguments.flag("wait_for_recovery", wait_for_recovery) and not interval_s:
+        fix = "there is only one round, so nothing waits; give interval_s as well"
+        raise BadInputError("wait_for_recovery", wait_for_recovery, fix)
     return Plan(
-        target=target,
         mode=str(mode),
         grace_period_s=None if grace < 0 else grace,
         interval_s=arguments.number("interval_s", interval_s, 3600, "seconds", least=0),
         wait_for_recovery=arguments.flag("wait_for_recovery", wait_for_recovery),
-        scope=scopes.read_pods(scope),
-        most_percentage=MOST_PERCENTAGE,
         seed=arguments.whole("seed", seed, 0),
     )

@@ -237,7 +237,7 @@ class Client:
             took = f"after {time.monotonic() - began_s:.1f} s"
             raise ClusterError(f"{self.host} does not answer {took}: {_reason(error)}") from error
         if answer.status_code >= 300:
-            said = answer.text or answer.reason
+            said = _text(answer) or answer.reason
             refused = refusal(self.host, verb, path, answer.status_code, said)
             refused.was_repeated = _was_repeated(answer)
             raise refused
@@ -296,10 +296,23 @@ def _parsed(answer: requests.Response, verb: str, path: str) -> Object:
     return parsed
 
 
+def _text(answer: requests.Response) -> str:
+    """Return the body of an answer; "" when the connection breaks while it is read."""
+    try:
+        return answer.text
+    except (OSError, RuntimeError):
+        return ""
+
+
 def refused_by_budget(error: ClusterError) -> bool:
-    """Return whether an eviction was refused because of a PodDisruptionBudget."""
+    """Return whether an eviction was refused because of a PodDisruptionBudget.
+
+    A budget that its controller has not counted yet refuses everything for a moment. This says
+    nothing about the pods.
+    """
     causes = (error.details.get("details") or {}).get("causes") or []
-    return error.status == 429 and any(x.get("reason") == "DisruptionBudget" for x in causes)
+    said = [str(x.get("message")) for x in causes if x.get("reason") == "DisruptionBudget"]
+    return error.status == 429 and any("still being processed" not in text for text in said)
 
 
 def _was_repeated(answer: requests.Response) -> bool:

@@ -36,6 +36,7 @@ class Presence:
     def __init__(
         self, client: Client, namespace: str, selector: str, pods: Iterable[Pod],
         workload: Workload | None,
+        wanted: int | None = None,
     ) -> None:  # fmt: skip
         """Begin to watch.
 
@@ -45,6 +46,8 @@ class Presence:
             selector: Label selector that all of them match; "" for all pods of the namespace.
             pods: The pods as they were selected; their owners tell which new pods belong to them.
             workload: The workload; None when pods, a selector or a service were named.
+            wanted: How many pods should be Ready when no workload tells it; None for those that are
+                Ready at first.
 
         Raises:
             ClusterError: The API server refused, or did not answer.
@@ -73,7 +76,8 @@ class Presence:
         self._pulse = Pulse(client)
         with self._changed:
             self._uids |= self._pods.keys()
-            self._wanted_at_first = sum(pod.is_ready for pod in self._pods.values())
+            ready = sum(pod.is_ready for pod in self._pods.values())
+            self._wanted_at_first = ready if wanted is None else wanted
             self._has_listed = True
             self._note(time.time())
 

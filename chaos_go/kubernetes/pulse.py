@@ -57,13 +57,6 @@ class Pulse:
             found.append(Gap(since, None))
         return tuple(found)
 
-    @property
-    def silent_s(self) -> float:
-        """For how many seconds the API server has not answered; 0 while it does."""
-        gaps = self.gaps()
-        is_silent = bool(gaps) and gaps[-1].to_unix_s is None
-        return time.time() - gaps[-1].from_unix_s if is_silent else 0.0
-
     def _ask(self) -> None:
         while not self._stopped.wait(_EVERY_S):
             try:

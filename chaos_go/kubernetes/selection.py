@@ -33,6 +33,14 @@ class Asked:
     namespace: str
     name: str
 
+    def is_same(self, other: "Asked") -> bool:
+        """Return whether another target names the same pods, whatever its port."""
+        return (self.kind, self.namespace, self.name) == (
+            other.kind,
+            other.namespace,
+            other.name,
+        )
+
 
 @dataclass(frozen=True)
 class Selection:

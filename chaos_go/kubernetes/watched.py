@@ -1,12 +1,14 @@
 """What faults on pods have in common: they watch what becomes of the pods, for the probes."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from chaos_go.agent.held import Held, Replacement
 from chaos_go.kubernetes.presence import Presence
 from chaos_go.kubernetes.pulse import Gap
 from chaos_go.kubernetes.recovery import Kill
+from chaos_go.kubernetes.selection import Asked
 
 
 def _doubt(kill: Kill, at_unix_s: float | None, gap: Gap) -> str:
@@ -24,10 +26,12 @@ class Watched(Held):
 
     Attributes:
         presence: What became of the pods since the fault began.
+        target: What the fault was asked to hit; None when that is not pods, but nodes.
         evictions_blocked: How many evictions the API server refused because of a budget.
     """
 
     presence: Presence
+    target: Asked | None = None
     evictions_blocked: int = 0
 
     @property
@@ -35,14 +39,18 @@ class Watched(Held):
         """When each pod was killed, and when its replacement was Ready."""
         return tuple((kill.at_unix_s, kill.replaced_unix_s) for kill in self.presence.kills)
 
-    def recovery_s(self) -> float | None:
+    def recovery_s(self, kills: Sequence[Kill] | None = None) -> float | None:
         """Return the longest time from a kill to full availability, in seconds.
 
         None before the workload has recovered from every kill, and without any kill.
+
+        Args:
+            kills: The kills that are judged; None for all.
         """
+        judged = self.presence.kills if kills is None else kills
         took = [
             None if at is None else at - kill.at_unix_s
-            for kill in self.presence.kills
+            for kill in judged
             for at in [self.presence.recovered_unix_s(kill)]
         ]
         known = [seconds for seconds in took if seconds is not None]

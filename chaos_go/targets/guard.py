@@ -1,7 +1,7 @@
 """What bounds a fault in a cluster: protected namespaces, and the share of a workload."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos_go.errors import BadInputError, TargetError
 from chaos_go.kubernetes.connection import own_namespace
@@ -10,6 +10,7 @@ from chaos_go.kubernetes.pods import Pod
 from chaos_go.kubernetes.selection import Selection
 from chaos_go.targets.scope import Scope
 
+NOTHING: Mapping[str, int] = {}
 PROTECTED = ("kube-system", "kube-public", "kube-node-lease")
 
 
@@ -31,9 +32,14 @@ def candidates(target: str, selection: Selection, scope: Scope) -> tuple[Pod, ..
     """Return the pods that may be chosen: those that are Ready, unless the scope asks for all.
 
     Raises:
-        TargetError: None is Ready, or one is static.
-        BadInputError: A pod has no container of the name in the scope.
+        TargetError: None is there or Ready, or one is static.
+        BadInputError: The scope names a container.
     """
+    if scope.container:
+        fix = "this fault acts on whole pods; leave it out"
+        raise BadInputError("scope.container", scope.container, fix)
+    if not selection.pods:
+        raise TargetError(target, "none of its pods is there")
     if mirrors := [pod.name for pod in selection.pods if pod.is_mirror]:
         fix = "a static pod, whose end only the kubelet of its node decides; name other pods"
         raise TargetError(target, f"{mirrors[0]} is {fix}")
@@ -47,27 +53,33 @@ def candidates(target: str, selection: Selection, scope: Scope) -> tuple[Pod, ..
             f"{first.why_not_ready()}); wait, or give scope: {{include_unready: true}}"
         )
         raise TargetError(target, fix)
-    for pod in pods if scope.container else ():
-        names = [container.name for container in pod.containers]
-        if scope.container not in names:
-            fix = f"pod {pod.name} has no such container; it has {', '.join(names)}"
-            raise BadInputError("scope.container", scope.container, fix)
     return pods
 
 
 def refuse_too_many(
-    scope: Scope, chosen: Sequence[Pod], selection: Selection, most_percentage: float
+    scope: Scope,
+    chosen: Sequence[Pod],
+    selection: Selection,
+    most_percentage: float,
+    at_first: Mapping[str, int] = NOTHING,
 ) -> None:
     """Refuse when too many pods of any workload would be missing, those already missing included.
 
     A label selector may match several workloads, of which a draw may hit one alone.
+
+    Args:
+        scope: The scope of the fault.
+        chosen: The pods that would be hit.
+        selection: The pods of the target that are there.
+        most_percentage: The largest share in percent, unless the scope has its own.
+        at_first: How many pods each workload of the target had when the fault began.
 
     Raises:
         BadInputError: The share is too large.
     """
     if scope.names:
         return
-    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    allowed = scope.allowed(most_percentage)
     of = Counter(pod.owner for pod in selection.pods)
     hit = {pod.uid for pod in chosen}
     missing = Counter(x.owner for x in selection.pods if x.uid in hit or not x.is_ready)
@@ -76,12 +88,16 @@ def refuse_too_many(
         absent = max(0, selection.workload.wanted - of[owner])
         missing[owner] += absent
         of[owner] += absent
+    for owner, number in at_first.items():
+        absent = max(0, number - of[owner])
+        missing[owner] += absent
+        of[owner] += absent
     for owner in dict.fromkeys(pod.owner for pod in chosen):
         number = missing[owner]
         if owner and 100 * number / of[owner] > allowed:
             fix = (
-                f"{number} of {of[owner]} pods of {owner} would be missing, which is more than "
-                f"{allowed:g} %; raise it, hit fewer by scope.pods, or name the pods there"
+                f"{number} of {of[owner]} pods of {owner} in the target would be missing, which is "
+                f"more than {allowed:g} %; raise it, hit fewer by scope.pods, or name them there"
             )
             raise BadInputError("scope.max_percentage", allowed, fix)
 
@@ -114,7 +130,7 @@ def refuse_too_many_nodes(
     hit = {node.uid for node in chosen}
     usable = [x for x in everything if x.is_ready and (x.uid in hit or not x.is_control_plane)]
     closed = sum(x.uid in hit or x.is_unschedulable for x in usable)
-    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    allowed = scope.allowed(most_percentage)
     if 100 * closed > allowed * len(usable):
         fix = (
             f"{closed} of {len(usable)} Ready nodes would take no pods, which is more than "
@@ -129,7 +145,7 @@ def refuse_scaling_down(scope: Scope, before: int, after: int, most_percentage: 
     Raises:
         BadInputError: The share is too large.
     """
-    allowed = most_percentage if scope.max_percentage is None else scope.max_percentage
+    allowed = scope.allowed(most_percentage)
     if 100 * (before - after) > allowed * before:
         fix = (
             f"{before - after} of {before} pods would be taken away, which is more than "

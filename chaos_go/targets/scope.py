@@ -55,6 +55,14 @@ class Scope:
     include_unready: bool = False
     protected_namespace: str = ""
 
+    def allowed(self, most_percentage: float) -> float:
+        """Return the largest share that is allowed, in percent.
+
+        Args:
+            most_percentage: The bound of the kind of target.
+        """
+        return most_percentage if self.max_percentage is None else self.max_percentage
+
 
 @dataclass(frozen=True)
 class Choice[T: Named]:
@@ -185,7 +193,7 @@ def choose[T: Named](
 
 def _refuse_too_many(scope: Scope, number: int, of: int, most_percentage: float) -> None:
     """Refuse a share that is larger than allowed. A share that was given is not rounded first."""
-    allowed = scope.max_percentage if scope.max_percentage is not None else most_percentage
+    allowed = scope.allowed(most_percentage)
     share = scope.percentage if scope.percentage is not None else 100 * number / of
     if share <= allowed:
         return

@@ -194,7 +194,9 @@ def test_pods_that_are_not_ready_are_left_alone_unless_asked_for(cluster, namesp
     with pytest.raises(ActivityFailed, match=r"none of its 2 pods is Ready \(u-.*include_unready"):
         kill(target)
     # All of them are missing already.
-    with pytest.raises(ActivityFailed, match="2 of 2 pods of deployment/u would be missing"):
+    with pytest.raises(
+        ActivityFailed, match="2 of 2 pods of deployment/u in the target would be missing"
+    ):
         kill(target, scope={"pods": 1, "include_unready": True})
     scope = {"pods": 1, "include_unready": True, "max_percentage": 100}
     kill(target, scope=scope, name="unready")
@@ -207,7 +209,9 @@ def test_two_workloads_of_one_selector_are_counted_apart(cluster, namespace):
     target = f"pods/{namespace}/app in (a,b)"
     owners = {seed: drawn(target, seed) for seed in range(1, 20)}
     alone = next(seed for seed, owner in owners.items() if owner == "deployment/a")
-    with pytest.raises(ActivityFailed, match="1 of 1 pods of deployment/a would be missing"):
+    with pytest.raises(
+        ActivityFailed, match="1 of 1 pods of deployment/a in the target would be missing"
+    ):
         kill(target, seed=alone)
     other = next(seed for seed, owner in owners.items() if owner == "deployment/b")
     kill(target, seed=other, grace_period_s=0, name="two-workloads")

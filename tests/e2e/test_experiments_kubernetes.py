@@ -125,12 +125,16 @@ def test_a_killed_pod_is_replaced_without_a_lost_request(cluster, shop, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("variant", "causes"),
-    [("abrupt-shutdown", {"502"}), ("no-readiness", {"503"})],
+    ("experiment", "variant", "causes"),
+    [
+        ("users-pod-killed", "abrupt-shutdown", {"502"}),
+        ("users-pod-killed", "no-readiness", {"503"}),
+        ("users-pods-killed-in-a-row", "abrupt-shutdown", {"502"}),
+    ],
 )
-def test_a_badly_built_shop_loses_log_ins(cluster, shop, tmp_path, variant, causes):
+def test_a_badly_built_shop_loses_log_ins(cluster, shop, tmp_path, experiment, variant, causes):
     make_bad(cluster, shop, variant)
-    run = Run(cluster, shop, "users-pod-killed", tmp_path)
+    run = Run(cluster, shop, experiment, tmp_path)
     assert run.exit_code == VIOLATED
     assert run.after("no-log-in-is-lost") > 0
     assert causes <= lost_by_cause(run.journal, "log-ins")

@@ -220,7 +220,7 @@ def test_more_pods_of_the_target_than_allowed(cluster, namespace):
     one_node = {"nodeSelector": {"kubernetes.io/hostname": "node2"}}
     users = workloads.deploy(cluster, namespace, **one_node)
     said = refused(drain, users)
-    assert "3 of 3 pods of deployment/users would be missing" in said
+    assert "3 of 3 pods of deployment/users in the target would be missing" in said
     assert cordoned(cluster) == []
 
 

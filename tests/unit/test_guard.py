@@ -75,12 +75,17 @@ def test_a_static_pod_is_refused_since_its_deletion_does_nothing():
     ("pods", "hit", "wanted", "said"),
     [
         (users(3), 1, 3, None),
-        (users(3), 2, 3, "2 of 3 pods of deployment/users would be missing"),
-        (users(2, 1), 1, 3, "2 of 3 pods of deployment/users would be missing"),
-        (users(2), 1, 3, "2 of 3 pods of deployment/users would be missing"),  # one is not there
+        (users(3), 2, 3, "2 of 3 pods of deployment/users in the target would be missing"),
+        (users(2, 1), 1, 3, "2 of 3 pods of deployment/users in the target would be missing"),
+        (
+            users(2),
+            1,
+            3,
+            "2 of 3 pods of deployment/users in the target would be missing",
+        ),  # one is not there
         (users(4), 2, 4, None),
         (users(4), 2, 2, None),  # a rollout has more pods than wanted
-        (users(1), 1, 1, "1 of 1 pods of deployment/users would be missing"),
+        (users(1), 1, 1, "1 of 1 pods of deployment/users in the target would be missing"),
     ],
 )
 @pytest.mark.parametrize("resource", [DEPLOYMENTS, REPLICASETS])

@@ -47,13 +47,12 @@ def test_a_gap_begins_with_the_last_answer_and_ends_with_the_next(fast, silence)
     with serving(answer) as server:
         found = Pulse(server.client())
         time.sleep(0.6)
-        assert (found.gaps(), found.silent_s) == ((), 0.0)
+        assert found.gaps() == ()
         began = time.time()
         until_s[0] = time.monotonic() + 1
         time.sleep(0.7)
         (open_gap,) = found.gaps()
         assert open_gap.to_unix_s is None
-        assert found.silent_s > 0.4
         time.sleep(0.8)
         (gap,) = found.gaps()
         found.stop()
