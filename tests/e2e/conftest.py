@@ -15,6 +15,8 @@ from clusters import Cluster, Clusters, wait_until
 from kubernetes.client.exceptions import ApiException
 from shop import Shop
 
+from chaos_go.agent import holder
+
 
 @pytest.fixture(scope="session")
 def clusters(
@@ -26,6 +28,13 @@ def clusters(
     all_of_run = Clusters(shared, testrun_uid[:8])
     yield all_of_run
     all_of_run.close()
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_faults() -> Iterator[None]:
+    """Forget the faults of a test: probes look for the fault of this run in all of the process."""
+    yield
+    holder.holder._faults.clear()
 
 
 @pytest.fixture

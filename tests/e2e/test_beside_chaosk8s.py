@@ -165,6 +165,7 @@ def test_the_activities_of_chaosk8s_that_work(cluster, namespace, mixed):
         chaosk8s("node.probes", "get_nodes"),
         chaosk8s("node.probes", "all_nodes_must_be_ready_to_schedule"),
         chaosk8s("event.probes", "get_events", limit=5),
+        chaosk8s("pod.actions", "exec_in_pods", cmd="true", container_name="sleeper", **pods),
         kill(target, name="amid"),
         chaosk8s("deployment.actions", "scale_deployment", replicas=4, **named),
         recovery(target, "amid"),
@@ -173,7 +174,6 @@ def test_the_activities_of_chaosk8s_that_work(cluster, namespace, mixed):
         chaosk8s("networking.actions", "remove_deny_all_ingress", **ns),
         chaosk8s("node.actions", "cordon_node", name=node),
         chaosk8s("node.actions", "uncordon_node", name=node),
-        chaosk8s("pod.actions", "exec_in_pods", cmd="true", container_name="sleeper", **pods),
         chaosk8s("pod.actions", "terminate_pods", name_pattern="users-.*", **ns),
     )  # fmt: skip
     failed = [x for x in outcomes(journal) if x[1] != "succeeded"]
