@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chaoslib.exceptions import InterruptExecution
 from clusters import wait_until
 from roles import Account
 from workloads import deploy
 
 from chaos_go import activity_modules
 from chaos_go.agent import holder
+from chaos_go.controls import traffic
 from chaos_go.doctor.permissions import Reviews
 from chaos_go.doctor.progress import Progress
 from chaos_go.errors import ForbiddenError
 from chaos_go.faults import pods as faults
 from chaos_go.kubernetes.connection import connect
 from chaos_go.kubernetes.permission import Permission, single
+from chaos_go.traffic import load
 from probes import pods as probes
 
 pytestmark = pytest.mark.e2e
@@ -125,6 +128,36 @@ def add_service(cluster, namespace: str) -> None:
         return any(one.endpoints for one in found.items)
 
     wait_until(has_endpoints, "the service has endpoints")
+
+
+def test_a_load_in_pods_works_with_exactly_its_role(cluster, namespace, account):
+    deploy(cluster, namespace, 1)
+    add_service(cluster, namespace)
+    given = {
+        "name": "users",
+        "load": {"url": f"http://users.{namespace}:8082/api/v1/users/42", "rate_rps": 20},
+        "generator": {"kubernetes": {"image": cluster.agent_image, "namespace": namespace}},
+    }
+    needed = single(traffic.permissions({"provider": {"arguments": given}}), namespace)
+    for lacking in needed:
+        account.grant([one for one in needed if one != lacking])
+        wait_until(
+            lambda lacking=lacking: missing(needed) == [lacking], f"only {lacking} is missing"
+        )
+        what = f"may not {lacking.verbs[0]} {lacking.name}"
+        if lacking.verbs[0] == "delete":
+            continue  # the load would run, and its Job would stay until its own time is over
+        with pytest.raises(InterruptExecution, match=what):
+            traffic.before_experiment_control({}, **given)
+    account.grant(needed)
+    wait_until(lambda: missing(needed) == [], "all is granted")
+    traffic.before_experiment_control({}, **given)
+    journal: dict = {}
+    try:
+        wait_until(lambda: len(load.find("users").seconds()) >= 2, "the load is recorded")
+    finally:
+        traffic.after_experiment_control({}, journal, **given)
+    assert journal["chaos_go"]["traffic"]["users"]["seconds"]
 
 
 def test_every_activity_that_declares_permissions_is_tried():
