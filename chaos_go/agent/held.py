@@ -80,6 +80,9 @@ class Held(ABC):
     def ask_to_stop(self) -> None:
         """Ask for the end of it, without waiting. Does nothing where it has ended."""
 
+    def release(self) -> None:  # noqa: B027 - most have nothing to release
+        """Give back what is kept for probes after the end, such as a watch."""
+
     @abstractmethod
     def stop(self, timeout_s: float = 5.0) -> dict[str, Any]:
         """End it everywhere, wait until it is undone, and return the record.

@@ -164,6 +164,8 @@ class LeaseHolder:
                 fault.stop(max(0.0, until_s - time.monotonic()))
             except ChaosGoError as error:
                 logger.warning("%s", error)
+        for held in self.faults():
+            held.release()
         for agent in self._running():
             agent.finish(EXIT_S if agent.holds else 0.0)
 
@@ -199,8 +201,10 @@ class LeaseHolder:
         if len(places) == 1:  # in this thread, which an interruption of the run reaches at once
             return [self._arm(places[0], spec, timeout_s, attempt)]
         pool = ThreadPoolExecutor(len(places), thread_name_prefix="arm")
-        futures = [pool.submit(self._arm, x, spec, timeout_s, attempt) for x in places]
+        futures: list[Future[Lease]] = []
         try:
+            # An interruption may come in between: the list then has those that were begun.
+            futures.extend(pool.submit(self._arm, x, spec, timeout_s, attempt) for x in places)
             wait(futures, return_when=FIRST_EXCEPTION)
             if any(future.done() and future.exception() for future in futures):
                 attempt.cancel()
@@ -208,8 +212,9 @@ class LeaseHolder:
             return _results(futures)
         except BaseException:  # also an interruption of the run: nothing may stay anywhere
             attempt.cancel()
-            wait(futures)
-            _undo([future.result() for future in futures if not future.exception()])
+            pool.shutdown(cancel_futures=True)
+            begun = [future for future in futures if not future.cancelled()]
+            _undo([future.result() for future in begun if not future.exception()])
             raise
         finally:
             pool.shutdown(wait=False)

@@ -109,7 +109,7 @@ class ClusterFault(Held):
         """
         self.ask_to_stop()
         self._over.wait(max(timeout_s, _LONGEST_END_S))
-        self._finish()
+        self.release()
         if self.state != "ended":
             raise ClusterError(f"fault {self.id!r} is not undone: {self.problem or 'no answer'}")
         return self.record()
@@ -179,10 +179,6 @@ class ClusterFault(Held):
 
     def _undo(self) -> None:
         """Undo what has to be undone."""
-        return
-
-    def _finish(self) -> None:
-        """Release what was kept for the record."""
         return
 
     @abstractmethod

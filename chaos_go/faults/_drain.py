@@ -263,5 +263,6 @@ class DrainFault(Watched, CordonFault):
         if self.presence.has(pod):
             self.presence.add_kill(pod, at_unix_s)
 
-    def _finish(self) -> None:
+    def release(self) -> None:
+        """End the watch of the pods; what was seen stays."""
         self.presence.stop()

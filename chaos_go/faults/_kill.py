@@ -254,7 +254,8 @@ class PodKill(Watched, ClusterFault):
             return error.status == 404
         return now.uid != pod.uid or now.is_terminating
 
-    def _finish(self) -> None:
+    def release(self) -> None:
+        """End the watch of the pods; what was seen stays."""
         self.presence.stop()
 
     def _places(self) -> list[dict[str, Any]]:

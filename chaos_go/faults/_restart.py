@@ -182,7 +182,8 @@ class RolloutRestart(Watched, ClusterFault):
             self.presence.add_kill(pod, began_unix_s, serves_on=True)
         logger.info("fault %r: %s restarted: %d pods", self.id, self._found.name, len(self._pods))
 
-    def _finish(self) -> None:
+    def release(self) -> None:
+        """End the watch of the pods; what was seen stays."""
         self.presence.stop()
 
     def _places(self) -> list[dict[str, Any]]:

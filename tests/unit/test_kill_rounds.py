@@ -104,6 +104,9 @@ def start(monkeypatch):
     for cluster, context in servers:
         cluster.over.set()
         context.__exit__(None, None, None)
+    for thread in threading.enumerate():  # other tests measure the memory of this process
+        if thread.name.startswith(("watch", "pulse", "fault")):
+            thread.join(10)
 
 
 ALL = {"pods": "all", "max_percentage": 100}
