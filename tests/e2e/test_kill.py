@@ -94,7 +94,7 @@ def test_recovery_is_what_another_observer_sees(cluster, namespace, users):
         ({"pods": 2}, "2 of 3 pods are 67 %"),
         ({"pods": 4}, "the target has 3 pods; give at most 3"),
         ({"pods": ["users-nobody"]}, "the target has no such pod; it has users-"),
-        ({"pods": 1, "container": "sidecar"}, "has no such container; it has users"),
+        ({"pods": 1, "container": "sidecar"}, "this fault acts on whole pods; leave it out"),
         ({"pods": 1, "max_percentage": 20}, "1 of 3 pods are 33 %"),
         ({"places": 1}, "scope.places='places': no such argument"),
     ],
