@@ -70,10 +70,20 @@ def connect(secrets: Mapping[str, str] | None = None) -> Client:
         values=tuple(sorted((values | given).items())),
     )
     with _lock:  # a kubeconfig may start a program that asks the user to log in
-        return _client(source)
+        client = _client(source)
+        if not _has_its_files(client.configuration):
+            _client.cache_clear()
+            client = _client(source)
+        return client
 
 
 _lock = threading.Lock()
+
+
+def _has_its_files(configuration: "Configuration") -> bool:
+    """Return whether the certificates are still there: a kubeconfig's are temporary files."""
+    files = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+    return all(Path(file).exists() for file in files if file)
 
 
 def own_namespace() -> str:

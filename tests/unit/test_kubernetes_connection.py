@@ -223,3 +223,10 @@ def test_outside_of_a_pod_there_is_no_service_account(monkeypatch):
     monkeypatch.setenv("CHAOSTOOLKIT_IN_POD", "true")
     with pytest.raises(BadInputError, match="CHAOSTOOLKIT_IN_POD='true': .*whose token is mounted"):
         connect()
+
+
+def test_certificates_that_somebody_removed_from_tmp_are_written_again(monkeypatch, tmp_path):
+    more = {"certificate-authority-data": base64.b64encode(b"a certificate").decode()}
+    monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path / "config", "a", current="a", **more))
+    Path(str(connect()._session.verify)).unlink()
+    assert Path(str(connect()._session.verify)).read_bytes() == b"a certificate"
