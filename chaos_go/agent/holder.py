@@ -378,13 +378,13 @@ def _refuse_unless_armed(lease: Lease, timeout_s: float) -> None:
             f"agent of {lease.place.name} did not arm {lease.id!r} within {timeout_s:g} s and was "
             f"ended; {lease.agent.last_words()}"
         )
-    if armed is None or lease.state == "lost":
-        raise AgentError(f"{lease.id!r} could not be armed: {lease.problem}")
-    if (armed.agent_version, armed.protocol) != (__version__, PROTOCOL):
+    if armed and (armed.agent_version, armed.protocol) != (__version__, PROTOCOL):
         raise AgentError(
             f"agent={armed.agent_version} (protocol {armed.protocol}): chaos_go {__version__} "
             f"(protocol {PROTOCOL}) needs its own agent; build it with `make agent`"
         )
+    if armed is None or lease.state == "lost":
+        raise AgentError(f"{lease.id!r} could not be armed: {lease.problem}")
 
 
 holder = LeaseHolder()
