@@ -133,11 +133,11 @@ simulation: $(AGENT) | $(READY) ## fit drawn data and several loads: calculates 
 integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, services, experiments
 	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile $(ARGS)
 
-# One worker: e2e tests wait for the cluster most of the time, and the cluster needs the processors.
+# Each worker has clusters of its own. Tests of one file share a worker, and so a cluster.
 .PHONY: e2e
 e2e: $(AGENT) $(SHOP) ## run tests on a real Kubernetes (builds it first: 6 to 10 min, only once)
 	@[[ $$EUID != 0 || -n $${CHAOS_GO_TEST_CONTEXT:-} ]] || tests/cluster/cluster build --kubernetes $(KUBERNETES) >/dev/null
-	@KUBERNETES=$(KUBERNETES) $(PYTHON) -m pytest -q -rs -m e2e --timeout 180 $(ARGS)
+	@KUBERNETES=$(KUBERNETES) $(PYTHON) -m pytest -q -rs -m e2e -n $(WORKERS) --dist loadfile --timeout 180 $(ARGS)
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages

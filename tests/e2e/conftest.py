@@ -22,10 +22,9 @@ from chaos_go.agent import holder
 def clusters(
     tmp_path_factory: pytest.TempPathFactory, testrun_uid: str, worker_id: str
 ) -> Iterator[Clusters]:
-    """Return what starts the clusters."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    all_of_run = Clusters(shared, testrun_uid[:8])
+    """Return what starts the clusters. Each worker has its own: some tests stop an API server."""
+    worker = "" if worker_id == "master" else f"-{worker_id}"
+    all_of_run = Clusters(tmp_path_factory.getbasetemp(), testrun_uid[:8] + worker)
     yield all_of_run
     all_of_run.close()
 
