@@ -1,6 +1,5 @@
 """The cluster of a test run: the laboratory of this checkout, or one that is already there."""
 
-import fcntl
 import os
 import subprocess
 import time
@@ -93,16 +92,16 @@ class Cluster:
 
 
 class Clusters:
-    """Starts each kind of cluster once per test run, when a test asks for it first."""
+    """Starts each kind of cluster once per worker, when a test asks for it first."""
 
-    def __init__(self, shared: Path, run: str) -> None:
+    def __init__(self, folder: Path, run: str) -> None:
         """Start nothing yet.
 
         Args:
-            shared: Folder that all workers of this test run share; state and logs go there.
-            run: Unique name of this test run.
+            folder: Folder for state and logs.
+            run: Unique name of this test run and worker.
         """
-        self._shared = shared
+        self._folder = folder
         self._run = run
         self._known: dict[int, Cluster] = {}
         self._tethers: list[int] = []
@@ -115,7 +114,7 @@ class Clusters:
         return self._known[nodes]
 
     def close(self) -> None:
-        """Let go of the laboratories. Each ends when the last worker has let go of it."""
+        """Let go of the laboratories, which then end."""
         for tether in self._tethers:
             os.close(tether)
         self._tethers.clear()
@@ -134,12 +133,8 @@ class Clusters:
         except LaboratoryError as error:
             pytest.skip(str(error))
         name = f"test-{self._run}-{nodes}"
-        places = Places(name, self._shared / "chaos-go" / "cluster" / name)
-        with (self._shared / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # workers of pytest-xdist ask at the same time
-            pipe = self._tether(name)
-            if Running.find(places) is None:
-                self._run_start(name, nodes, pipe)
+        places = Places(name, self._folder / "chaos-go" / "cluster" / name)
+        self._run_start(name, nodes, self._tether(name))
         return Cluster(places.kubeconfig, places.context, Running.get(places))
 
     def _tether(self, name: str) -> Path:
@@ -148,9 +143,8 @@ class Clusters:
         The kernel closes it when this process ends, even by SIGKILL. Processes that tests start do
         not inherit it.
         """
-        pipe = self._shared / f"{name}.tether"
-        if not pipe.exists():
-            os.mkfifo(pipe)
+        pipe = self._folder / f"{name}.tether"
+        os.mkfifo(pipe)
         # With O_WRONLY this would wait until the laboratory has opened the other end.
         self._tethers.append(os.open(pipe, os.O_RDWR))
         return pipe
@@ -158,7 +152,7 @@ class Clusters:
     def _run_start(self, name: str, nodes: int, pipe: Path) -> None:
         command: list[Any] = [HERE / "cluster", "start", "--nodes", str(nodes), "--tether", pipe]
         command += ["--kubernetes", os.environ.get("KUBERNETES") or DEFAULT_VERSION]
-        state = {"XDG_STATE_HOME": str(self._shared), "CHAOS_GO_CLUSTER": name}
+        state = {"XDG_STATE_HOME": str(self._folder), "CHAOS_GO_CLUSTER": name}
         # A test must not build for minutes: `make e2e` has built before.
         environment = {**os.environ, **state, "CHAOS_GO_CLUSTER_BUILD": "no"}
         started = subprocess.run(

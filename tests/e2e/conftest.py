@@ -1,7 +1,7 @@
 """Fixtures of the tests on a real Kubernetes.
 
 A test that asks for `cluster` gets one of one node, or of three if it also asks for `three_nodes`.
-A cluster starts once per test run and ends with it, also if pytest is killed. KUBECONFIG and
+A cluster starts once per worker and ends with it, also if pytest is killed. KUBECONFIG and
 CHAOS_GO_TEST_CONTEXT name a cluster that is already there and is used instead; it needs the images
 that `tests/cluster/cluster images` writes.
 """
