@@ -133,11 +133,13 @@ simulation: $(AGENT) | $(READY) ## fit drawn data and several loads: calculates 
 integration: $(AGENT) $(SHOP) ## run tests with the real agent, namespaces, services, experiments
 	@$(PYTHON) -m pytest -q -rs -m integration -n $(WORKERS) --dist loadfile $(ARGS)
 
-# Each worker has clusters of its own. Tests of one file share a worker, and so a cluster.
+# Each worker has clusters of its own. Tests of one file share a worker, and so a cluster. On a busy machine a cluster
+# may start too late, so what failed is tried once more, alone.
+E2E := $(PYTHON) -m pytest -q -rs -m e2e --timeout 180
 .PHONY: e2e
 e2e: $(AGENT) $(SHOP) ## run tests on a real Kubernetes (builds it first: 6 to 10 min, only once)
 	@[[ $$EUID != 0 || -n $${CHAOS_GO_TEST_CONTEXT:-} ]] || tests/cluster/cluster build --kubernetes $(KUBERNETES) >/dev/null
-	@KUBERNETES=$(KUBERNETES) $(PYTHON) -m pytest -q -rs -m e2e -n $(WORKERS) --dist loadfile --timeout 180 $(ARGS)
+	@export KUBERNETES=$(KUBERNETES); $(E2E) -n $(WORKERS) --dist loadfile $(ARGS) || { echo "e2e: once more, alone, what failed"; $(E2E) --last-failed $(ARGS); }
 
 .PHONY: fmt
 fmt: | $(READY) ## format both languages
