@@ -55,7 +55,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """Return a new namespace. It is deleted after the test, which does not wait for that."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.core.create_namespace({"metadata": {"name": name}})
-    wait_until(lambda: _has_account(cluster, name), f"{name} has its service account", 10)
+    wait_until(lambda: _has_account(cluster, name), f"{name} has its service account", 60)
     yield name
     # Without this, pods would use their grace period, beside the next test.
     with contextlib.suppress(ApiException):

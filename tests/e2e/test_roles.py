@@ -133,9 +133,10 @@ def add_service(cluster, namespace: str) -> None:
 def test_a_load_in_pods_works_with_exactly_its_role(cluster, namespace, account):
     deploy(cluster, namespace, 1)
     add_service(cluster, namespace)
+    address = cluster.core.read_namespaced_service("users", namespace).spec.cluster_ip
     given = {
         "name": "users",
-        "load": {"url": f"http://users.{namespace}:8082/api/v1/users/42", "rate_rps": 20},
+        "load": {"url": f"http://{address}:8082/api/v1/users/42", "rate_rps": 20},
         "generator": {"kubernetes": {"image": cluster.agent_image, "namespace": namespace}},
     }
     needed = single(traffic.permissions({"provider": {"arguments": given}}), namespace)
