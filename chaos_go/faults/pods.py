@@ -90,7 +90,7 @@ def kill(
 
     The pods of the first round are killed when the action returns. Then the fault stays in place
     until `stop` or until its duration ends: probes measure this time, and further rounds happen in
-    it. A later round kills fewer pods, or none, when too many others are missing already.
+    it. A later round kills none while more pods than allowed would be missing.
 
     Args:
         target: The pods, for instance ``deployment/shop/users`` or ``pods/shop/app=users``.
@@ -113,8 +113,8 @@ def kill(
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Returns:
-        The record: ``id``, ``said``, ``places`` (each pod with its uid, node, images and owner),
-        ``kills`` and more.
+        The record: ``id``, ``said``, ``resolved`` (each pod of the target: uid, node, images, owner),
+        ``places`` (those that were hit), ``kills`` (with their replacements) and more.
 
     Raises:
         ActivityFailed: A value is invalid, no pod matches, more pods than allowed would be missing,
