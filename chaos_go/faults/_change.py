@@ -10,12 +10,11 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from chaos_go.agent import holder
 from chaos_go.errors import ClusterError, ForbiddenError, TargetError
 from chaos_go.faults._cluster import ClusterFault
 from chaos_go.kubernetes import changes, undo_file
@@ -29,7 +28,6 @@ PATIENCE_S = 25.0
 """Seconds for which a restoration is tried again; a stop waits a little longer."""
 
 _PAUSE_S = 0.5
-_LONGEST_NAME = 80
 
 
 class _Made:
@@ -150,6 +148,15 @@ class ChangeFault(ClusterFault):
             self.stop()
 
     @property
+    def has_left_something(self) -> bool:
+        """Whether something is still changed, or may be."""
+        return self.state != "ended"
+
+    def abandon(self, why: BaseException) -> None:
+        """Take note of what stopped it. The thread that restores ends it."""
+        self.failure = why
+
+    @property
     def _is_left(self) -> bool:
         return any(made.is_left for made in self._made)
 
@@ -215,35 +222,6 @@ class ChangeFault(ClusterFault):
         return (
             f"restore it with `chaos go undo {file}` (or this journal), or `{made.change.command}`"
         )
-
-
-def keep[T: ChangeFault](name: str, derived: str, make: Callable[[str], T]) -> T:
-    """Begin a fault and keep it.
-
-    Args:
-        name: Its name; "" to derive one.
-        derived: The name of one that has none.
-        make: Makes the fault from its name.
-
-    Raises:
-        BaseException: It did not begin. If something is still changed nevertheless, the fault is
-            kept all the same, so that the journal says so.
-    """
-
-    def begin(reserved: str) -> T:
-        fault = make(reserved)
-        try:
-            fault.begin()
-        except BaseException as error:
-            if fault.state == "ended":
-                raise
-            fault.failure = error
-        return fault
-
-    fault = holder.keep(name, derived[:_LONGEST_NAME], begin)
-    if fault.failure is not None:
-        raise fault.failure
-    return fault
 
 
 _live: set[ChangeFault] = set()  # those that are not over, also before the holder has them

@@ -8,13 +8,15 @@ before, see `chaos_go.faults._change`.
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from chaos_go.agent import holder
 from chaos_go.agent.held import Held
 from chaos_go.errors import ClusterError
 
 _LONGEST_END_S = 30.0
+_LONGEST_NAME = 80
 
 
 class ClusterFault(Held):
@@ -59,8 +61,13 @@ class ClusterFault(Held):
         self._put_in_place()
         threading.Thread(target=self._run, name=f"fault {self.id}", daemon=True).start()
 
+    @property
+    def has_left_something(self) -> bool:
+        """Whether the journal must have this fault although it could not begin."""
+        return self.effect is True
+
     def abandon(self, why: BaseException) -> None:
-        """Take note that it began and could not go on; what it did stays in the record."""
+        """Take note of what stopped it, and end it; what it did stays in the record."""
         self.failure = why
         self._add_problem(f"it ended early: {str(why) or type(why).__name__}")
         self._reason, self._ended_unix_s = "stop", time.time()
@@ -184,3 +191,32 @@ class ClusterFault(Held):
     @abstractmethod
     def _places(self) -> list[dict[str, Any]]:
         """Return the record of each place."""
+
+
+def keep[T: ClusterFault](name: str, derived: str, make: Callable[[str], T]) -> T:
+    """Begin a fault and have the holder keep it.
+
+    Args:
+        name: Its name; "" to derive one.
+        derived: The name of one that has none.
+        make: Makes the fault from its name.
+
+    Raises:
+        BaseException: It did not begin. If it has left something nevertheless, the holder keeps it
+            all the same, so that the journal says so.
+    """
+
+    def begin(reserved: str) -> T:
+        fault = make(reserved)
+        try:
+            fault.begin()
+        except BaseException as error:
+            if not fault.has_left_something:
+                raise
+            fault.abandon(error)
+        return fault
+
+    fault = holder.keep(name, derived[:_LONGEST_NAME], begin)
+    if fault.failure is not None:
+        raise fault.failure
+    return fault

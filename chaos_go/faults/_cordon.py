@@ -7,7 +7,8 @@ from typing import Any
 from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import TargetError
-from chaos_go.faults._change import ChangeFault, keep
+from chaos_go.faults._change import ChangeFault
+from chaos_go.faults._cluster import keep
 from chaos_go.kubernetes import nodes
 from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change

@@ -9,7 +9,7 @@ from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, TargetError
 from chaos_go.faults import _drain_plan
-from chaos_go.faults._change import keep
+from chaos_go.faults._cluster import keep
 from chaos_go.faults._cordon import CORDONING, CordonFault
 from chaos_go.faults._drain_plan import Chosen, Plan
 from chaos_go.faults._evictions import Evictions, Leaving

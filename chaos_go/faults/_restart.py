@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_go import arguments
-from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import ClusterError, TargetError
 from chaos_go.faults import _workload
-from chaos_go.faults._cluster import ClusterFault
+from chaos_go.faults._cluster import ClusterFault, keep
 from chaos_go.faults._workload import Found
 from chaos_go.kubernetes import presence as presences
 from chaos_go.kubernetes.access import needs
@@ -27,7 +26,6 @@ logger = logging.getLogger("chaostoolkit")
 _KINDS = ("deployment", "statefulset", "daemonset")
 _ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 _NONE: dict[str, Any] = {}
-_LONGEST_NAME = 80
 
 
 def _needs(target: str) -> Iterator[Permission]:
@@ -82,12 +80,10 @@ def rollout_restart(
     arguments.text("name", name)
     found, pods = _look_up(target, scope, secrets)
 
-    def begin(reserved: str) -> RolloutRestart:
-        fault = RolloutRestart(reserved, {"target": target}, duration_s, found, pods)
-        fault.begin()
-        return fault
+    def make(reserved: str) -> RolloutRestart:
+        return RolloutRestart(reserved, {"target": target}, duration_s, found, pods)
 
-    return holder.keep(name, f"restart-{found.target.slug}"[:_LONGEST_NAME], begin).record()
+    return keep(name, f"restart-{found.target.slug}", make).record()
 
 
 def _look_up(

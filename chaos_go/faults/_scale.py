@@ -8,7 +8,8 @@ from chaos_go import arguments
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, ClusterError
 from chaos_go.faults import _workload
-from chaos_go.faults._change import ChangeFault, keep
+from chaos_go.faults._change import ChangeFault
+from chaos_go.faults._cluster import keep
 from chaos_go.faults._workload import Found
 from chaos_go.kubernetes.access import needs
 from chaos_go.kubernetes.changes import Change, value_of

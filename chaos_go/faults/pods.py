@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chaos_go import arguments
-from chaos_go.agent import holder
 from chaos_go.agent.contract import LONGEST_DURATION_S
 from chaos_go.errors import BadInputError, TargetError
+from chaos_go.faults._cluster import keep
 from chaos_go.faults._cordon import cordon
 from chaos_go.faults._drain import drain
 from chaos_go.faults._kill import Plan, PodKill
@@ -113,8 +113,8 @@ def kill(
         secrets: Which cluster, as for chaostoolkit-kubernetes; given by Chaos Toolkit.
 
     Returns:
-        The record: ``id``, ``said``, ``resolved`` (each pod of the target: uid, node, images, owner),
-        ``places`` (those that were hit), ``kills`` (with their replacements) and more.
+        The record: ``id``, ``said``, ``resolved`` (each pod of the target, its uid, node, images
+        and owner), ``places`` (those that were hit), ``kills`` (and replacements) and more.
 
     Raises:
         ActivityFailed: A value is invalid, no pod matches, more pods than allowed would be missing,
@@ -135,7 +135,7 @@ def kill(
         said = "kill: %d of %d pods of %s are drawn with seed %d"
         logger.info(said, len(choice.places), len(chosen.candidates), target, choice.seed)
 
-    def begin(reserved: str) -> PodKill:
+    def make(reserved: str) -> PodKill:
         client = connect(secrets)
         presence = Presence(
             client, selection.namespace, selection.selector, selection.pods, selection.workload
@@ -145,17 +145,9 @@ def kill(
             asked,
         )  # fmt: skip
         fault.target = found.asked
-        try:
-            fault.begin()
-        except BaseException as error:
-            if not fault.killed:
-                raise
-            fault.abandon(error)  # the journal must have what was killed
         return fault
 
-    fault = holder.keep(name, f"kill-{found.slug}"[:80], begin)
-    if fault.failure is not None:
-        raise fault.failure
+    fault = keep(name, f"kill-{found.slug}", make)
     return fault.record() | ({"scope": choice.record} if choice.record else {})
 
 
