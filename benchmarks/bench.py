@@ -8,7 +8,6 @@ in every round, and a ratio that is worse than on the page by more than the nois
 page was measured on the same machine. No figure makes the run fail.
 """
 
-import argparse
 import os
 import platform
 import resource
@@ -18,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import command_line
 import contenders
 import namespace
 import rows
@@ -67,7 +67,9 @@ the P50 of that time is subtracted.
 
 def main() -> int:
     """Parse the command line, measure, print the figures, and write the page after a full run."""
-    options = _arguments()
+    options = command_line.read(
+        "Measure the agent side by side with its peers.", "fewer and shorter rounds", SUBJECTS, PAGE
+    )
     effort = QUICK if options.quick else FULL
     about = _about(effort)
     report = Report(about, earlier=_earlier(about))
@@ -154,17 +156,6 @@ def _autogroup() -> str:
 def _first_line(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[0].strip()
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the agent side by side with its peers.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, no page")
-    parser.add_argument("--only", choices=SUBJECTS, help="one subject, no page")
-    parser.add_argument("--page", type=Path, help="file for the page; default: docs/reference")
-    options = parser.parse_args()
-    if options.page is None and not options.quick and not options.only:
-        options.page = PAGE
-    return options
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ It starts a laboratory of its own (tests/cluster) with an audit log, and removes
 writes the page. No figure makes the run fail.
 """
 
-import argparse
 import os
 import platform
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import command_line
 from laboratory.build import DEFAULT_VERSION
 from on_cluster.lab import Lab, started
 from on_cluster.lost import lost
@@ -73,7 +73,9 @@ controllers and scheduler are real. Each kill is in a process of its own.
 
 def main() -> int:
     """Parse the command line, measure, print the figures, and write the page after a full run."""
-    options = _arguments()
+    options = command_line.read(
+        "Measure faults on pods of a real Kubernetes.", "one round of each", SUBJECTS, PAGE
+    )
     report = Report(_about())
     name = os.environ.get("CHAOS_GO_CLUSTER") or "bench"
     try:
@@ -126,17 +128,6 @@ def _about() -> list[str]:
         f"versions: {'; '.join(versions)}",
         f"load average before the run: {os.getloadavg()[0]:.2f}; other load adds to times",
     ]
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure faults on pods of a real Kubernetes.")
-    parser.add_argument("--quick", action="store_true", help="one round of each, no page")
-    parser.add_argument("--only", choices=SUBJECTS, help="one subject, no page")
-    parser.add_argument("--page", type=Path, help="file for the page; default: docs/reference")
-    options = parser.parse_args()
-    if options.page is None and not options.quick and not options.only:
-        options.page = PAGE
-    return options
 
 
 if __name__ == "__main__":
